@@ -1,0 +1,242 @@
+//! A frame into its packet: addresses, ports, flags, payload. Pure, and it cannot fail: what could not be read
+//! is said in `Packet::stopped`.
+
+use std::net::IpAddr;
+
+/// One decoded frame: the innermost IP packet that could be reached, or what lies on the link itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'a> {
+    /// Link addresses and tags around the packet (of the outermost Ethernet, if any).
+    pub link: LinkFacts,
+    /// The innermost IP header.
+    pub ip: Option<IpFacts>,
+    /// What the packet carries.
+    pub body: Body<'a>,
+    /// Where decoding had to stop, and why.
+    pub stopped: Option<Stop>,
+}
+
+/// What the link layer said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// Source MAC address (Ethernet, cooked v1/v2, 802.11).
+    pub source: Option<[u8; 6]>,
+    /// Destination MAC address; absent for cooked captures.
+    pub destination: Option<[u8; 6]>,
+    /// Outermost VLAN id (0x8100, 0x88a8, 0x9100).
+    pub vlan: Option<u16>,
+    /// Identity of the innermost tunnel (VXLAN/Geneve VNI, GRE key, MPLS label … folded into 32 bits); 0 for none.
+    /// Part of the flow key. VLAN, MPLS and PPPoE are not tunnels in this sense.
+    pub tunnel: u32,
+}
+
+/// What the innermost IP header said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpFacts {
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Time to live, or hop limit.
+    pub ttl: u8,
+    /// IPv4 identification; for IPv6 only where a fragment header gives one.
+    pub id: Option<u32>,
+    /// IPv4 "don't fragment"; always true for IPv6.
+    pub dont_fragment: bool,
+    /// Bytes of the IP packet on the wire, headers included (from the IP length; the captured size where that is 0
+    /// as with segmentation offload).
+    pub total_len: u32,
+    /// IP protocol number of the body (6 TCP, 17 UDP …).
+    pub protocol: u8,
+}
+
+/// What an IP packet or frame carries.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// A TCP segment.
+    Tcp(TcpSegment<'a>),
+    /// A UDP datagram.
+    Udp(UdpDatagram<'a>),
+    /// An ICMP or ICMPv6 message.
+    Icmp(IcmpMessage<'a>),
+    /// An ARP request or reply for IPv4 over Ethernet.
+    Arp(ArpPacket),
+    /// One fragment of an IP packet, the first one included.
+    Fragment(Fragment<'a>),
+    /// Nothing that the engine reads (see `IpFacts::protocol`, or `Stop`).
+    Other,
+}
+
+/// A TCP segment (RFC 9293 3.1).
+#[derive(Clone, Copy, Debug)]
+pub struct TcpSegment<'a> {
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Sequence number of the first byte (of the SYN, if set).
+    pub seq: u32,
+    /// Acknowledgment number; meaningful only with ACK.
+    pub ack: u32,
+    /// Control bits as on the wire: see `flag`.
+    pub flags: u8,
+    /// Window field, unscaled.
+    pub window: u16,
+    /// Checksum field as on the wire.
+    pub checksum: u16,
+    /// Options that the engine uses.
+    pub options: TcpOptions,
+    /// Captured payload.
+    pub payload: &'a [u8],
+    /// Payload bytes on the wire; larger than `payload` where the snaplen cut it.
+    pub payload_len: u32,
+}
+
+/// Bits of `TcpSegment::flags`.
+pub mod flag {
+    /// No more data from the sender.
+    pub const FIN: u8 = 0x01;
+    /// Synchronize sequence numbers.
+    pub const SYN: u8 = 0x02;
+    /// Reset the connection.
+    pub const RST: u8 = 0x04;
+    /// Push.
+    pub const PSH: u8 = 0x08;
+    /// Acknowledgment field is significant.
+    pub const ACK: u8 = 0x10;
+}
+
+/// TCP options (RFC 9293 3.2, RFC 7323, RFC 2018).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Maximum segment size.
+    pub mss: Option<u16>,
+    /// Window scale shift.
+    pub window_scale: Option<u8>,
+    /// SACK permitted.
+    pub sack_permitted: bool,
+    /// TSval and TSecr.
+    pub timestamps: Option<(u32, u32)>,
+    /// SACK blocks, left and right edge; unused entries are (0, 0).
+    pub sack: [(u32, u32); 3],
+    /// How many entries of `sack` are used.
+    pub sack_len: u8,
+    /// TCP Fast Open option (kind 34) present.
+    pub fast_open: bool,
+}
+
+/// A UDP datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct UdpDatagram<'a> {
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+    /// Captured payload.
+    pub payload: &'a [u8],
+    /// Payload bytes on the wire.
+    pub payload_len: u32,
+}
+
+/// An ICMP or ICMPv6 message.
+#[derive(Clone, Copy, Debug)]
+pub struct IcmpMessage<'a> {
+    /// ICMPv6 (RFC 4443, RFC 4861) rather than ICMP (RFC 792).
+    pub v6: bool,
+    /// Type.
+    pub kind: u8,
+    /// Code.
+    pub code: u8,
+    /// Bytes 4 to 8 of the message: identifier and sequence of an echo, next-hop MTU of "fragmentation needed".
+    pub rest: u32,
+    /// For errors: the quoted packet's addresses and ports.
+    pub quoted: Option<Quoted>,
+    /// For neighbour solicitation and advertisement (types 135, 136).
+    pub neighbour: Option<Neighbour>,
+    /// Message bytes after the first eight.
+    pub payload: &'a [u8],
+}
+
+/// The packet that an ICMP error quotes, as its sender sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// Source address of the quoted packet.
+    pub source: IpAddr,
+    /// Destination address of the quoted packet.
+    pub destination: IpAddr,
+    /// Its IP protocol.
+    pub protocol: u8,
+    /// Its source port (TCP, UDP), else 0.
+    pub source_port: u16,
+    /// Its destination port (TCP, UDP), else 0.
+    pub destination_port: u16,
+    /// Its TCP sequence number, where eight bytes were quoted.
+    pub seq: Option<u32>,
+    /// Its time to live as quoted.
+    pub ttl: u8,
+}
+
+/// Neighbour discovery (RFC 4861 4.3, 4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Target address.
+    pub target: IpAddr,
+    /// Link-layer address of the option (source for a solicitation, target for an advertisement).
+    pub mac: Option<[u8; 6]>,
+    /// Solicited bit of an advertisement.
+    pub solicited: bool,
+    /// Override bit of an advertisement.
+    pub overrides: bool,
+}
+
+/// ARP for IPv4 over Ethernet (RFC 826).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArpPacket {
+    /// 1 request, 2 reply.
+    pub operation: u16,
+    /// Sender hardware address.
+    pub sender_mac: [u8; 6],
+    /// Sender protocol address.
+    pub sender_ip: std::net::Ipv4Addr,
+    /// Target hardware address.
+    pub target_mac: [u8; 6],
+    /// Target protocol address.
+    pub target_ip: std::net::Ipv4Addr,
+}
+
+/// A fragment of an IP packet (RFC 791 3.2, RFC 8200 4.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    /// Identification shared by the fragments.
+    pub id: u32,
+    /// Byte offset of this fragment's payload in the original payload.
+    pub offset: u32,
+    /// More fragments follow.
+    pub more: bool,
+    /// Captured bytes of this fragment's payload.
+    pub payload: &'a [u8],
+    /// Bytes on the wire.
+    pub payload_len: u32,
+}
+
+/// Why decoding stopped before the transport header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The layer that could not be read: `link`, `vlan`, `ip`, `tcp` …
+    pub layer: &'static str,
+    /// The reason, a few fixed words.
+    pub reason: StopReason,
+}
+
+/// Reasons for a `Stop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StopReason {
+    /// The snaplen cut the header away.
+    Cut,
+    /// The header contradicts itself.
+    Malformed,
+    /// Nothing here reads this number (link type, ethertype, IP protocol, tunnel type).
+    Unknown(u32),
+    /// Encrypted (ESP, protected 802.11).
+    Encrypted,
+}

@@ -1,0 +1,11 @@
+//! wirefault: why a client could not reach its invoicing server, with the frames that prove it.
+//!
+//! The rooms, in the order in which data walks through them: `ingest` (bytes into frames), `decode` (a frame
+//! into its packet), `flow` and `tcp` (what a conversation went through), `protocol` (what was said in it),
+//! `failure` (what went wrong), `report` (telling it). `engine` conducts them, `cli` starts them.
+
+pub mod decode;
+pub mod ingest;
+pub mod mark;
+pub mod protocol;
+pub mod time;
