@@ -3,6 +3,8 @@
 //! A protocol is recognised by its bytes on any port (`Probe`), then fed chunks in order. It keeps a typed
 //! summary that owns everything; nothing borrowed survives a call.
 
+pub mod dns;
+
 use crate::mark::{Direction, Mark};
 
 /// The next thing in order in one direction of a connection.
