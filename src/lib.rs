@@ -5,7 +5,12 @@
 //! `failure` (what went wrong), `report` (telling it). `engine` conducts them, `cli` starts them.
 
 pub mod decode;
+pub mod endpoint;
+pub mod failure;
+pub mod flow;
 pub mod ingest;
+pub mod limits;
 pub mod mark;
 pub mod protocol;
+pub mod tcp;
 pub mod time;

@@ -1,0 +1,225 @@
+//! One flow with all that is remembered of it, and one packet's step through it: roles, TCP, observer.
+
+use std::net::IpAddr;
+
+use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::failure::episode::{Episode, Unreachable};
+use crate::flow::key::{End, FlowKey};
+use crate::mark::Direction::{self, ToClient, ToServer};
+use crate::mark::Mark;
+use crate::protocol::tls::chain::Verdict;
+use crate::protocol::{Chunk, Next, Observer, Probe, dns, http1, tls};
+use crate::tcp::connection::{Connection, Taken};
+use crate::time::Timestamp;
+
+/// First bytes kept of each direction, for telling plain text on a TLS port and the like.
+const FIRST_BYTES: usize = 64;
+
+/// Who reads a conversation's bytes.
+#[derive(Debug, Default)]
+pub enum Application {
+    /// Nothing decided yet.
+    #[default]
+    Unknown,
+    /// TLS or TLCP.
+    Tls(Box<tls::Session>),
+    /// HTTP/1 in clear.
+    Http(Box<http1::Log>),
+    /// TLS inside an HTTP CONNECT tunnel.
+    Tunnel(Box<http1::Log>, Box<tls::Session>),
+    /// DNS over TCP.
+    Dns(Box<dns::Tcp>),
+    /// Nothing that is read here.
+    Opaque,
+}
+
+/// One TCP conversation.
+#[derive(Debug)]
+pub struct Conversation {
+    /// Its identity.
+    pub key: FlowKey,
+    /// Which end is the client.
+    pub client_end: End,
+    /// The roles are guessed.
+    pub assumed: bool,
+    /// Number in its shard, never used again.
+    pub id: u64,
+    /// TCP.
+    pub connection: Connection,
+    /// What is inside.
+    pub application: Application,
+    /// First bytes by direction.
+    pub first_bytes: [Vec<u8>; 2],
+    /// An ICMP error about it.
+    pub unreachable: Option<Box<Unreachable>>,
+    /// Lowest TTL of the client's packets.
+    pub client_ttl_min: u8,
+    /// The second in which each end was last noted to have received something, by `End`.
+    pub heard: [i64; 2],
+    /// Already queued for closing.
+    pub closing: bool,
+}
+
+impl Conversation {
+    /// A conversation that begins with this segment, sent by `from`.
+    pub fn new(key: FlowKey, from: End, segment: &TcpSegment<'_>, id: u64) -> Self {
+        let syn = segment.flags & (flag::SYN | flag::ACK);
+        let (client_end, assumed) = match syn {
+            flag::SYN => (from, false),
+            s if s == flag::SYN | flag::ACK => (from.other(), false),
+            _ => (guess(&key), true),
+        };
+        Self {
+            key,
+            client_end,
+            assumed,
+            id,
+            connection: Connection::default(),
+            application: Application::Unknown,
+            first_bytes: [Vec::new(), Vec::new()],
+            unreachable: None,
+            client_ttl_min: u8::MAX,
+            heard: [i64::MIN; 2],
+            closing: false,
+        }
+    }
+
+    /// Client address and port.
+    pub const fn client(&self) -> (IpAddr, u16) {
+        self.key.end(self.client_end)
+    }
+
+    /// Server address and port.
+    pub const fn server(&self) -> (IpAddr, u16) {
+        self.key.end(self.client_end.other())
+    }
+
+    /// The direction of what `from` sends.
+    pub fn direction(&self, from: End) -> Direction {
+        if from == self.client_end { ToServer } else { ToClient }
+    }
+
+    /// Takes one segment. `place` hashes where it was seen.
+    pub fn on_segment(&mut self, from: End, segment: &TcpSegment<'_>, ip: &IpFacts, place: u32, at: Mark) -> Taken {
+        if self.assumed && !segment.payload.is_empty() && matches!(self.application, Application::Unknown) {
+            self.settle_roles(from, segment.payload);
+        }
+        let direction = self.direction(from);
+        if direction == ToServer {
+            self.client_ttl_min = self.client_ttl_min.min(ip.ttl);
+        }
+        let port = self.server().1;
+        let Self { connection, application, first_bytes, .. } = self;
+        connection.on_segment(direction, segment, ip, place, at, &mut |from, chunk, at| {
+            on_chunk(application, first_bytes, port, from, chunk, at)
+        })
+    }
+
+    /// The flow ends: what still waits is delivered.
+    pub fn finish(&mut self) {
+        let port = self.server().1;
+        let Self { connection, application, first_bytes, .. } = self;
+        connection.finish(&mut |from, chunk, at| on_chunk(application, first_bytes, port, from, chunk, at));
+    }
+
+    /// What the failure classes are shown.
+    pub fn episode<'a>(&'a self, chain: Option<&'a Verdict>, until: Timestamp) -> Episode<'a> {
+        let (tls, http) = match &self.application {
+            Application::Tls(session) => (Some(&**session), None),
+            Application::Http(log) => (None, Some(&**log)),
+            Application::Tunnel(log, session) => (Some(&**session), Some(&**log)),
+            _ => (None, None),
+        };
+        Episode {
+            key: self.key,
+            client: self.client(),
+            server: self.server(),
+            assumed: self.assumed,
+            connection: &self.connection,
+            tls,
+            http,
+            chain,
+            first_bytes: [&self.first_bytes[0], &self.first_bytes[1]],
+            unreachable: self.unreachable.as_deref(),
+            client_ttl_min: self.client_ttl_min,
+            until,
+        }
+    }
+
+    /// No handshake was seen: the first bytes tell who asks.
+    fn settle_roles(&mut self, from: End, payload: &[u8]) {
+        let asks = is_request(payload);
+        let answers = payload.starts_with(b"HTTP/1.") || is_server_hello(payload);
+        let client = match (asks, answers) {
+            (true, _) => from,
+            (_, true) => from.other(),
+            _ => return,
+        };
+        if client != self.client_end {
+            self.client_end = client;
+            self.connection.flip();
+            self.first_bytes.swap(0, 1);
+        }
+    }
+}
+
+/// Without a handshake the lower port is taken for the server's.
+const fn guess(key: &FlowKey) -> End {
+    if key.a_port < key.b_port { End::B } else { End::A }
+}
+
+fn is_request(payload: &[u8]) -> bool {
+    let client_hello = payload.first() == Some(&22) && payload.get(5) == Some(&1);
+    client_hello || (!payload.starts_with(b"HTTP/") && http1::probe(payload) == Probe::Yes)
+}
+
+fn is_server_hello(payload: &[u8]) -> bool {
+    payload.first() == Some(&22) && payload.get(5) == Some(&2)
+}
+
+fn on_chunk(
+    application: &mut Application,
+    first_bytes: &mut [Vec<u8>; 2],
+    port: u16,
+    from: Direction,
+    chunk: Chunk<'_>,
+    at: Mark,
+) -> Next {
+    if let Chunk::Data(bytes) = chunk {
+        let kept = &mut first_bytes[from.index()];
+        if kept.len() < FIRST_BYTES {
+            let lacking = FIRST_BYTES - kept.len();
+            kept.extend_from_slice(bytes.get(..lacking).unwrap_or(bytes));
+        }
+    }
+    match application {
+        Application::Unknown => recognise(application, port, from, chunk, at),
+        Application::Tls(session) => session.on_chunk(from, chunk, at),
+        Application::Http(log) => log.on_chunk(from, chunk, at),
+        Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
+        Application::Dns(messages) => messages.on_chunk(from, chunk, at),
+        Application::Opaque => Next::Done,
+    }
+}
+
+fn recognise(application: &mut Application, port: u16, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
+    let Chunk::Data(bytes) = chunk else { return Next::More };
+    let probes = [tls::probe(bytes), http1::probe(bytes)];
+    if probes[0] == Probe::Yes {
+        *application = Application::Tls(Box::default());
+    } else if probes[1] == Probe::Yes {
+        *application = Application::Http(Box::default());
+    } else if port == 53 {
+        *application = Application::Dns(Box::default());
+    } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
+        return Next::Wait { used: 0, want: bytes.len() + 1 };
+    } else {
+        *application = Application::Opaque;
+    }
+    match application {
+        Application::Tls(session) => session.on_chunk(from, chunk, at),
+        Application::Http(log) => log.on_chunk(from, chunk, at),
+        Application::Dns(messages) => messages.on_chunk(from, chunk, at),
+        _ => Next::Done,
+    }
+}

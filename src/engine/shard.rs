@@ -1,0 +1,339 @@
+//! One sixty-fourth of the flows: their table, their end, and what was told of them.
+//!
+//! A shard sees its packets in the capture's order and nothing else, so its results do not depend on threads or
+//! batches. A flow ends when another connection takes its addresses and ports, some time after both FINs or a RST,
+//! or with the capture.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+
+use crate::decode::{IpFacts, TcpSegment};
+use crate::engine::conversation::{Application, Conversation};
+use crate::engine::row::{self, Row};
+use crate::failure::episode::Unreachable;
+use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::{Finding, flow as judging};
+use crate::flow::heard::Heard;
+use crate::flow::key::{End, FlowKey, KeyHasher};
+use crate::limits;
+use crate::mark::Mark;
+use crate::protocol::tls::chain::Verifier;
+use crate::tcp::connection::Taken;
+use crate::time::{Nanos, SECOND, Timestamp};
+
+/// A closed flow still takes late segments for so long.
+const LINGER: Nanos = 30 * SECOND;
+
+/// What stays of a flow when its packets are forgotten.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    /// Client address and port.
+    pub client: (IpAddr, u16),
+    /// Server address and port.
+    pub server: (IpAddr, u16),
+    /// First frame's time.
+    pub first: Timestamp,
+    /// When the handshake was complete.
+    pub established: Option<Mark>,
+    /// Initial sequence number and TSval of the client's SYN.
+    pub twin: Option<(u32, u32)>,
+    /// What became of the connection, and of its exchanges.
+    pub outcomes: judging::Outcomes,
+    /// The name the client asked for.
+    pub name: Option<Arc<str>>,
+    /// Handshake, TLS and first-byte times in milliseconds, where measured.
+    pub latency_ms: [Option<u32>; 3],
+}
+
+/// What the shards tell at the end; merged in shard order, then sorted.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Findings, those of silence unjudged.
+    pub findings: Vec<Finding>,
+    /// All flows with a handshake or data.
+    pub stubs: Vec<Stub>,
+    /// Rows of `flows`, where asked for.
+    pub rows: Vec<Row>,
+    /// Loss by server address and port.
+    pub tallies: HashMap<(IpAddr, u16), Tally>,
+    /// Why things could not be judged.
+    pub unjudged: HashMap<&'static str, u64>,
+    /// Who heard whom.
+    pub heard: Heard,
+    /// Facts about the capture itself.
+    pub quality: judging::Quality,
+    /// Authenticated successes: client, server, target, when.
+    pub authenticated: Vec<judging::Authenticated>,
+    /// Cipher suites that a server chose: server, suite.
+    pub chosen: Vec<((IpAddr, u16), u16)>,
+    /// TCP flows.
+    pub flows: u64,
+}
+
+/// The flows of one shard.
+#[derive(Debug)]
+pub struct Shard {
+    hasher: KeyHasher,
+    table: HashTable<u32>,
+    slots: Vec<Option<Box<Conversation>>>,
+    free: Vec<u32>,
+    closing: VecDeque<(Timestamp, u32, u64)>,
+    next_id: u64,
+    verifier: Verifier,
+    want_rows: bool,
+    clock: Timestamp,
+    /// DNS messages that came over TCP: client, resolver, message, frame.
+    pub dns: Vec<(IpAddr, IpAddr, crate::protocol::dns::Message, Mark)>,
+    /// What it has to tell.
+    pub told: Told,
+}
+
+/// A TCP segment on its way to its shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<'a> {
+    /// Flow.
+    pub key: FlowKey,
+    /// Hash of the key.
+    pub hash: u64,
+    /// Who sent it.
+    pub from: End,
+    /// The segment.
+    pub segment: TcpSegment<'a>,
+    /// Its IP header.
+    pub ip: IpFacts,
+    /// Where it was seen, hashed.
+    pub place: u32,
+    /// Its frame.
+    pub at: Mark,
+    /// The capture's clock at that frame.
+    pub clock: Timestamp,
+}
+
+impl Shard {
+    /// An empty shard.
+    pub fn new(hasher: KeyHasher, verifier: Verifier, want_rows: bool) -> Self {
+        Self {
+            hasher,
+            table: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            closing: VecDeque::new(),
+            next_id: 0,
+            verifier,
+            want_rows,
+            clock: Timestamp::default(),
+            dns: Vec::new(),
+            told: Told::default(),
+        }
+    }
+
+    /// Takes one segment.
+    pub fn on_segment(&mut self, routed: &Routed<'_>) {
+        self.advance(routed.clock);
+        let slot = match self.find(&routed.key, routed.hash) {
+            Some(slot) if self.starts_another(slot, routed) => {
+                self.finish_slot(slot);
+                self.create(routed)
+            }
+            Some(slot) => slot,
+            None => self.create(routed),
+        };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        note_heard(&mut self.told.heard, conversation, routed);
+        let taken = conversation.on_segment(routed.from, &routed.segment, &routed.ip, routed.place, routed.at);
+        if taken == Taken::Sighting {
+            self.told.quality.sighting(routed.at);
+        }
+        if let Application::Dns(messages) = &mut conversation.application {
+            let (client, server) = (conversation.client().0, conversation.server().0);
+            let conversation_key = &conversation.key;
+            for (from, message, at) in messages.take() {
+                debug_assert!(conversation_key.protocol == 6, "DNS over TCP is TCP");
+                let _ = from;
+                self.dns.push((client, server, message, at));
+            }
+        }
+        let closed = conversation.connection.closed.is_some() && !conversation.closing;
+        if closed {
+            conversation.closing = true;
+            let id = conversation.id;
+            self.closing.push_back((routed.clock.plus(LINGER), slot, id));
+        }
+    }
+
+    /// An ICMP error that quotes a packet of `from` in this flow.
+    pub fn on_unreachable(&mut self, key: &FlowKey, hash: u64, error: &Unreachable, clock: Timestamp) {
+        self.advance(clock);
+        let Some(slot) = self.find(key, hash) else { return };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        match &mut conversation.unreachable {
+            Some(known) => known.count = known.count.saturating_add(1),
+            None => conversation.unreachable = Some(Box::new(*error)),
+        }
+    }
+
+    /// The capture ends: every flow does.
+    pub fn finish(&mut self, clock: Timestamp) {
+        self.clock = self.clock.max(clock);
+        for slot in 0..self.slots.len() {
+            self.finish_slot(u32::try_from(slot).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn advance(&mut self, clock: Timestamp) {
+        self.clock = clock;
+        while let Some(&(deadline, slot, id)) = self.closing.front() {
+            if deadline > clock {
+                break;
+            }
+            self.closing.pop_front();
+            let current = self.slots.get(slot as usize).and_then(Option::as_ref).is_some_and(|c| c.id == id);
+            if current {
+                self.finish_slot(slot);
+            }
+        }
+    }
+
+    fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
+        self.table
+            .find(hash, |slot| self.slots.get(*slot as usize).and_then(Option::as_ref).is_some_and(|c| c.key == *key))
+            .copied()
+    }
+
+    fn starts_another(&self, slot: u32, routed: &Routed<'_>) -> bool {
+        self.slots
+            .get(slot as usize)
+            .and_then(Option::as_ref)
+            .is_some_and(|known| known.connection.is_another(known.direction(routed.from), &routed.segment))
+    }
+
+    fn create(&mut self, routed: &Routed<'_>) -> u32 {
+        if self.slots.len() - self.free.len() >= limits::FLOWS_PER_SHARD {
+            self.evict();
+        }
+        let conversation = Box::new(Conversation::new(routed.key, routed.from, &routed.segment, self.next_id));
+        self.next_id += 1;
+        self.told.flows += 1;
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                if let Some(place) = self.slots.get_mut(slot as usize) {
+                    *place = Some(conversation);
+                }
+                slot
+            }
+            None => {
+                self.slots.push(Some(conversation));
+                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.table.insert_unique(routed.hash, slot, |other| {
+            slots.get(*other as usize).and_then(Option::as_ref).map_or(0, |known| hasher.hash(&known.key))
+        });
+        slot
+    }
+
+    /// The table is full: the flow that has been silent longest is closed and counted.
+    fn evict(&mut self) {
+        let oldest = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, conversation)| {
+                let known = conversation.as_ref()?;
+                Some((known.closing.then_some(0).unwrap_or(1), known.connection.span?.1.time, slot))
+            })
+            .min();
+        if let Some((_, _, slot)) = oldest {
+            *self.told.unjudged.entry("evicted").or_default() += 1;
+            self.finish_slot(u32::try_from(slot).unwrap_or(u32::MAX));
+        }
+    }
+
+    fn finish_slot(&mut self, slot: u32) {
+        let Some(mut conversation) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        let hash = self.hasher.hash(&conversation.key);
+        if let Ok(entry) = self.table.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+        self.free.push(slot);
+        conversation.finish();
+        self.judge(&conversation);
+    }
+
+    fn judge(&mut self, conversation: &Conversation) {
+        let chain = self.chain(conversation);
+        let episode = conversation.episode(chain.as_deref(), self.clock);
+        let judged = judging::judge(&episode);
+        if self.want_rows {
+            self.told.rows.push(row::row(&episode, &judged));
+        }
+        self.told.quality.add(&episode);
+        if let Some(reason) = judged.undetermined {
+            *self.told.unjudged.entry(reason).or_default() += 1;
+        }
+        if judged.outcomes.failed == 0 || !judged.explains_loss {
+            tally(self.told.tallies.entry(conversation.server()).or_default(), &episode);
+        }
+        self.told.authenticated.extend(judged.authenticated);
+        if let Some(hello) = episode.tls.and_then(|session| session.server_hello.as_ref()) {
+            let chosen = (conversation.server(), hello.value.suite);
+            if !self.told.chosen.contains(&chosen) && self.told.chosen.len() < limits::SUITES_PER_SHARD {
+                self.told.chosen.push(chosen);
+            }
+        }
+        self.told.findings.extend(judged.findings);
+        self.told.stubs.push(Stub {
+            client: conversation.client(),
+            server: conversation.server(),
+            first: conversation.connection.span.map_or(self.clock, |span| span.0.time),
+            established: conversation.connection.established,
+            twin: episode.client_half().isn.map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
+            outcomes: judged.outcomes,
+            name: episode.name().map(Arc::from),
+            latency_ms: judged.latency_ms,
+        });
+    }
+
+    fn chain(&mut self, conversation: &Conversation) -> Option<Arc<crate::protocol::tls::chain::Verdict>> {
+        let session = match &conversation.application {
+            Application::Tls(session) | Application::Tunnel(_, session) => session,
+            _ => return None,
+        };
+        let sent = session.certificates.as_ref()?;
+        let tunnel_name = match &conversation.application {
+            Application::Tunnel(log, _) => log.host_name(),
+            _ => None,
+        };
+        Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))
+    }
+}
+
+fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Routed<'_>) {
+    let second = routed.at.time.second();
+    let slot = match routed.from {
+        End::A => &mut conversation.heard[1],
+        End::B => &mut conversation.heard[0],
+    };
+    if *slot != second {
+        *slot = second;
+        heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
+    }
+}
+
+fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>) {
+    for half in &at.connection.halves {
+        tally.data_segments += half.counts.data_segments;
+        tally.retransmitted += u64::from(half.counts.retransmitted);
+        tally.upstream += u64::from(half.counts.upstream);
+        tally.payload_bytes += half.counts.payload_bytes;
+        if tally.examples.len() < EXAMPLES_MAX {
+            tally.examples.extend(half.retransmissions.iter().copied());
+        }
+        tally.clients += u64::from(half.counts.retransmitted > 0);
+    }
+    tally.missed_bytes += at.connection.streams.iter().map(|stream| stream.missed_bytes).sum::<u64>();
+}

@@ -1,0 +1,245 @@
+//! One conversation against all the classes that speak of conversations: the most specific code wins, one failure
+//! is one finding, and what became of the attempt.
+
+use std::net::IpAddr;
+
+use crate::failure::episode::Episode;
+use crate::failure::{Finding, Severity, application, network, security, transport};
+use crate::mark::Mark;
+use crate::time::Timestamp;
+
+/// How many attempts ended how (catalogue, "The attempt").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// A response below 500, or a tunnel in use.
+    pub ok: u32,
+    /// No name, connection, handshake or response; 5xx, 407, 429.
+    pub failed: u32,
+    /// Other 4xx: the service was reached.
+    pub answered_no: u32,
+    /// The capture does not tell.
+    pub undetermined: u32,
+}
+
+impl Outcomes {
+    /// Adds another count.
+    pub const fn add(&mut self, other: Self) {
+        self.ok = self.ok.saturating_add(other.ok);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.answered_no = self.answered_no.saturating_add(other.answered_no);
+        self.undetermined = self.undetermined.saturating_add(other.undetermined);
+    }
+}
+
+/// A request with credentials that was answered with success: it settles a 401 or 407 before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticated {
+    /// Who asked.
+    pub client: IpAddr,
+    /// Whom.
+    pub server: (IpAddr, u16),
+    /// For what, query string aside.
+    pub target: String,
+    /// When it was answered.
+    pub at: Timestamp,
+}
+
+/// What conversations tell of the capture itself.
+#[derive(Clone, Debug, Default)]
+pub struct Quality {
+    /// Packets that were further sightings, and the first of them.
+    pub sightings: u64,
+    /// First sighting.
+    pub first_sighting: Option<Mark>,
+    /// Flows of which one direction is absent although it must exist.
+    pub one_sided: u64,
+    /// First such flow's first frame.
+    pub first_one_sided: Option<Mark>,
+    /// Flows that began before the capture.
+    pub mid_flow: u64,
+    /// First such flow's first frame.
+    pub first_mid_flow: Option<Mark>,
+    /// Encrypted flows whose application layer could not be judged.
+    pub blind: u64,
+    /// First encrypted application data.
+    pub first_blind: Option<Mark>,
+    /// Flows in which a snaplen cut payload.
+    pub cut: u64,
+    /// First such frame.
+    pub first_cut: Option<Mark>,
+    /// Bytes that were acknowledged and never captured.
+    pub missed_bytes: u64,
+    /// The first flow with such bytes: its last frame.
+    pub first_missed: Option<Mark>,
+    /// Flows looked at.
+    pub flows: u64,
+}
+
+impl Quality {
+    /// One further sighting of a packet.
+    pub fn sighting(&mut self, at: Mark) {
+        self.sightings += 1;
+        earlier(&mut self.first_sighting, Some(at));
+    }
+
+    /// What one conversation says of the capture.
+    pub fn add(&mut self, at: &Episode<'_>) {
+        self.flows += 1;
+        let connection = at.connection;
+        let first = connection.span.map(|span| span.0);
+        if connection.one_sided().is_some() {
+            self.one_sided += 1;
+            earlier(&mut self.first_one_sided, first);
+        }
+        let carries = connection.halves.iter().any(|half| half.counts.data_segments > 0);
+        if carries && connection.syns.count == 0 && connection.synacks.count == 0 {
+            self.mid_flow += 1;
+            earlier(&mut self.first_mid_flow, first);
+        }
+        if let Some(encrypted) = at.tls.and_then(security::first_application_data) {
+            self.blind += 1;
+            earlier(&mut self.first_blind, Some(encrypted));
+        }
+        if connection.cut.is_some() && (at.tls.is_some() || at.http.is_some()) {
+            self.cut += 1;
+            earlier(&mut self.first_cut, connection.cut);
+        }
+        let missed: u64 = connection.streams.iter().map(|stream| stream.missed_bytes).sum();
+        if missed > 0 {
+            self.missed_bytes += missed;
+            earlier(&mut self.first_missed, connection.span.map(|span| span.1));
+        }
+    }
+
+    /// Adds another shard's.
+    pub fn merge(&mut self, other: &Self) {
+        self.sightings += other.sightings;
+        self.one_sided += other.one_sided;
+        self.mid_flow += other.mid_flow;
+        self.blind += other.blind;
+        self.cut += other.cut;
+        self.missed_bytes += other.missed_bytes;
+        self.flows += other.flows;
+        earlier(&mut self.first_sighting, other.first_sighting);
+        earlier(&mut self.first_one_sided, other.first_one_sided);
+        earlier(&mut self.first_mid_flow, other.first_mid_flow);
+        earlier(&mut self.first_blind, other.first_blind);
+        earlier(&mut self.first_cut, other.first_cut);
+        earlier(&mut self.first_missed, other.first_missed);
+    }
+}
+
+fn earlier(known: &mut Option<Mark>, new: Option<Mark>) {
+    *known = match (*known, new) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+}
+
+/// What was told of one conversation.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// Findings; those of silence still need their surroundings.
+    pub findings: Vec<Finding>,
+    /// Attempts by outcome.
+    pub outcomes: Outcomes,
+    /// Why the connection itself could not be judged.
+    pub undetermined: Option<&'static str>,
+    /// The finding explains this conversation's retransmissions: they are no loss of the endpoint's path.
+    pub explains_loss: bool,
+    /// Authenticated successes.
+    pub authenticated: Vec<Authenticated>,
+    /// Handshake, TLS and first-byte times in milliseconds.
+    pub latency_ms: [Option<u32>; 3],
+}
+
+type Detect = fn(&Episode<'_>) -> Option<Finding>;
+
+/// Before a connection stands, outermost cause first.
+const CONNECT: [Detect; 5] = [
+    network::firewall_rejected::detect,
+    network::icmp_unreachable::detect,
+    transport::syn_refused::detect,
+    transport::handshake_incomplete::detect,
+    transport::syn_unanswered::detect,
+];
+
+/// What ends a conversation after TLS had its say.
+const CUT: [Detect; 4] = [
+    transport::reset_injected::detect,
+    transport::data_unacked::detect,
+    transport::reset_by_server::detect,
+    transport::reset_by_client::detect,
+];
+
+/// What does not make an attempt fail.
+const STATE: [Detect; 3] =
+    [transport::connect_slow::detect, transport::zero_window::detect, transport::latency_high::detect];
+
+/// Judges one conversation that ended, or that the capture left.
+pub fn judge(at: &Episode<'_>) -> Judged {
+    let mut judged = Judged { latency_ms: latencies(at), ..Judged::default() };
+    if let Some(finding) = CONNECT.iter().find_map(|detect| detect(at)) {
+        judged.outcomes.failed = 1;
+        judged.explains_loss = true;
+        judged.findings.push(finding);
+        return judged;
+    }
+    let told = STATE.iter().filter_map(|detect| detect(at));
+    judged.findings.extend(told);
+    let mut failed = security::judge(at, &mut judged);
+    if failed.is_none() && at.http.is_some() && at.tls.is_none() {
+        application::judge(at, &mut judged);
+    }
+    if failed.is_none() && !judged.findings.iter().any(|finding| finding.fails) {
+        failed = CUT.iter().find_map(|detect| detect(at)).or_else(|| application::silent(at));
+    }
+    match failed {
+        Some(finding) => {
+            judged.explains_loss = true;
+            judged.findings.retain(|told| told.fails || finding.severity < Severity::Critical || !told.fails);
+            judged.outcomes.failed += 1;
+            judged.findings.push(finding);
+        }
+        None => settle(at, &mut judged),
+    }
+    judged
+}
+
+/// No failure of the connection itself: was the attempt a success, or can it not be told?
+fn settle(at: &Episode<'_>, judged: &mut Judged) {
+    let counted = judged.outcomes != Outcomes::default();
+    if counted {
+        return;
+    }
+    if judged.findings.iter().any(|finding| finding.fails) {
+        judged.outcomes.failed = 1;
+        return;
+    }
+    let both_spoke = at.connection.halves.iter().all(|half| half.counts.data_segments > 0);
+    let served = match at.tls {
+        Some(session) => security::served(session),
+        None => both_spoke && at.http.is_none(),
+    };
+    if served {
+        judged.outcomes.ok = 1;
+        return;
+    }
+    judged.outcomes.undetermined = 1;
+    judged.undetermined = Some(if at.connection.one_sided().is_some() {
+        "one-sided"
+    } else if at.connection.established.is_none() && at.connection.syns.count > 0 {
+        "handshake-not-seen-to-end"
+    } else if at.connection.syns.count == 0 {
+        "starts-mid-flow"
+    } else {
+        "nothing-said"
+    });
+}
+
+fn latencies(at: &Episode<'_>) -> [Option<u32>; 3] {
+    let connect = at.connection.connect_rtt();
+    let tls = at.tls.and_then(security::handshake_time);
+    let first_byte = application::first_byte_time(at);
+    [connect, tls, first_byte].map(|span| span.and_then(|span| u32::try_from(span / crate::time::MILLISECOND).ok()))
+}

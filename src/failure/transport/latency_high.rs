@@ -1,0 +1,35 @@
+#![doc = include_str!("latency_high.en.md")]
+
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::guide;
+use crate::time::{MILLISECOND, Nanos};
+
+/// `transport.latency-high`
+pub static CLASS: Class =
+    Class { code: "transport.latency-high", severity: Severity::Warning, guide: guide!("latency_high"), summary };
+
+/// A handshake that takes longer is told whatever the endpoint's other handshakes took.
+pub const ALWAYS: Nanos = 500 * MILLISECOND;
+/// A handshake this long is told if it is ten times the endpoint's median.
+pub const RELATIVE: Nanos = 200 * MILLISECOND;
+
+/// A candidate: the handshake took at least `RELATIVE`, without retries. The surroundings decide below `ALWAYS`.
+pub fn detect(at: &Episode<'_>) -> Option<Finding> {
+    let took = at.connection.connect_rtt().filter(|took| *took >= RELATIVE)?;
+    let finding = at
+        .finding(&CLASS)
+        .seen_if(at.connection.syns.first(), "syn")
+        .seen_if(at.connection.synacks.first(), "syn-ack")
+        .seen_if(at.connection.established, "ack");
+    Some(finding.detail("connect_ms", Value::Number(took / MILLISECOND)))
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let server = finding.server_text();
+    let took = finding.number("connect_ms").unwrap_or(0);
+    match lang {
+        Lang::En => format!("the handshake with {server} took {took} ms without a retry"),
+        Lang::Zh => format!("与 {server} 的三次握手耗时 {took} 毫秒（无重试）"),
+    }
+}

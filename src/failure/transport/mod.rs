@@ -1,0 +1,13 @@
+//! 传输层: what TCP itself says went wrong.
+
+pub mod closed_early;
+pub mod connect_slow;
+pub mod data_unacked;
+pub mod handshake_incomplete;
+pub mod latency_high;
+pub mod reset_by_client;
+pub mod reset_by_server;
+pub mod reset_injected;
+pub mod syn_refused;
+pub mod syn_unanswered;
+pub mod zero_window;

@@ -1,0 +1,164 @@
+//! Who received packets from whom, in seconds of the capture's clock.
+//!
+//! Silence is accused only where the way back to the asker is visible (catalogue, rule 1b). This keeps, for every
+//! receiver and sender, the seconds in which a packet passed, as intervals. A pair has at most
+//! `INTERVALS_MAX` of them; beyond that the two with the smallest pause between them become one.
+
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+
+use crate::time::Timestamp;
+
+/// Intervals kept for one pair of hosts.
+const INTERVALS_MAX: usize = 32;
+
+/// Sets of whole seconds, as sorted closed intervals that do not touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Seconds(Vec<(i64, i64)>);
+
+impl Seconds {
+    fn add(&mut self, first: i64, last: i64) {
+        let at = self
+            .0
+            .partition_point(|&(_, end)| end.saturating_add(1) < first);
+        let mut merged = (first, last);
+        let mut until = at;
+        while let Some(&(start, end)) = self.0.get(until) {
+            if start > last.saturating_add(1) {
+                break;
+            }
+            merged = (merged.0.min(start), merged.1.max(end));
+            until += 1;
+        }
+        self.0.splice(at..until, [merged]);
+        if self.0.len() > INTERVALS_MAX {
+            self.join_closest();
+        }
+    }
+
+    fn join_closest(&mut self) {
+        let closest = self
+            .0
+            .windows(2)
+            .enumerate()
+            .filter_map(|(index, pair)| match pair {
+                [left, right] => Some((right.0 - left.1, index)),
+                _ => None,
+            })
+            .min();
+        if let Some((_, index)) = closest {
+            let right = self.0.remove(index + 1);
+            if let Some(left) = self.0.get_mut(index) {
+                left.1 = right.1;
+            }
+        }
+    }
+
+    fn touches(&self, first: i64, last: i64) -> bool {
+        let at = self.0.partition_point(|&(_, end)| end < first);
+        self.0.get(at).is_some_and(|&(start, _)| start <= last)
+    }
+}
+
+/// Packets received, by receiver and sender. Merging is associative and commutative while no pair overflows.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    by_receiver: HashMap<IpAddr, HashMap<IpAddr, Seconds>>,
+}
+
+impl Heard {
+    /// `receiver` got a packet of `sender` in the second of `time`. Call it once a second and pair, not per packet.
+    pub fn note(&mut self, receiver: IpAddr, sender: IpAddr, time: Timestamp) {
+        self.by_receiver
+            .entry(receiver)
+            .or_default()
+            .entry(sender)
+            .or_default()
+            .add(time.second(), time.second());
+    }
+
+    /// Takes over what another shard heard.
+    pub fn merge(&mut self, other: Self) {
+        for (receiver, senders) in drain_sorted(other.by_receiver) {
+            let mine = self.by_receiver.entry(receiver).or_default();
+            for (sender, seconds) in drain_sorted(senders) {
+                let kept = mine.entry(sender).or_default();
+                for (first, last) in seconds.0 {
+                    kept.add(first, last);
+                }
+            }
+        }
+    }
+
+    /// Did `receiver` get a packet of `sender` between the seconds of `from` and `to`, both included?
+    pub fn from_host(
+        &self,
+        receiver: IpAddr,
+        sender: IpAddr,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        self.by_receiver
+            .get(&receiver)
+            .and_then(|senders| senders.get(&sender))
+            .is_some_and(|seconds| seconds.touches(from.second(), to.second()))
+    }
+
+    /// Did `receiver` get a packet of anybody between the seconds of `from` and `to`, both included?
+    pub fn from_any(&self, receiver: IpAddr, from: Timestamp, to: Timestamp) -> bool {
+        self.by_receiver.get(&receiver).is_some_and(|senders| {
+            senders
+                .values()
+                .any(|seconds| seconds.touches(from.second(), to.second()))
+        })
+    }
+}
+
+/// The entries of a map in the order of their keys, so that no result depends on hashing.
+fn drain_sorted<V>(map: HashMap<IpAddr, V>) -> Vec<(IpAddr, V)> {
+    let mut entries: Vec<_> = map.into_iter().collect();
+    entries.sort_by_key(|entry| entry.0);
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SECOND;
+
+    fn seconds(intervals: &[(i64, i64)]) -> Seconds {
+        let mut seconds = Seconds::default();
+        for &(first, last) in intervals {
+            seconds.add(first, last);
+        }
+        seconds
+    }
+
+    #[test]
+    fn neighbouring_seconds_become_one_interval() {
+        assert_eq!(seconds(&[(5, 5), (7, 7), (6, 6)]).0, vec![(5, 7)]);
+        assert_eq!(seconds(&[(1, 2), (9, 9), (4, 5), (0, 10)]).0, vec![(0, 10)]);
+    }
+
+    #[test]
+    fn intervals_stay_bounded_by_joining_the_closest() {
+        let mut many = Seconds::default();
+        for index in 0..1_000 {
+            many.add(index * index, index * index);
+        }
+        assert_eq!(many.0.len(), INTERVALS_MAX);
+        assert!(many.touches(999 * 999, 999 * 999));
+    }
+
+    #[test]
+    fn a_window_beside_the_packets_hears_nothing() {
+        let (asker, server) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let mut heard = Heard::default();
+        heard.note(asker, server, Timestamp::from_ns(100 * SECOND));
+        let at = |second: i64| Timestamp::from_ns(second * SECOND);
+        assert!(heard.from_host(asker, server, at(40), at(100)));
+        assert!(!heard.from_host(asker, server, at(101), at(160)));
+        assert!(!heard.from_any(server, at(0), at(200)));
+    }
+}

@@ -1,0 +1,4 @@
+//! Identity and memory of conversations: the key of a flow, who heard whom, and what is kept of hosts and names.
+
+pub mod heard;
+pub mod key;

@@ -1,0 +1,17 @@
+//! Every bound of the engine, its reason, and what happens there.
+//!
+//! | limit | at the limit |
+//! | --- | --- |
+//! | `FLOWS_PER_SHARD` | the flow silent for longest is judged and forgotten, counted as `evicted` |
+//! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
+//! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
+//! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+
+use crate::flow::key::SHARDS;
+
+/// Conversations remembered at once, over all shards: about 1 KiB each while they live.
+pub const FLOWS_MAX: usize = 1 << 20;
+/// A shard's share of them.
+pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
+/// Pairs of server and chosen cipher suite remembered by one shard.
+pub const SUITES_PER_SHARD: usize = 4_096;
