@@ -1,0 +1,63 @@
+//! `wirefault analyze`: one report over all inputs.
+
+use crate::cli::{Common, Failure, FormatArg, input, language, output};
+use crate::failure::Severity;
+use crate::report::{self, Settings};
+
+/// Reads, judges, writes.
+pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
+    let window = (moment("--since", common.since.as_deref())?, moment("--until", common.until.as_deref())?);
+    if let (Some(since), Some(until)) = window
+        && until < since
+    {
+        return Err(Failure::usage("--until lies before --since: nothing could be told"));
+    }
+    let settings = Settings {
+        lang: language(common.lang),
+        zone: report::zone(common.tz.as_deref()).map_err(Failure::usage)?,
+        findings_max: common.findings_max,
+        since: window.0,
+        until: window.1,
+        color: output::color(common.color, common.output.is_none()),
+        width: output::width(),
+    };
+    let run = input::read(common, false)?;
+    let told = report::Told::new(run.diagnosis, &run.files, &run.interfaces, &settings);
+    let text = match common.format {
+        FormatArg::Text => report::text::write(&told, &settings),
+        FormatArg::Markdown => report::markdown::write(&told, &settings),
+        FormatArg::Json => report::json::report(&told),
+        FormatArg::Jsonl => report::json::events(&told),
+        FormatArg::Csv => report::csv::findings(&told),
+    };
+    output::write(common.output.as_deref(), text.as_bytes())?;
+    if common.stats {
+        output::remark(&format!(
+            "{} packets, {} flows, {} findings",
+            told.report.summary.packets,
+            told.report.summary.flows,
+            told.report.findings.len()
+        ));
+    }
+    let threshold = common.fail_on.map(Severity::from);
+    let failing = threshold.is_some_and(|threshold| told.worst >= Some(threshold));
+    let cut = run.skipped || told.report.captures.iter().any(|capture| !capture.complete);
+    Ok(if failing {
+        1
+    } else if cut {
+        4
+    } else {
+        0
+    })
+}
+
+fn moment(option: &str, text: Option<&str>) -> Result<Option<crate::time::Timestamp>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    match parsed.ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok()) {
+        Some(ns) => Ok(Some(crate::time::Timestamp::from_ns(ns))),
+        None => Err(Failure::usage(format!(
+            "{option} {text}: not a time; write it as 2026-11-24T10:02:11Z or 2026-11-24T18:02:11+08:00"
+        ))),
+    }
+}

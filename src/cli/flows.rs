@@ -1,0 +1,22 @@
+//! `wirefault flows`: one row per flow.
+
+use crate::cli::{Common, Failure, FormatArg, input, output};
+use crate::report::table;
+
+/// Reads and writes the table as text, csv or json.
+pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
+    if matches!(common.format, FormatArg::Markdown) {
+        return Err(Failure::usage("flows: --format markdown is not offered; use text, csv, json or jsonl"));
+    }
+    let run = input::read(common, true)?;
+    let mut rows = run.diagnosis.rows;
+    rows.sort_by(|a, b| (a.ts, a.key).cmp(&(b.ts, b.key)));
+    let text = match common.format {
+        FormatArg::Csv => table::csv(&rows),
+        FormatArg::Json => table::json(&rows),
+        FormatArg::Jsonl => table::jsonl(&rows),
+        FormatArg::Text | FormatArg::Markdown => table::text(&rows),
+    };
+    output::write(common.output.as_deref(), text.as_bytes())?;
+    Ok(if run.skipped || run.files.iter().any(|file| !file.complete) { 4 } else { 0 })
+}

@@ -1,0 +1,119 @@
+//! What every analysing command does first: trust anchors, inputs, the loop `next -> push`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Common, Failure, output};
+use crate::engine::diagnosis::Diagnosis;
+use crate::engine::{Engine, Options};
+use crate::ingest::{self, Batch, Feed, FileReport, Interface};
+use crate::protocol::tls::chain::TrustStore;
+
+/// A finished reading.
+pub(crate) struct Run {
+    /// What was found out.
+    pub(crate) diagnosis: Diagnosis,
+    /// What was read.
+    pub(crate) files: Vec<FileReport>,
+    /// On which interfaces.
+    pub(crate) interfaces: Vec<Interface>,
+    /// Some input could not be read at all.
+    pub(crate) skipped: bool,
+}
+
+/// Reads all inputs through the engine.
+pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
+    let trust = Arc::new(trust(common)?);
+    let threads = match common.threads {
+        Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let mut engine = Engine::new(&Options { threads, rows, trust }).map_err(Failure::usage)?;
+    let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
+    for error in &errors {
+        output::complain(&error.to_string());
+    }
+    let mut progress = Progress::new(common);
+    let mut batch = Batch::default();
+    while feed.next(&mut batch) {
+        engine.push(&batch);
+        progress.show(&feed);
+    }
+    progress.clear();
+    let late = feed.take_errors();
+    for error in &late {
+        output::complain(&error.to_string());
+    }
+    let (files, interfaces) = (feed.files().to_vec(), feed.interfaces().to_vec());
+    if files.is_empty() {
+        return Err(Failure { status: 3, message: "no input could be read".to_owned() });
+    }
+    let diagnosis = engine.finish();
+    Ok(Run { diagnosis, files, interfaces, skipped: !errors.is_empty() || !late.is_empty() })
+}
+
+fn trust(common: &Common) -> Result<TrustStore, Failure> {
+    let mut store = match &common.ca_bundle {
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|error| {
+                Failure::usage(format!("--ca-bundle {}: cannot be read: {error}", path.display()))
+            })?;
+            TrustStore::from_pem(&pem)
+                .map_err(|error| Failure::usage(format!("--ca-bundle {}: {error}", path.display())))?
+        }
+        None => TrustStore::bundled(),
+    };
+    if common.native_roots {
+        store.add_native();
+    }
+    Ok(store)
+}
+
+/// The bar on standard error: bytes, packets, rate and time left. Only on a terminal, and not with `--quiet`.
+struct Progress {
+    shown: bool,
+    wanted: bool,
+    began: Instant,
+    last: Instant,
+}
+
+impl Progress {
+    #[expect(clippy::disallowed_methods, reason = "the bar shows the reader's time, not the capture's")]
+    fn new(common: &Common) -> Self {
+        use std::io::IsTerminal as _;
+        let now = Instant::now();
+        Self { shown: false, wanted: !common.quiet && std::io::stderr().is_terminal(), began: now, last: now }
+    }
+
+    fn show(&mut self, feed: &Feed) {
+        if !self.wanted || self.last.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        self.last += self.last.elapsed();
+        self.shown = true;
+        let progress = feed.progress();
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
+        let rate = progress.bytes_read as f64 / seconds;
+        let megabytes = progress.bytes_read as f64 / 1e6;
+        let left = match progress.bytes_total {
+            Some(total) if rate > 0.0 => {
+                let rest = total.saturating_sub(progress.bytes_read) as f64 / rate;
+                format!(" of {:.0} MB, {rest:.0} s left", total as f64 / 1e6)
+            }
+            _ => " MB".to_owned(),
+        };
+        let line = format!(
+            "\r{megabytes:.0}{left}, {} packets, {:.0} MB/s   ",
+            progress.packets,
+            rate / 1e6
+        );
+        output::bar(&line);
+    }
+
+    fn clear(&self) {
+        if self.shown {
+            output::bar("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Arguments into what runs. Nothing else reads them.
+//!
+//! Exit status: 0 done, 1 findings at or above `--fail-on`, 2 usage or configuration, 3 no input could be read,
+//! 4 some input was skipped or cut short. If several apply: 2, 3, 1, 4. A closed pipe is 0.
+
+mod analyze;
+mod explain;
+mod flows;
+mod input;
+mod output;
+mod schema;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::failure::{Lang, Severity};
+
+/// Why a client could not reach its invoicing server, with the frames that prove it.
+#[derive(Debug, Parser)]
+#[command(name = "wirefault", version, about, disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Read captures and say which clients failed to reach which servers, and why
+    Analyze {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print one row per flow: Zeek's conn.log columns, then ours
+    Flows {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say what a code means, how it is told, what it is not, and what to do
+    Explain {
+        /// Code of the catalogue, such as `transport.syn-refused`
+        #[arg(required_unless_present = "list")]
+        code: Option<String>,
+        /// List all codes
+        #[arg(long)]
+        list: bool,
+        /// Language of the guide
+        #[arg(long, value_enum)]
+        lang: Option<LangArg>,
+    },
+    /// Print the JSON Schema of the report, or of one line of jsonl
+    Schema {
+        /// Which schema
+        #[arg(value_enum, default_value = "report")]
+        which: SchemaArg,
+    },
+}
+
+/// Options of every command that analyses.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Common {
+    /// Files, folders, globs, or `-` for standard input: pcap or pcapng, also gzip, zstd, lz4 or xz
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// How to write the report
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: FormatArg,
+    /// Write to this file, whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Trust anchors as PEM; else the bundled Mozilla roots
+    #[arg(long, value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Trust the machine's roots too
+    #[arg(long)]
+    pub native_roots: bool,
+    /// Findings from this time on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Findings up to this time (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Language of texts; else from the locale
+    #[arg(long, value_enum)]
+    pub lang: Option<LangArg>,
+    /// Time zone of text, markdown and csv; JSON is UTC
+    #[arg(long, value_name = "NAME")]
+    pub tz: Option<String>,
+    /// Threads; the report does not depend on them
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Findings of one code and endpoint before further ones fold by client
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub findings_max: usize,
+    /// Exit with 1 if a finding is at least this severe
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArg>,
+    /// Print run figures on standard error
+    #[arg(long)]
+    pub stats: bool,
+    /// No progress, no remarks
+    #[arg(long)]
+    pub quiet: bool,
+    /// Colours
+    #[arg(long, value_enum, default_value = "auto")]
+    pub color: ColorArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    Text,
+    Json,
+    Jsonl,
+    Markdown,
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LangArg {
+    En,
+    Zh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeverityArg {
+    Info,
+    Warning,
+    Error,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaArg {
+    Report,
+    Events,
+}
+
+impl From<SeverityArg> for Severity {
+    fn from(arg: SeverityArg) -> Self {
+        match arg {
+            SeverityArg::Info => Self::Info,
+            SeverityArg::Warning => Self::Warning,
+            SeverityArg::Error => Self::Error,
+            SeverityArg::Critical => Self::Critical,
+        }
+    }
+}
+
+/// Why a run ends early: the exit status and the sentence for standard error.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: u8,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// Bad arguments or configuration.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { status: 2, message: message.into() }
+    }
+}
+
+/// Parses the arguments, runs, and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match cli.command {
+        Command::Analyze { common } => analyze::run(&common),
+        Command::Flows { common } => flows::run(&common),
+        Command::Explain { code, list, lang } => explain::run(code.as_deref(), list, language(lang)),
+        Command::Schema { which } => schema::run(which),
+    };
+    match done {
+        Ok(status) => ExitCode::from(status),
+        Err(failure) => {
+            output::complain(&failure.message);
+            ExitCode::from(failure.status)
+        }
+    }
+}
+
+/// The language asked for, else the locale's.
+pub(crate) fn language(arg: Option<LangArg>) -> Lang {
+    match arg {
+        Some(LangArg::En) => Lang::En,
+        Some(LangArg::Zh) => Lang::Zh,
+        None => {
+            let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+            let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
+            if locale.starts_with("zh") { Lang::Zh } else { Lang::En }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a run found out: the one value that every report is written from.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::engine::row::Row;
+use crate::failure::Finding;
+use crate::failure::flow::Outcomes;
+
+/// Upper bounds in milliseconds of the latency histograms; fixed, so that they add up across runs and machines.
+pub const BOUNDS_MS: [u32; 15] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+
+/// Times of one kind at one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// One count for each bound, and one for what lies above the last.
+    pub counts: [u64; BOUNDS_MS.len() + 1],
+}
+
+impl Histogram {
+    /// Adds a time in milliseconds.
+    pub fn add(&mut self, ms: u32) {
+        let slot = BOUNDS_MS.partition_point(|bound| *bound < ms);
+        if let Some(count) = self.counts.get_mut(slot) {
+            *count += 1;
+        }
+    }
+
+    /// How many times were added.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// The bound below which so many percent of the times lie.
+    pub fn percentile(&self, percent: u64) -> Option<u32> {
+        let total = self.total();
+        if total == 0 {
+            return None;
+        }
+        let rank = (total * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (count, bound) in self.counts.iter().zip(BOUNDS_MS) {
+            seen += count;
+            if seen >= rank {
+                return Some(bound);
+            }
+        }
+        BOUNDS_MS.last().copied()
+    }
+}
+
+/// One endpoint's balance.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointBalance {
+    /// `name:port`, or `address:port` where no name is known.
+    pub id: String,
+    /// The name.
+    pub name: Option<String>,
+    /// Region of a tax host.
+    pub region: Option<&'static str>,
+    /// One of the built-in invoicing names.
+    pub invoicing: bool,
+    /// Addresses, sorted.
+    pub addresses: Vec<IpAddr>,
+    /// Ports, sorted.
+    pub ports: Vec<u16>,
+    /// Attempts.
+    pub attempts: Outcomes,
+    /// Handshake, TLS, first byte.
+    pub latency: [Histogram; 3],
+    /// Findings of any severity by code.
+    pub findings_by_code: BTreeMap<&'static str, u64>,
+}
+
+/// Everything that a report says.
+#[derive(Debug, Default)]
+pub struct Diagnosis {
+    /// Frames read.
+    pub packets: u64,
+    /// TCP flows.
+    pub flows: u64,
+    /// Attempts.
+    pub attempts: Outcomes,
+    /// Endpoints: built-in names first, then by failures.
+    pub endpoints: Vec<EndpointBalance>,
+    /// Findings by first time and id.
+    pub findings: Vec<Finding>,
+    /// Counts of what could not be decoded or decided, by reason.
+    pub unjudged: BTreeMap<String, u64>,
+    /// Rows of `flows`.
+    pub rows: Vec<Row>,
+    /// Identity of the trust store.
+    pub trust_store: String,
+}
+
+/// Share of decided attempts that reached the service, in millionths; `None` where nothing was decided.
+pub fn availability(attempts: &Outcomes) -> Option<f64> {
+    let reached = u64::from(attempts.ok) + u64::from(attempts.answered_no);
+    let decided = reached + u64::from(attempts.failed);
+    (decided > 0).then(|| (reached as f64 / decided as f64 * 1e6).round() / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_read_off_the_bounds() {
+        let mut histogram = Histogram::default();
+        for ms in [1, 3, 3, 3, 40, 70_000] {
+            histogram.add(ms);
+        }
+        assert_eq!(histogram.percentile(50), Some(5));
+        assert_eq!(histogram.percentile(83), Some(50));
+        assert_eq!(histogram.percentile(99), Some(60_000));
+        assert_eq!(Histogram::default().percentile(50), None);
+    }
+
+    #[test]
+    fn availability_counts_refusals_as_reached() {
+        let attempts = Outcomes { ok: 2, failed: 1, answered_no: 1, undetermined: 9 };
+        assert_eq!(availability(&attempts), Some(0.75));
+        assert_eq!(availability(&Outcomes { undetermined: 3, ..Outcomes::default() }), None);
+    }
+}

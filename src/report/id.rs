@@ -1,0 +1,97 @@
+//! Ids made of content alone: the same from file, pipe, split ring or another machine.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use crate::failure::Finding;
+use crate::flow::key::FlowKey;
+use crate::time::Timestamp;
+
+/// `f-` and 16 hex digits of SHA-256 over code, protocol, client, server and the first evidence's time in ns.
+pub fn finding(finding: &Finding) -> String {
+    let first = finding.evidence.iter().map(|seen| seen.at.time).min().unwrap_or(finding.first);
+    let text = format!(
+        "{}|{}|{}|{}|{}",
+        finding.class.code,
+        finding.protocol,
+        end(finding.client),
+        finding.name.as_deref().filter(|_| finding.server.is_none()).map_or_else(|| end(finding.server), str::to_owned),
+        first.ns()
+    );
+    format!("f-{}", digest(&text))
+}
+
+/// `w-` and 16 hex digits over protocol, both ends and the first frame's time in ns.
+pub fn flow(key: &FlowKey, first: Timestamp) -> String {
+    let text = format!(
+        "{}|{}|{}|{}",
+        key.protocol,
+        end(Some((key.a, key.a_port))),
+        end(Some((key.b, key.b_port))),
+        first.ns()
+    );
+    format!("w-{}", digest(&text))
+}
+
+/// Community ID 1.0 of a TCP or UDP flow: `1:` and base64 of SHA-1 over seed 0 and the ordered tuple
+/// (<https://github.com/corelight/community-id-spec>).
+pub fn community(key: &FlowKey) -> String {
+    let mut bytes = vec![0, 0];
+    for ip in [key.a, key.b] {
+        match ip {
+            IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
+        }
+    }
+    bytes.extend_from_slice(&[key.protocol, 0]);
+    bytes.extend_from_slice(&key.a_port.to_be_bytes());
+    bytes.extend_from_slice(&key.b_port.to_be_bytes());
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &bytes);
+    format!("1:{}", base64(hash.as_ref()))
+}
+
+fn end(end: Option<(IpAddr, u16)>) -> String {
+    end.map_or_else(|| "-".to_owned(), |(ip, port)| crate::failure::host_port(ip, port))
+}
+
+fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()), 8)
+}
+
+/// The first `bytes` bytes in lower-case hexadecimal.
+pub fn hex(of: &[u8], bytes: usize) -> String {
+    of.iter().take(bytes).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Standard base64 with padding (RFC 4648 4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let index = (group >> (18 - 6 * place) & 63) as usize;
+            let letter = ALPHABET.get(index).copied().map_or('=', char::from);
+            text.push(if place <= chunk.len() { letter } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::key::FlowKey;
+
+    #[test]
+    fn community_id_matches_the_specification() {
+        let (key, _) =
+            FlowKey::of(([128, 232, 110, 120].into(), 34_855), ([66, 35, 250, 204].into(), 80), 6, 0);
+        assert_eq!(community(&key), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    }
+}

@@ -1,0 +1,45 @@
+//! Telling it: findings into text, Markdown, JSON, lines of events and CSV.
+//!
+//! Texts are made while writing. The same bytes with the same options give the same report, byte for byte.
+
+pub mod csv;
+pub mod id;
+pub mod json;
+pub mod markdown;
+pub mod schema;
+pub mod table;
+pub mod text;
+mod told;
+
+pub use told::Told;
+
+use crate::failure::Lang;
+use crate::time::Timestamp;
+
+/// How a report is written.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Language of texts.
+    pub lang: Lang,
+    /// Zone of the times in text and Markdown.
+    pub zone: jiff::tz::TimeZone,
+    /// Findings of one code and endpoint kept before further ones fold by client.
+    pub findings_max: usize,
+    /// Findings from this time on.
+    pub since: Option<Timestamp>,
+    /// Findings up to this time.
+    pub until: Option<Timestamp>,
+    /// Colours in text.
+    pub color: bool,
+    /// Columns of text.
+    pub width: usize,
+}
+
+/// The time zone of a name, or the machine's.
+pub fn zone(name: Option<&str>) -> Result<jiff::tz::TimeZone, String> {
+    match name {
+        Some(name) => jiff::tz::TimeZone::get(name)
+            .map_err(|_| format!("--tz {name}: no such time zone; use a name such as Asia/Shanghai or UTC")),
+        None => Ok(jiff::tz::TimeZone::system()),
+    }
+}

@@ -1,0 +1,268 @@
+//! The serialised mirror of a report: `wirefault.report/1`. The only types that implement `Serialize`.
+//!
+//! Members that are unknown are absent; there are no nulls and no empty strings. The JSON Schema beside this file
+//! is what `wirefault schema` prints.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The JSON Schema of `Report`.
+pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
+/// The JSON Schema of one line of `jsonl`.
+pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// `wirefault.report/1`.
+    pub schema: &'static str,
+    /// What judged.
+    pub tool: Tool,
+    /// What was read.
+    pub captures: Vec<Capture>,
+    /// Totals.
+    pub summary: Summary,
+    /// One per server name or address and port.
+    pub endpoints: Vec<Endpoint>,
+    /// By first time and id.
+    pub findings: Vec<Finding>,
+    /// Findings grouped by cause.
+    pub incidents: Vec<Value>,
+    /// Counts of what could not be decoded or decided.
+    pub unjudged: BTreeMap<String, u64>,
+}
+
+/// Versions and content hashes of what judged.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tool {
+    /// `wirefault`.
+    pub name: &'static str,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Hash over codes and guides.
+    pub catalogue: String,
+    /// Hash of the endpoint rules.
+    pub endpoints: String,
+    /// Identity of the trust store.
+    pub trust_store: String,
+}
+
+/// One input file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Capture {
+    /// `c-` and a number in reading order.
+    pub id: String,
+    /// Capture point.
+    pub point: String,
+    /// As the user gave it.
+    pub path: String,
+    /// Of its first 64 KiB as stored.
+    pub sha256: String,
+    /// `pcap` or `pcapng`, with resolution and compression.
+    pub format: String,
+    /// Names of link types.
+    pub link_types: Vec<String>,
+    /// Frames.
+    pub packets: u64,
+    /// Bytes of frames as captured.
+    pub bytes: u64,
+    /// First time stamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_time: Option<String>,
+    /// Last time stamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_time: Option<String>,
+    /// Read to a clean end.
+    pub complete: bool,
+    /// The memory bound cut something.
+    pub memory_limited: bool,
+    /// Damage, drops, oddities.
+    pub notes: Vec<String>,
+}
+
+/// Attempts by outcome.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Attempts {
+    /// Reached.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Reached, and refused by the service.
+    pub answered_no: u64,
+    /// Not told by the capture.
+    pub undetermined: u64,
+}
+
+/// Totals.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Frames.
+    pub packets: u64,
+    /// TCP flows.
+    pub flows: u64,
+    /// Attempts.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+    /// By code.
+    pub findings_by_code: BTreeMap<String, u64>,
+    /// By severity.
+    pub findings_by_severity: BTreeMap<String, u64>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Endpoint {
+    /// `name:port` or `address:port`.
+    pub id: String,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Addresses.
+    pub addresses: Vec<String>,
+    /// Ports.
+    pub ports: Vec<u16>,
+    /// Attempts.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+    /// Times.
+    pub latency_ms: LatencyKinds,
+    /// By code.
+    pub findings_by_code: BTreeMap<String, u64>,
+}
+
+/// Times of an endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct LatencyKinds {
+    /// TCP handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Latency>,
+    /// TLS handshake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Latency>,
+    /// Request's last byte to response's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<Latency>,
+}
+
+/// Percentiles read off a histogram.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: u32,
+    /// 95th percentile.
+    pub p95: u32,
+    /// 99th percentile.
+    pub p99: u32,
+    /// The histogram.
+    pub histogram: Bins,
+}
+
+/// Fixed bounds and their counts; the last count is what lies above.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bins {
+    /// Upper bounds in milliseconds.
+    pub bounds: Vec<u32>,
+    /// Counts, one more than bounds.
+    pub counts: Vec<u64>,
+}
+
+/// One failure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// `f-` and 16 hex digits.
+    pub id: String,
+    /// Catalogue code.
+    pub code: &'static str,
+    /// Its layer.
+    pub layer: &'static str,
+    /// `info`, `warning`, `error`, `critical`.
+    pub severity: &'static str,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Below 0.9: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence_reason: Option<&'static str>,
+    /// Findings folded into this one, itself included.
+    pub count: u64,
+    /// It made an attempt fail.
+    pub fails: bool,
+    /// `flow`, `host`, `name`, `link`, `capture`.
+    pub subject: &'static str,
+    /// What was seen.
+    pub title: &'static str,
+    /// One line.
+    pub summary: String,
+    /// What to do first.
+    pub remedy: &'static str,
+    /// Id of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Who failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<End>,
+    /// At whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<End>,
+    /// Id of the flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// Community ID 1.0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub community_id: Option<String>,
+    /// First time.
+    pub first_time: String,
+    /// Last time.
+    pub last_time: String,
+    /// Frames.
+    pub evidence: Vec<Evidence>,
+    /// Wireshark display filter.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub filter: String,
+    /// Measured details.
+    pub details: BTreeMap<&'static str, Value>,
+    /// Codes that also fit.
+    pub also: Vec<&'static str>,
+    /// Codes of what followed from it.
+    pub consequences: Vec<&'static str>,
+    /// Id of a finding that this one overturns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<String>,
+}
+
+/// Client or server.
+#[derive(Clone, Debug, Serialize)]
+pub struct End {
+    /// Address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// Port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// One frame.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    /// Path of its file, as the user gave it.
+    pub file: String,
+    /// 1-based number in that file.
+    pub frame: u32,
+    /// Byte of its record in the uncompressed file.
+    pub offset: u64,
+    /// Its time.
+    pub time: String,
+    /// What it is in the proof.
+    pub role: &'static str,
+}
