@@ -4,6 +4,7 @@
 //! summary that owns everything; nothing borrowed survives a call.
 
 pub mod dns;
+pub mod http1;
 
 use crate::mark::{Direction, Mark};
 

@@ -1,0 +1,164 @@
+//! What is kept of one request and its response.
+
+use crate::mark::{Mark, Seen};
+
+use super::body::Framing;
+
+/// One request and its response, as far as they went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its place among the connection's exchanges, from 0.
+    pub number: u32,
+    /// The request; absent where only a response was seen (mid-connection, one-sided, or a server that speaks
+    /// unasked, as with 408 on a spare connection).
+    pub request: Option<Request>,
+    /// The last interim response (100, 102, 103) before the final one.
+    pub interim: Option<Seen<u16>>,
+    /// The final response, 101 included.
+    pub response: Option<Response>,
+    /// The request was sent before the previous response had ended.
+    pub pipelined: bool,
+    /// No hole in either direction can have taken a message between request and response. Where this is false,
+    /// a missing response proves nothing.
+    pub sure: bool,
+}
+
+/// Body of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// How its end is told.
+    pub framing: Framing,
+    /// Captured bytes, chunk framing aside.
+    pub seen_bytes: u64,
+    /// Bytes that passed but were not captured.
+    pub missed_bytes: u64,
+}
+
+/// A request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The frame of its first byte.
+    pub first: Mark,
+    /// The frame that completed its head.
+    pub head: Mark,
+    /// The frame of its last byte so far; of its end, once complete.
+    pub last: Mark,
+    /// Head and body were sent in full.
+    pub complete: bool,
+    /// The method, up to 32 bytes.
+    pub method: String,
+    /// The target as sent, up to 2,048 bytes. It may hold credentials: mask before printing.
+    pub target: String,
+    /// `target` was longer.
+    pub target_cut: bool,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// The Host field, or the authority of an absolute target (RFC 9112 3.2.2), in lower case.
+    pub host: Option<String>,
+    /// The target is a whole URI or an authority: it is meant for a proxy.
+    pub to_proxy: bool,
+    /// Its body.
+    pub body: Body,
+    /// Scheme of the Authorization field in lower case (`basic`, `bearer`); its value is not kept.
+    pub authorization: Option<String>,
+    /// Scheme of the Proxy-Authorization field in lower case.
+    pub proxy_authorization: Option<String>,
+    /// A Cookie field was sent.
+    pub cookie: bool,
+    /// Content-Type, up to 128 bytes, as sent.
+    pub content_type: Option<String>,
+    /// Accept, up to 256 bytes.
+    pub accept: Option<String>,
+    /// The client waits for 100 before it sends the body.
+    pub expects_continue: bool,
+    /// Upgrade, in lower case (`websocket`).
+    pub upgrade: Option<String>,
+    /// The client asks for a stream of events: its response may stay open for hours.
+    pub accepts_event_stream: bool,
+}
+
+/// A final response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The frame of its first byte.
+    pub first: Mark,
+    /// The frame that completed its head.
+    pub head: Mark,
+    /// The frame of its last byte so far; of its end, once complete.
+    pub last: Mark,
+    /// The whole response passed: all of its length, its last chunk, or, without either, the server's FIN.
+    pub complete: bool,
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase, up to 128 bytes.
+    pub reason: String,
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    pub minor_version: u8,
+    /// Its body.
+    pub body: Body,
+    /// The chunk framing or the lengths contradict themselves.
+    pub broken: bool,
+    /// The connection ends after this response: `Connection: close`, or HTTP/1.0 without keep-alive.
+    pub closes: bool,
+    /// Server, up to 128 bytes.
+    pub server: Option<String>,
+    /// Retry-After as sent, up to 64 bytes: seconds or a date.
+    pub retry_after: Option<String>,
+    /// Schemes of WWW-Authenticate in lower case, in order (`negotiate`, `ntlm`, `basic`), at most eight.
+    pub authenticate: Vec<String>,
+    /// Schemes of Proxy-Authenticate.
+    pub proxy_authenticate: Vec<String>,
+    /// Location, up to 2,048 bytes. It may hold credentials: mask before printing.
+    pub location: Option<String>,
+    /// Content-Type, up to 128 bytes.
+    pub content_type: Option<String>,
+    /// Content-Encoding in lower case, up to 64 bytes.
+    pub content_encoding: Option<String>,
+    /// Upgrade, in lower case.
+    pub upgrade: Option<String>,
+    /// The body is a stream without an end of its own (`text/event-stream`, `multipart/x-mixed-replace`).
+    pub streams: bool,
+    /// The application firewall whose mark the header or the error's body carries.
+    pub firewall: Option<&'static str>,
+    /// The body says that plain HTTP was sent to a TLS port.
+    pub plain_to_tls: bool,
+}
+
+impl Exchange {
+    /// The final status.
+    pub fn status(&self) -> Option<u16> {
+        self.response.as_ref().map(|response| response.status)
+    }
+
+    /// A whole request without the first byte of a final response.
+    pub fn unanswered(&self) -> bool {
+        self.response.is_none()
+            && self
+                .request
+                .as_ref()
+                .is_some_and(|request| request.complete)
+    }
+
+    /// Is the response allowed to keep the client waiting (event streams, upgrades)?
+    pub fn may_last(&self) -> bool {
+        self.request
+            .as_ref()
+            .is_some_and(|request| request.accepts_event_stream || request.upgrade.is_some())
+            || self
+                .response
+                .as_ref()
+                .is_some_and(|response| response.streams || response.status == 101)
+    }
+}
+
+impl Body {
+    /// Bytes that the declared length still owes: 0 without one.
+    pub fn lacking_bytes(&self) -> u64 {
+        match self.framing {
+            Framing::Length(length) => length
+                .saturating_sub(self.seen_bytes)
+                .saturating_sub(self.missed_bytes),
+            _ => 0,
+        }
+    }
+}

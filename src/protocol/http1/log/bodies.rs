@@ -1,0 +1,158 @@
+//! Bodies, holes and ends: the part of the observer that counts.
+
+use crate::mark::{Direction, Mark};
+
+use super::super::body::{Decoder, Outcome};
+use super::super::exchange::{Exchange, Request};
+use super::super::marks;
+use super::{Log, State};
+
+/// First bytes of an error's body that are looked at.
+const PAGE_MAX: usize = 2 * 1024;
+
+impl Log {
+    pub(super) fn body<'b>(
+        &mut self,
+        from: Direction,
+        rest: &'b [u8],
+        body: (Decoder, u32),
+        at: Mark,
+    ) -> &'b [u8] {
+        let (mut decoder, number) = body;
+        let asks = self.asks(from);
+        if !asks && self.begins_anew(rest) {
+            // The response to a HEAD that was not captured: its length speaks of a body that never comes.
+            self.end_current(true, at);
+            self.side_mut(from).state = State::Between;
+            return rest;
+        }
+        let mut seen = 0_u64;
+        let adverse = self
+            .current
+            .as_ref()
+            .and_then(Exchange::status)
+            .is_some_and(|status| status >= 400);
+        let page = if asks || !adverse {
+            None
+        } else {
+            Some(&mut self.page)
+        };
+        let looked_at = page.as_ref().map_or(0, |page| page.len());
+        let (used, outcome) = match page {
+            Some(page) => decoder.take(rest, &mut |data| {
+                seen = seen.saturating_add(data.len() as u64);
+                let free = PAGE_MAX.saturating_sub(page.len()).min(data.len());
+                page.extend_from_slice(data.get(..free).unwrap_or(&[]));
+            }),
+            None => decoder.take(rest, &mut |data| {
+                seen = seen.saturating_add(data.len() as u64)
+            }),
+        };
+        if asks {
+            if let Some(request) = self.request_of(number) {
+                request.body.seen_bytes = request.body.seen_bytes.saturating_add(seen);
+                request.last = at;
+                request.complete = outcome == Outcome::Ended;
+            }
+        } else if let Some(response) = self
+            .current
+            .as_mut()
+            .and_then(|current| current.response.as_mut())
+        {
+            response.body.seen_bytes = response.body.seen_bytes.saturating_add(seen);
+            response.last = at;
+            response.broken |= outcome == Outcome::Broken;
+            if self.page.len() > looked_at {
+                response.firewall = response.firewall.or_else(|| marks::of_page(&self.page));
+                response.plain_to_tls |= marks::plain_to_tls(&self.page);
+            }
+        }
+        self.after_body(from, outcome, (decoder, number), at);
+        rest.get(used..).unwrap_or(&[])
+    }
+
+    fn after_body(&mut self, from: Direction, outcome: Outcome, body: (Decoder, u32), at: Mark) {
+        let (decoder, number) = body;
+        match outcome {
+            Outcome::Inside => self.side_mut(from).state = State::Body { decoder, number },
+            Outcome::Ended => {
+                self.side_mut(from).state = State::Between;
+                if !self.asks(from) {
+                    self.end_current(true, at);
+                }
+            }
+            Outcome::Broken => {
+                if !self.asks(from) {
+                    self.end_current(false, at);
+                }
+                self.lose(from);
+            }
+        }
+    }
+
+    /// Does a new response begin where the body of one to an unknown request had to?
+    fn begins_anew(&self, rest: &[u8]) -> bool {
+        self.current.as_ref().is_some_and(|current| {
+            current.request.is_none()
+                && current
+                    .response
+                    .as_ref()
+                    .is_some_and(|response| response.body.seen_bytes == 0)
+                && rest.starts_with(b"HTTP/1.")
+        })
+    }
+
+    fn request_of(&mut self, number: u32) -> Option<&mut Request> {
+        let exchange = match &mut self.current {
+            Some(current) if current.number == number => Some(current),
+            _ => self
+                .open
+                .iter_mut()
+                .rev()
+                .find(|exchange| exchange.number == number),
+        };
+        exchange.and_then(|exchange| exchange.request.as_mut())
+    }
+
+    pub(super) fn gap(&mut self, from: Direction, missing: u64, at: Mark) {
+        let State::Body {
+            mut decoder,
+            number,
+        } = self.side(from).state
+        else {
+            if !matches!(self.side(from).state, State::Opaque) {
+                self.lose(from);
+            }
+            return;
+        };
+        let (skipped, outcome) = decoder.skip(missing);
+        if self.asks(from) {
+            if let Some(request) = self.request_of(number) {
+                request.body.missed_bytes = request.body.missed_bytes.saturating_add(skipped);
+                request.complete = outcome == Outcome::Ended;
+                request.last = at;
+            }
+        } else if let Some(current) = self.current.as_mut() {
+            // Where the hole leaves the framing behind, nobody knows how the body ended.
+            current.sure &= outcome != Outcome::Broken;
+            if let Some(response) = current.response.as_mut() {
+                response.body.missed_bytes = response.body.missed_bytes.saturating_add(skipped);
+                response.last = at;
+            }
+        }
+        self.after_body(from, outcome, (decoder, number), at);
+        if skipped < missing {
+            self.lose(from);
+        }
+    }
+
+    pub(super) fn fin(&mut self, from: Direction, at: Mark) {
+        if !self.asks(from) {
+            self.release_held();
+            if let State::Body { decoder, .. } = self.side(from).state {
+                self.end_current(matches!(decoder, Decoder::UntilClose), at);
+                self.side_mut(from).state = State::Between;
+            }
+        }
+    }
+}

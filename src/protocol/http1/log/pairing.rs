@@ -1,0 +1,153 @@
+//! Requests and responses find each other (RFC 9112 section 9.3), and tunnels begin (RFC 9110 9.3.6).
+
+use crate::mark::{Direction, Mark, Seen};
+use crate::time::{MILLISECOND, Nanos};
+
+use super::super::body::{Decoder, Framing};
+use super::super::exchange::{Exchange, Request, Response};
+use super::{Log, State, Tunnel};
+
+/// Requests kept that wait for their response; more are let go as unanswered and not sure.
+const OPEN_MAX: usize = 64;
+/// Captures reorder the two directions of a connection by up to this much.
+const REORDER: Nanos = 50 * MILLISECOND;
+
+impl Log {
+    pub(super) fn request(&mut self, from: Direction, mut request: Request) {
+        let decoder = Decoder::new(request.body.framing);
+        request.complete = decoder.is_none();
+        let connect = request.method == "CONNECT";
+        let number = self.number;
+        self.side_mut(from).state = match decoder {
+            Some(decoder) => State::Body { decoder, number },
+            None if connect => State::Early,
+            None => State::Between,
+        };
+        let Some(request) = self.join_early_response(request) else {
+            return;
+        };
+        self.release_held();
+        let passing = self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.request.is_some());
+        let server_lost = matches!(self.side(from.reverse()).state, State::Lost);
+        self.open.push_back(Exchange {
+            number,
+            pipelined: passing || !self.open.is_empty(),
+            sure: !server_lost,
+            request: Some(request),
+            ..Exchange::default()
+        });
+        self.number = self.number.wrapping_add(1);
+        if self.open.len() > OPEN_MAX
+            && let Some(mut oldest) = self.open.pop_front()
+        {
+            oldest.sure = false;
+            self.push_finished(oldest);
+        }
+    }
+
+    /// Gives a request to the response that the capture showed first; gives it back if there is none.
+    fn join_early_response(&mut self, request: Request) -> Option<Request> {
+        let early = if self.synced {
+            self.held.as_mut().or(self.current.as_mut())
+        } else {
+            None
+        };
+        let fits =
+            |response: &Response| request.first.time.since(response.first.time).abs() <= REORDER;
+        match early {
+            Some(early) if early.request.is_none() && early.response.as_ref().is_some_and(fits) => {
+                early.request = Some(request);
+                self.release_held();
+                None
+            }
+            _ => Some(request),
+        }
+    }
+
+    pub(super) fn response(&mut self, from: Direction, mut response: Response, at: Mark) {
+        if response.status < 200 && response.status != 101 {
+            if let Some(asked) = self.open.front_mut() {
+                asked.interim = Some(Seen {
+                    value: response.status,
+                    at,
+                });
+            }
+            return;
+        }
+        self.release_held();
+        let mut exchange = self.open.pop_front().unwrap_or_else(|| {
+            self.number = self.number.wrapping_add(1);
+            Exchange {
+                number: self.number.wrapping_sub(1),
+                sure: self.synced,
+                ..Exchange::default()
+            }
+        });
+        let method = exchange
+            .request
+            .as_ref()
+            .map_or("", |request| request.method.as_str());
+        let (connect, status) = (method == "CONNECT", response.status);
+        // RFC 9112 6.3: these have no body, whatever their fields say.
+        if method == "HEAD" || matches!(status, 101 | 204 | 304) || connect && status < 300 {
+            response.body.framing = Framing::None;
+        }
+        let decoder = Decoder::new(response.body.framing);
+        let number = exchange.number;
+        exchange.response = Some(response);
+        self.page.clear();
+        match decoder {
+            Some(decoder) => {
+                self.side_mut(from).state = State::Body { decoder, number };
+                self.current = Some(exchange);
+            }
+            None => {
+                let authority = exchange
+                    .request
+                    .as_ref()
+                    .map(|request| request.target.to_ascii_lowercase());
+                self.end_response(exchange, true, at);
+                match (status, authority) {
+                    (101, _) => self
+                        .sides
+                        .iter_mut()
+                        .for_each(|side| side.state = State::Opaque),
+                    (200..300, Some(authority)) if connect => self.open_tunnel(authority, at),
+                    _ => {}
+                }
+            }
+        }
+        if connect && status >= 300 {
+            self.refuse_tunnel(at);
+        }
+    }
+
+    fn open_tunnel(&mut self, authority: String, at: Mark) {
+        let mut early = [Vec::new(), Vec::new()];
+        for (side, early) in self.sides.iter_mut().zip(&mut early) {
+            if matches!(side.state, State::Early) {
+                *early = std::mem::take(&mut side.head);
+            }
+            side.state = State::Opaque;
+        }
+        self.tunnel = Some(Tunnel {
+            authority,
+            at,
+            early,
+        });
+    }
+
+    /// The CONNECT was refused: what the client sent after it is HTTP again.
+    fn refuse_tunnel(&mut self, at: Mark) {
+        let client = self.client();
+        let side = self.side_mut(client);
+        if matches!(side.state, State::Early) {
+            side.state = State::Between;
+            let early = std::mem::take(&mut side.head);
+            self.data(client, &early, at);
+        }
+    }
+}

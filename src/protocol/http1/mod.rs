@@ -1,0 +1,34 @@
+//! HTTP/1.0 and HTTP/1.1: requests, and what answered them (RFC 9110, RFC 9112).
+//!
+//! `Log` pairs each request with its response over keep-alive and pipelining, follows bodies by length, by chunk or
+//! to the close, and keeps owned `Exchange`s: what was asked and answered, when, in which frames, and how complete.
+//! A body is counted, not read; only the first bytes of an error's body are looked at, for the marks that tell who
+//! speaks, and then dropped. It joins in mid-connection and finds its way again after a gap at the next message
+//! that begins a segment; `Exchange::sure` says whether such a hole may have taken a request or a response.
+//! Left out: HTTP/0.9, and everything inside bodies. The value of a credential is never kept.
+
+mod body;
+mod exchange;
+mod head;
+mod log;
+mod marks;
+
+pub use body::Framing;
+pub use exchange::{Body, Exchange, Request, Response};
+pub use log::{Foreign, Log, Tunnel};
+
+use crate::protocol::Probe;
+use head::Look;
+
+/// Do these first bytes of a direction begin an HTTP/1 request or response? Other protocols with the same shape
+/// (RTSP, SIP) are told by their version.
+pub fn probe(start: &[u8]) -> Probe {
+    match head::look(start) {
+        Look::Request | Look::Response => Probe::Yes,
+        Look::Short => Probe::NeedMore,
+        Look::Not => Probe::No,
+    }
+}
+
+#[cfg(test)]
+mod tests;
