@@ -1,6 +1,6 @@
 //! DNS over TCP: messages behind a length of two bytes (RFC 1035 4.2.2, RFC 7766).
 //!
-//! Keeps the messages of both directions until they are drained, at most `MESSAGES_MAX`; further ones are counted.
+//! Keeps the messages of both directions until they are taken, at most `MESSAGES_MAX`; further ones are counted.
 //! After a gap there is no telling where a message begins, so that direction is given up.
 
 use crate::mark::{Direction, Mark};
@@ -8,27 +8,16 @@ use crate::protocol::{Chunk, Next, Observer, Probe};
 
 use super::Message;
 
-/// Messages kept between two drains; a zone transfer sends more, which nobody here asks about.
+/// Messages kept between two calls of `take`; a zone transfer sends more, which nobody here asks about.
 const MESSAGES_MAX: usize = 256;
 /// Bytes of length before each message.
 const PREFIX_LEN: usize = 2;
 
-/// A message and the frame that completed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passed {
-    /// Who sent it.
-    pub from: Direction,
-    /// What it said.
-    pub message: Message,
-    /// The frame that held its last byte.
-    pub at: Mark,
-}
-
 /// Reader of one DNS connection.
 #[derive(Debug, Default)]
 pub struct Tcp {
-    messages: Vec<Passed>,
-    /// Messages that no longer fitted between two drains.
+    messages: Vec<(Direction, Message, Mark)>,
+    /// Messages that no longer fitted between two calls of `take`.
     pub omitted: u64,
     /// Messages whose bytes were not DNS.
     pub unreadable: u64,
@@ -59,15 +48,15 @@ fn header_fits(message: &[u8]) -> bool {
 }
 
 impl Tcp {
-    /// The messages since the last call, in order.
-    pub fn drain(&mut self) -> Vec<Passed> {
+    /// The messages since the last call, in order: who sent each, and the frame that held its last byte.
+    pub fn take(&mut self) -> Vec<(Direction, Message, Mark)> {
         std::mem::take(&mut self.messages)
     }
 
-    fn take(&mut self, from: Direction, message: &[u8], at: Mark) {
+    fn keep(&mut self, from: Direction, message: &[u8], at: Mark) {
         match super::parse(message) {
             Some(message) if self.messages.len() < MESSAGES_MAX => {
-                self.messages.push(Passed { from, message, at });
+                self.messages.push((from, message, at));
             }
             Some(_) => self.omitted = self.omitted.saturating_add(1),
             None => self.unreadable = self.unreadable.saturating_add(1),
@@ -101,7 +90,7 @@ impl Observer for Tcp {
                     want: PREFIX_LEN.saturating_add(len),
                 };
             };
-            self.take(from, message, at);
+            self.keep(from, message, at);
             used = used.saturating_add(PREFIX_LEN).saturating_add(len);
         }
     }

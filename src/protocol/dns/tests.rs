@@ -194,8 +194,8 @@ fn messages_over_tcp_are_found_however_they_are_cut() {
     for step in 1..=framed.len() {
         let mut tcp = Tcp::default();
         feed(&mut tcp, &framed, step);
-        assert_eq!(tcp.drain().len(), 2, "step {step}");
-        assert!(tcp.drain().is_empty());
+        assert_eq!(tcp.take().len(), 2, "step {step}");
+        assert!(tcp.take().is_empty());
     }
     assert_eq!(tcp::probe(&framed, (40_000, 53)), Probe::Yes);
     assert_eq!(tcp::probe(&framed, (40_000, 10_053)), Probe::Yes);
@@ -221,7 +221,7 @@ fn a_flood_of_messages_over_tcp_is_counted_not_kept() {
         .repeat(300);
     let mut tcp = Tcp::default();
     feed(&mut tcp, &framed, 1_460);
-    assert_eq!((tcp.drain().len(), tcp.omitted), (256, 44));
+    assert_eq!((tcp.take().len(), tcp.omitted), (256, 44));
 }
 
 #[test]

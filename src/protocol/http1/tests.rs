@@ -304,6 +304,21 @@ fn an_absolute_target_names_the_host_and_means_a_proxy() {
 }
 
 #[test]
+fn the_host_is_a_name_without_port_and_never_an_address() {
+    for (host, name) in [
+        ("Fp.Example:8443", Some("fp.example")),
+        ("fp.example.", Some("fp.example")),
+        ("192.0.2.1:80", None),
+        ("[2001:db8::1]:80", None),
+        ("2001:db8::1", None),
+    ] {
+        let mut log = Log::new(true);
+        play(&mut log, &format!("> CONNECT {host} HTTP/1.1\\r\\n\\r\\n"));
+        assert_eq!(log.host_name(), name);
+    }
+}
+
+#[test]
 fn joining_inside_a_body_finds_the_next_message() {
     let mut log = Log::new(false);
     play(

@@ -40,6 +40,7 @@ pub struct Log {
     number: u32,
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
+    host: Option<String>,
     /// Exchanges that no longer fitted between two drains.
     pub omitted: u64,
 }
@@ -133,6 +134,11 @@ impl Log {
     /// Messages that a direction began so far.
     pub fn messages(&self, from: Direction) -> u32 {
         self.side(from).messages
+    }
+
+    /// The host that the last request named, without its port; absent where it is an address.
+    pub fn host_name(&self) -> Option<&str> {
+        self.host.as_deref()
     }
 
     /// The messages showed that the assumed client is the server.

@@ -14,6 +14,9 @@ const REORDER: Nanos = 50 * MILLISECOND;
 
 impl Log {
     pub(super) fn request(&mut self, from: Direction, mut request: Request) {
+        if let Some(host) = request.host.as_deref() {
+            self.host = host_name(host);
+        }
         let decoder = Decoder::new(request.body.framing);
         request.complete = decoder.is_none();
         let connect = request.method == "CONNECT";
@@ -150,4 +153,17 @@ impl Log {
             self.data(client, &early, at);
         }
     }
+}
+
+/// The name in `host[:port]`; an address is none.
+fn host_name(host: &str) -> Option<String> {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let name = if port.bytes().all(|byte| byte.is_ascii_digit()) {
+        name
+    } else {
+        host
+    };
+    let address =
+        name.starts_with('[') || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
+    (!address && !name.is_empty()).then(|| name.trim_end_matches('.').to_owned())
 }
