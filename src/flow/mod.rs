@@ -2,3 +2,5 @@
 
 pub mod heard;
 pub mod key;
+pub mod lookup;
+pub mod names;

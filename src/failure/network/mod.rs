@@ -1,5 +1,12 @@
 //! 网络层: link, ARP, ICMP, routing and name resolution.
 
+pub mod dns;
+pub mod dns_no_address;
+pub mod dns_nxdomain;
+pub mod dns_refused;
+pub mod dns_servfail;
+pub mod dns_slow;
+pub mod dns_timeout;
 pub mod firewall_rejected;
 pub mod icmp_unreachable;
 pub mod packet_loss;

@@ -1,0 +1,454 @@
+//! What the classes of name resolution share: one client's try at one name, which names are worth a word, and the
+//! order in which the classes are asked (catalogue, "An endpoint's name" and the `dns-*` rows).
+//!
+//! A and AAAA lookups that follow each other are one try and at most one finding. Names that no endpoint has are
+//! told as `info`; forms of a search list, probes and the like are not told at all. Left out: PTR, SRV and other types
+//! are never looked at, and an AAAA that alone stays unanswered is the business of `dns-aaaa-stall`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
+use crate::flow::lookup::{Lookup, Outcome, Query};
+use crate::flow::names::{Names, OTHER_FORM};
+use crate::mark::Mark;
+use crate::protocol::dns::{PORT, kind};
+use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
+
+use crate::failure::network::{
+    dns_no_address, dns_nxdomain, dns_refused, dns_servfail, dns_slow, dns_timeout,
+};
+
+/// Lookups of one name belong to one try if the next begins this soon after the last frame of the ones before.
+const SAME_TRY: Nanos = 5 * SECOND;
+/// An attempt, and so a try, lasts at most so long.
+const TRY_MAX: Nanos = 30 * SECOND;
+/// The other address family may have been asked this much before.
+const OTHER_FAMILY: Nanos = 2 * SECOND;
+/// Frames cited of one finding.
+const EVIDENCE_MAX: usize = 24;
+
+/// What a lookup cannot know of itself.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Which names resolved when, and for whom.
+    pub names: &'a Names,
+    /// Is it a name of the endpoint list?
+    pub is_endpoint: &'a dyn Fn(&str) -> bool,
+    /// Was this address connected to, or tried, as a server?
+    pub is_server: &'a dyn Fn(IpAddr) -> bool,
+    /// Findings of connections that failed: a truncated answer's TCP retry may be among them.
+    pub connects: &'a [Finding],
+    /// How far the capture's clock has come.
+    pub end: Timestamp,
+}
+
+/// What the classes say of the lookups of a run.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Findings by first frame. Those of silence still need `surroundings::judge_silence`.
+    pub findings: Vec<Finding>,
+    /// Places in `Around::connects` of findings that are consequences of one told here.
+    pub absorbed: Vec<usize>,
+    /// Tries that the capture does not show to their end.
+    pub undetermined: u64,
+}
+
+/// One client's one try to learn one name's addresses.
+#[derive(Clone, Copy)]
+pub struct Try<'a> {
+    /// Who asks.
+    pub client: IpAddr,
+    /// For which name.
+    pub name: &'a str,
+    /// The lookups that did not go well, by first frame; never empty.
+    pub lookups: &'a [&'a Lookup],
+    /// It is an endpoint's name.
+    pub endpoint: bool,
+    /// The failed connect that was a truncated answer's retry over TCP.
+    pub tcp53: Option<&'a Finding>,
+    /// How far the capture's clock has come.
+    pub end: Timestamp,
+}
+
+type Detect = fn(&Try<'_>) -> Option<Finding>;
+
+/// The classes in the order in which they are asked; the first that speaks is right.
+const CLASSES: [Detect; 6] = [
+    dns_nxdomain::detect,
+    dns_servfail::detect,
+    dns_refused::detect,
+    dns_timeout::detect,
+    dns_no_address::detect,
+    dns_slow::detect,
+];
+
+/// Judges the lookups that did not go well. `lookups` by first frame, as `Lookups::finish` gives them.
+pub fn judge(lookups: &[Lookup], around: &Around<'_>) -> Told {
+    let mut told = Told::default();
+    let tries = tries(lookups);
+    let failing: BTreeMap<(IpAddr, &str), Vec<Timestamp>> = failing(&tries);
+    for lookups in &tries {
+        let Some(first) = lookups.first() else {
+            continue;
+        };
+        let tcp53 = tcp53(lookups, around.connects);
+        let mut at = Try {
+            client: first.client,
+            name: &first.name,
+            lookups,
+            endpoint: false,
+            tcp53: tcp53.and_then(|index| around.connects.get(index)),
+            end: around.end,
+        };
+        at.endpoint = at.is_of_endpoint(around);
+        if at.is_ordinary(around) || (!at.endpoint && at.is_longer_form(&failing)) {
+            continue;
+        }
+        told.undetermined += u64::from(at.with(Outcome::Undetermined).next().is_some());
+        if let Some(finding) = CLASSES.iter().find_map(|detect| detect(&at)) {
+            told.absorbed.extend(tcp53);
+            told.findings.push(finding);
+        }
+    }
+    told.findings = without_stub_twins(told.findings);
+    told
+}
+
+/// Puts the lookups of one client and name that follow each other together.
+fn tries(lookups: &[Lookup]) -> Vec<Vec<&Lookup>> {
+    let mut tries: Vec<Vec<&Lookup>> = Vec::new();
+    let mut open: BTreeMap<(IpAddr, &str), (usize, Timestamp, Timestamp)> = BTreeMap::new();
+    for lookup in lookups
+        .iter()
+        .filter(|lookup| lookup.recursive && !is_never_told(&lookup.name))
+    {
+        let (first, last) = (lookup.first().time, lookup.last());
+        let place = open
+            .entry((lookup.client, &lookup.name))
+            .or_insert((usize::MAX, first, last));
+        let goes_on = first.since(place.2) <= SAME_TRY && first.since(place.1) <= TRY_MAX;
+        match tries.get_mut(place.0).filter(|_| goes_on) {
+            Some(known) => {
+                known.push(lookup);
+                place.2 = place.2.max(last);
+            }
+            None => {
+                *place = (tries.len(), first, last);
+                tries.push(vec![lookup]);
+            }
+        }
+    }
+    tries
+}
+
+/// When which client failed to resolve which name.
+fn failing<'a>(tries: &[Vec<&'a Lookup>]) -> BTreeMap<(IpAddr, &'a str), Vec<Timestamp>> {
+    let mut failing: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for first in tries.iter().filter_map(|lookups| lookups.first()) {
+        failing
+            .entry((first.client, first.name.as_str()))
+            .or_default()
+            .push(first.first().time);
+    }
+    failing
+}
+
+/// The failed connect to the resolver's TCP port that follows a truncated answer.
+fn tcp53(lookups: &[&Lookup], connects: &[Finding]) -> Option<usize> {
+    lookups.iter().find_map(|lookup| {
+        let answer = lookup.answer().filter(|answer| answer.truncated)?;
+        connects.iter().position(|failed| {
+            let after = failed.first.since(answer.at.time);
+            failed
+                .client
+                .is_some_and(|(client, _)| client == lookup.client)
+                && failed.server == Some((answer.resolver, PORT))
+                && (0..=TRY_MAX).contains(&after)
+        })
+    })
+}
+
+impl Try<'_> {
+    /// When it began.
+    pub fn first(&self) -> Timestamp {
+        self.lookups
+            .iter()
+            .map(|lookup| lookup.first().time)
+            .min()
+            .unwrap_or_default()
+    }
+
+    /// The time of its last frame.
+    pub fn last(&self) -> Timestamp {
+        self.lookups
+            .iter()
+            .map(|lookup| lookup.last())
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// What became of it: what the A lookups say, else the AAAA lookups.
+    pub fn outcome(&self) -> Outcome {
+        if self.tcp53.is_some() {
+            return Outcome::TcpUnanswered;
+        }
+        let outcomes = |kind: u16| {
+            self.lookups
+                .iter()
+                .filter(move |lookup| lookup.kind == kind)
+                .map(|lookup| lookup.outcome(self.end))
+        };
+        if outcomes(kind::A)
+            .chain(outcomes(kind::AAAA))
+            .any(|outcome| outcome == Outcome::Resolved)
+        {
+            return Outcome::Resolved;
+        }
+        let rank = |outcome: &Outcome| match outcome {
+            Outcome::NxDomain => 0,
+            Outcome::ServerFailure(_) => 1,
+            Outcome::Refused => 2,
+            Outcome::TcpUnanswered => 3,
+            Outcome::Unanswered => 4,
+            Outcome::NoAddress => 5,
+            Outcome::Resolved | Outcome::Truncated | Outcome::Undetermined => 6,
+        };
+        let (four, six) = (
+            outcomes(kind::A).min_by_key(rank),
+            outcomes(kind::AAAA).min_by_key(rank),
+        );
+        match (four, six) {
+            (Some(four), Some(six)) if rank(&four) == 6 => six,
+            (Some(four), _) => four,
+            // An AAAA alone that nobody answers fails nobody by itself.
+            (None, Some(Outcome::Unanswered | Outcome::TcpUnanswered) | None) => {
+                Outcome::Undetermined
+            }
+            (None, Some(six)) => six,
+        }
+    }
+
+    /// Its lookups with a given outcome.
+    pub fn with(&self, outcome: Outcome) -> impl Iterator<Item = &Lookup> {
+        self.lookups
+            .iter()
+            .copied()
+            .filter(move |lookup| lookup.outcome(self.end) == outcome)
+    }
+
+    fn is_of_endpoint(&self, around: &Around<'_>) -> bool {
+        let mut addresses = self
+            .lookups
+            .iter()
+            .flat_map(|lookup| &lookup.replies)
+            .flat_map(|reply| &reply.addresses);
+        (around.is_endpoint)(self.name)
+            || around
+                .names
+                .resolved_elsewhere(self.client, self.name, self.first(), self.last())
+            || addresses.any(|&address| (around.is_server)(address))
+    }
+
+    /// The name was resolved after all: by the other address family, or in another form of a search list.
+    fn is_ordinary(&self, around: &Around<'_>) -> bool {
+        let (first, last) = (self.first(), self.last());
+        if around.names.other_form_between(
+            self.client,
+            self.name,
+            first.plus(-OTHER_FORM),
+            last.plus(OTHER_FORM),
+        ) {
+            return true;
+        }
+        if self.outcome() == Outcome::Resolved || self.tcp53.is_some() {
+            return false;
+        }
+        let asked_a = self.lookups.iter().any(|lookup| lookup.kind == kind::A);
+        let (before, after) = if asked_a {
+            (0, OTHER_FAMILY)
+        } else {
+            (OTHER_FAMILY, OTHER_FORM)
+        };
+        around.names.resolved_between(
+            self.client,
+            self.name,
+            first.plus(-before),
+            last.plus(after),
+        )
+    }
+
+    /// The name is another failing name of the same client with labels added: one failure, told for the shorter.
+    fn is_longer_form(&self, failing: &BTreeMap<(IpAddr, &str), Vec<Timestamp>>) -> bool {
+        self.name
+            .rmatch_indices('.')
+            .filter_map(|(at, _)| self.name.get(..at))
+            .filter(|name| name.contains('.'))
+            .any(|shorter| {
+                let (from, to) = (
+                    self.first().plus(-OTHER_FORM),
+                    self.first().plus(OTHER_FORM),
+                );
+                failing.get(&(self.client, shorter)).is_some_and(|times| {
+                    let next = times.partition_point(|time| *time < from);
+                    times.get(next).is_some_and(|time| *time <= to)
+                })
+            })
+    }
+
+    /// A finding of `class` about this try, with its queries and replies as evidence.
+    pub fn finding(&self, class: &'static Class) -> Finding {
+        let mut finding = Finding::new(class, Subject::Name, self.first());
+        finding.protocol = 17;
+        finding.client = Some((self.client, 0));
+        finding.server = self
+            .lookups
+            .iter()
+            .find_map(|lookup| lookup.resolvers().first().map(|&ip| (ip, PORT)));
+        finding.name = Some(self.name.to_owned());
+        for (at, role) in self.evidence() {
+            finding = finding.seen(at, role);
+        }
+        if self.endpoint {
+            finding = finding.failing();
+        } else {
+            finding.severity = Severity::Info;
+        }
+        let retries: u32 = self
+            .lookups
+            .iter()
+            .map(|lookup| lookup.retries())
+            .max()
+            .unwrap_or(0);
+        finding
+            .detail("qtype", Value::Text(self.types()))
+            .detail(
+                "resolvers",
+                Value::List(self.resolvers().iter().map(IpAddr::to_string).collect()),
+            )
+            .detail("retries", Value::Number(i64::from(retries)))
+    }
+
+    fn evidence(&self) -> Vec<(Mark, &'static str)> {
+        let mut evidence = Vec::new();
+        for lookup in self.lookups {
+            let role = |(index, query): (usize, &Query)| {
+                (query.at, if index == 0 { "query" } else { "query-retry" })
+            };
+            evidence.extend(lookup.queries.iter().enumerate().map(role));
+            evidence.extend(
+                lookup
+                    .queries
+                    .iter()
+                    .filter_map(|query| Some((query.unreachable?, "icmp"))),
+            );
+            evidence.extend(lookup.replies.iter().map(|reply| (reply.at, "response")));
+        }
+        evidence.sort_unstable();
+        evidence.dedup();
+        evidence.truncate(EVIDENCE_MAX);
+        evidence
+    }
+
+    fn types(&self) -> String {
+        let has = |kind: u16| self.lookups.iter().any(|lookup| lookup.kind == kind);
+        match (has(kind::A), has(kind::AAAA)) {
+            (true, true) => "A, AAAA",
+            (true, false) => "A",
+            _ => "AAAA",
+        }
+        .to_owned()
+    }
+
+    fn resolvers(&self) -> Vec<IpAddr> {
+        let mut resolvers = Vec::new();
+        for resolver in self.lookups.iter().flat_map(|lookup| lookup.resolvers()) {
+            if !resolvers.contains(&resolver) {
+                resolvers.push(resolver);
+            }
+        }
+        resolvers
+    }
+}
+
+/// A stub resolver on the client repeats to itself what it asks outside: the failure is told for the outside.
+fn without_stub_twins(findings: Vec<Finding>) -> Vec<Finding> {
+    let inside = |finding: &Finding| {
+        finding
+            .client
+            .is_some_and(|(client, _)| client.is_loopback())
+    };
+    let mut outside: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| !inside(finding)) {
+        outside
+            .entry(finding.name.clone().unwrap_or_default())
+            .or_default()
+            .push(finding.first);
+    }
+    let told_outside = |finding: &Finding| {
+        let times = finding.name.as_ref().and_then(|name| outside.get(name));
+        let (from, to) = (finding.first.plus(-TRY_MAX), finding.first.plus(TRY_MAX));
+        times.is_some_and(|times| {
+            let next = times.partition_point(|time| *time < from);
+            times.get(next).is_some_and(|time| *time <= to)
+        })
+    };
+    findings
+        .into_iter()
+        .filter(|finding| !inside(finding) || !told_outside(finding))
+        .collect()
+}
+
+/// Names that are asked for without anybody meaning a server by them.
+fn is_never_told(name: &str) -> bool {
+    /// Browsers and systems ask these to learn something about the network, not to reach it.
+    const PROBES: [&str; 9] = [
+        "use-application-dns.net",
+        "mask.icloud.com",
+        "mask-h2.icloud.com",
+        "detectportal.firefox.com",
+        "dns.msftncsi.com",
+        "www.msftconnecttest.com",
+        "ipv4only.arpa",
+        "resolver.arpa",
+        "connectivitycheck.gstatic.com",
+    ];
+    let labels: Vec<&str> = name.split('.').collect();
+    let head = labels.first().copied().unwrap_or("");
+    let octets = labels
+        .iter()
+        .take_while(|label| label.parse::<u8>().is_ok())
+        .count();
+    let nibbles = labels
+        .iter()
+        .take_while(|label| label.len() == 1 && label.as_bytes().iter().all(u8::is_ascii_hexdigit));
+    labels.len() < 2
+        || matches!(head, "wpad" | "isatap" | "localhost")
+        || head.starts_with('_')
+        || labels.iter().any(|label| label.is_empty() || *label == "_tcp" || *label == "_udp")
+        || labels.last() == Some(&"arpa")
+        // Blocklists are asked with the address reversed before their zone; four numbers alone are an address.
+        || octets >= 4
+        || nibbles.count() >= 32
+        || PROBES.contains(&name)
+}
+
+/// Milliseconds of a span, never negative.
+pub(super) fn ms(span: Nanos) -> Value {
+    Value::Number(span.max(0) / MILLISECOND)
+}
+
+/// The resolvers of a finding, as words.
+pub(super) fn resolvers_text(finding: &Finding, lang: Lang) -> String {
+    let list = finding.details.iter().find_map(|(key, value)| match value {
+        Value::List(list) if *key == "resolvers" => Some(list.as_slice()),
+        _ => None,
+    });
+    list.unwrap_or(&[]).join(match lang {
+        Lang::En => ", ",
+        Lang::Zh => "、",
+    })
+}
+
+#[cfg(test)]
+mod tests;

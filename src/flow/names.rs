@@ -1,0 +1,431 @@
+//! Which name a client meant by an address, learned from the DNS answers it got.
+//!
+//! Keeps, for each client and name, when it resolved, by whom and to which addresses. Bounded: after
+//! `GENERATION_MAX` pairs of client and name, or `POINTERS_MAX` addresses, a new generation begins and the one before
+//! the last is forgotten, so the newest are always there. What is kept depends on the order of the answers alone.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+
+use crate::mark::Mark;
+use crate::protocol::dns::{Message, kind, rcode};
+use crate::time::{Nanos, SECOND, Timestamp};
+
+/// Pairs of client and name in one of the two generations; about 0.5 KiB each.
+const GENERATION_MAX: usize = 65_536;
+/// Entries by address in one generation.
+const POINTERS_MAX: usize = 4 * GENERATION_MAX;
+/// Addresses kept of one name and client, and names of one address: the newest.
+const KEPT_MAX: usize = 16;
+/// Times kept of one name and client: the newest.
+const TIMES_MAX: usize = 32;
+/// An answer may stand this much behind the packet that used it, as captures reorder.
+const REORDER: Nanos = 50_000_000;
+
+/// What became of one client's lookups of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// The first answer with an address in this generation.
+    pub first: Mark,
+    /// The last.
+    pub last: Mark,
+    /// Who gave the last.
+    pub resolver: IpAddr,
+    /// Addresses, the newest last.
+    pub addresses: Vec<IpAddr>,
+    times: Vec<Timestamp>,
+}
+
+/// When and to whom a name resolved, over all clients.
+#[derive(Clone, Debug)]
+struct Spread {
+    first: Timestamp,
+    last: Timestamp,
+    client: IpAddr,
+    other_client: bool,
+}
+
+/// A name that an address was given for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Pointer {
+    time: Timestamp,
+    name: Box<str>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Generation {
+    by_client: BTreeMap<(IpAddr, Box<str>), Resolved>,
+    by_name: HashMap<Box<str>, Spread>,
+    by_use: HashMap<(IpAddr, IpAddr), Vec<Pointer>>,
+    by_address: HashMap<IpAddr, Vec<Pointer>>,
+}
+
+/// Names by client and address.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    recent: Generation,
+    older: Generation,
+    /// Pairs of client and name that were forgotten.
+    pub forgotten: u64,
+}
+
+impl Names {
+    /// Takes an answer that `client` got from `resolver`; anything without an address is passed over.
+    pub fn learn(&mut self, client: IpAddr, resolver: IpAddr, message: &Message, at: Mark) {
+        let Some(question) = &message.question else {
+            return;
+        };
+        let asked = matches!(question.kind, kind::A | kind::AAAA);
+        if !message.response
+            || message.rcode != rcode::NOERROR
+            || !asked
+            || message.addresses.is_empty()
+        {
+            return;
+        }
+        let full = self.recent.by_client.len() >= GENERATION_MAX
+            || self.recent.by_use.len() >= POINTERS_MAX;
+        if full {
+            self.older = std::mem::take(&mut self.recent);
+            self.forgotten = self
+                .forgotten
+                .saturating_add(self.older.by_client.len() as u64);
+        }
+        let addresses = message.addresses.iter().map(|address| address.ip);
+        self.recent.learn(
+            (client, resolver),
+            question.name.as_str().into(),
+            addresses,
+            at,
+        );
+    }
+
+    /// The name that `client` most probably meant by `address` at `time`: the one it resolved last before, else the
+    /// one it resolved first after, else the same of any client (a stub resolver asks in its own name).
+    pub fn best(&self, client: IpAddr, address: IpAddr, time: Timestamp) -> Option<&str> {
+        let own = self.both().flat_map(|generation| {
+            generation
+                .by_use
+                .get(&(client, address))
+                .into_iter()
+                .flatten()
+        });
+        let any = self.pointers(address);
+        nearest(own, time).or_else(|| nearest(any, time))
+    }
+
+    /// The names that were given `address`, sorted.
+    pub fn names_of(&self, address: IpAddr) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .pointers(address)
+            .map(|pointer| &*pointer.name)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The other addresses of the name that `client` meant by `address` at `time`, sorted: where a client goes next.
+    pub fn siblings(&self, client: IpAddr, address: IpAddr, time: Timestamp) -> Vec<IpAddr> {
+        let Some(name) = self.best(client, address, time) else {
+            return Vec::new();
+        };
+        let mut addresses: Vec<IpAddr> = self
+            .resolved(client, name)
+            .flat_map(|resolved| resolved.addresses.iter().copied())
+            .filter(|&other| other != address)
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    /// What is known of one client's lookups of one name: the newer entry first.
+    pub fn resolved(&self, client: IpAddr, name: &str) -> impl Iterator<Item = &Resolved> {
+        let key: (IpAddr, Box<str>) = (client, name.into());
+        self.both()
+            .filter_map(move |generation| generation.by_client.get(&key))
+    }
+
+    /// Did the name resolve for `client` between the two times, both included?
+    pub fn resolved_between(
+        &self,
+        client: IpAddr,
+        name: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        self.resolved(client, name)
+            .any(|resolved| resolved.between(from, to))
+    }
+
+    /// Did the name resolve for another client, or at a time outside `from` to `to`?
+    pub fn resolved_elsewhere(
+        &self,
+        client: IpAddr,
+        name: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        self.both()
+            .filter_map(|generation| generation.by_name.get(name))
+            .any(|spread| {
+                spread.other_client
+                    || spread.client != client
+                    || spread.first < from
+                    || spread.last > to
+            })
+    }
+
+    /// Did `client` resolve the name with labels added to, or taken from, its end between the two times? Then the
+    /// name was one form of a search list, and another was meant.
+    pub fn other_form_between(
+        &self,
+        client: IpAddr,
+        name: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> bool {
+        let shorter = name
+            .rmatch_indices('.')
+            .filter_map(|(at, _)| name.get(..at));
+        if shorter
+            .into_iter()
+            .any(|shorter| self.resolved_between(client, shorter, from, to))
+        {
+            return true;
+        }
+        let stem = format!("{name}.");
+        let start: (IpAddr, Box<str>) = (client, stem.as_str().into());
+        self.both().any(|generation| {
+            generation
+                .by_client
+                .range(start.clone()..)
+                .take_while(|((owner, longer), _)| *owner == client && longer.starts_with(&stem))
+                .any(|(_, resolved)| resolved.between(from, to))
+        })
+    }
+
+    fn both(&self) -> impl Iterator<Item = &Generation> {
+        [&self.recent, &self.older].into_iter()
+    }
+
+    fn pointers(&self, address: IpAddr) -> impl Iterator<Item = &Pointer> {
+        self.both()
+            .flat_map(move |generation| generation.by_address.get(&address).into_iter().flatten())
+    }
+}
+
+impl Generation {
+    fn learn(
+        &mut self,
+        who: (IpAddr, IpAddr),
+        name: Box<str>,
+        addresses: impl Iterator<Item = IpAddr>,
+        at: Mark,
+    ) {
+        let (client, resolver) = who;
+        let resolved = self
+            .by_client
+            .entry((client, name.clone()))
+            .or_insert_with(|| Resolved {
+                first: at,
+                last: at,
+                resolver,
+                addresses: Vec::new(),
+                times: Vec::new(),
+            });
+        resolved.last = at;
+        resolved.resolver = resolver;
+        keep_newest(&mut resolved.times, at.time, TIMES_MAX);
+        for address in addresses.take(KEPT_MAX) {
+            resolved.addresses.retain(|known| *known != address);
+            keep_newest(&mut resolved.addresses, address, KEPT_MAX);
+            let pointer = Pointer {
+                time: at.time,
+                name: name.clone(),
+            };
+            keep_newest(
+                self.by_use.entry((client, address)).or_default(),
+                pointer.clone(),
+                KEPT_MAX,
+            );
+            keep_newest(
+                self.by_address.entry(address).or_default(),
+                pointer,
+                KEPT_MAX,
+            );
+        }
+        let spread = self.by_name.entry(name).or_insert(Spread {
+            first: at.time,
+            last: at.time,
+            client,
+            other_client: false,
+        });
+        spread.last = spread.last.max(at.time);
+        spread.first = spread.first.min(at.time);
+        spread.other_client |= spread.client != client;
+    }
+}
+
+impl Resolved {
+    fn between(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.times
+            .iter()
+            .chain([&self.first.time, &self.last.time])
+            .any(|time| (from..=to).contains(time))
+    }
+}
+
+fn nearest<'a>(pointers: impl Iterator<Item = &'a Pointer>, time: Timestamp) -> Option<&'a str> {
+    let time = time.plus(REORDER);
+    pointers
+        .map(|pointer| {
+            (
+                pointer.time > time,
+                pointer.time.since(time).abs(),
+                &*pointer.name,
+            )
+        })
+        .min()
+        .map(|(_, _, name)| name)
+}
+
+fn keep_newest<T>(kept: &mut Vec<T>, new: T, max: usize) {
+    if kept.len() >= max {
+        kept.remove(0);
+    }
+    kept.push(new);
+}
+
+/// Two forms of a name resolve within this of each other when one is the search list's work.
+pub const OTHER_FORM: Nanos = 10 * SECOND;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::protocol::dns::{Address, Question};
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 11));
+    const RESOLVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 53));
+
+    fn second(second: i64) -> Timestamp {
+        Timestamp::from_ns(second * SECOND)
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([198, 51, 100, last])
+    }
+
+    fn answer(name: &str, addresses: &[u8]) -> Message {
+        Message {
+            response: true,
+            question: Some(Question {
+                name: name.into(),
+                kind: kind::A,
+            }),
+            addresses: addresses
+                .iter()
+                .map(|&last| Address {
+                    ip: address(last),
+                    ttl_s: 60,
+                })
+                .collect(),
+            ..Message::default()
+        }
+    }
+
+    fn learn(names: &mut Names, client: IpAddr, name: &str, addresses: &[u8], at: i64) {
+        let mark = Mark {
+            time: second(at),
+            ..Mark::default()
+        };
+        names.learn(client, RESOLVER, &answer(name, addresses), mark);
+    }
+
+    #[test]
+    fn the_name_resolved_last_before_the_connection_is_meant() {
+        let mut names = Names::default();
+        learn(&mut names, CLIENT, "a.example", &[1], 10);
+        learn(&mut names, CLIENT, "b.example", &[1, 2], 20);
+        learn(&mut names, OTHER, "c.example", &[1, 3], 15);
+        assert_eq!(
+            names.best(CLIENT, address(1), second(19)),
+            Some("a.example")
+        );
+        assert_eq!(
+            names.best(CLIENT, address(1), second(21)),
+            Some("b.example")
+        );
+        assert_eq!(names.best(CLIENT, address(1), second(5)), Some("a.example"));
+        assert_eq!(
+            names.best(CLIENT, address(3), second(16)),
+            Some("c.example")
+        );
+        assert_eq!(names.best(CLIENT, address(9), second(16)), None);
+        assert_eq!(
+            names.names_of(address(1)),
+            ["a.example", "b.example", "c.example"]
+        );
+        assert_eq!(names.siblings(CLIENT, address(1), second(21)), [address(2)]);
+    }
+
+    #[test]
+    fn answers_without_addresses_teach_nothing() {
+        let mut names = Names::default();
+        learn(&mut names, CLIENT, "a.example", &[], 1);
+        let failed = Message {
+            rcode: rcode::SERVFAIL,
+            ..answer("a.example", &[1])
+        };
+        names.learn(CLIENT, RESOLVER, &failed, Mark::default());
+        assert!(names.names_of(address(1)).is_empty());
+    }
+
+    #[test]
+    fn another_client_or_time_makes_a_name_known() {
+        let mut names = Names::default();
+        learn(&mut names, CLIENT, "a.example", &[1], 10);
+        assert!(!names.resolved_elsewhere(CLIENT, "a.example", second(9), second(11)));
+        assert!(names.resolved_elsewhere(CLIENT, "a.example", second(11), second(12)));
+        assert!(names.resolved_elsewhere(OTHER, "a.example", second(9), second(11)));
+        assert!(!names.resolved_elsewhere(OTHER, "b.example", second(9), second(11)));
+    }
+
+    #[test]
+    fn forms_of_a_search_list_are_found_both_ways() {
+        let mut names = Names::default();
+        learn(&mut names, CLIENT, "fp.example.com", &[1], 10);
+        let found =
+            |name: &str, from, to| names.other_form_between(CLIENT, name, second(from), second(to));
+        assert!(found("fp.example.com.corp.lan", 5, 15));
+        assert!(found("fp", 5, 15));
+        assert!(!found("fp.example.com.corp.lan", 11, 15));
+        assert!(!found("f", 5, 15));
+        assert!(!found("p.example.com.lan", 5, 15));
+        assert!(!names.other_form_between(OTHER, "fp", second(5), second(15)));
+    }
+
+    #[test]
+    fn endless_names_stay_bounded_and_the_newest_are_kept() {
+        let mut names = Names::default();
+        for index in 0..200_000_i64 {
+            learn(
+                &mut names,
+                CLIENT,
+                &format!("n{index}.example"),
+                &[1],
+                index,
+            );
+        }
+        assert!(names.recent.by_client.len() + names.older.by_client.len() <= 2 * GENERATION_MAX);
+        assert_eq!(names.forgotten, 196_608);
+        assert_eq!(names.resolved(CLIENT, "n199999.example").count(), 1);
+        assert_eq!(names.resolved(CLIENT, "n0.example").count(), 0);
+    }
+}
