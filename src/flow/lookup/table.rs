@@ -132,12 +132,13 @@ impl Lookups {
         }
     }
 
-    /// The capture ends: every lookup is closed. The failed and the slow ones, by first frame.
-    pub fn finish(&mut self) -> Vec<Lookup> {
+    /// The capture ends at `end` of its clock: every lookup is closed. The failed, the slow and the undetermined ones, by
+    /// first frame.
+    pub fn finish(&mut self, end: Timestamp) -> Vec<Lookup> {
         let mut serials: Vec<u64> = self.live.keys().copied().collect();
         serials.sort_unstable();
         for serial in serials {
-            self.close(serial);
+            self.close(serial, end);
         }
         let mut troubled = std::mem::take(&mut self.troubled);
         troubled.sort_by(|a, b| (a.first(), &a.name, a.kind).cmp(&(b.first(), &b.name, b.kind)));
@@ -268,7 +269,7 @@ impl Lookups {
 
     fn open(&mut self, key: Key, way: &Way) -> u64 {
         if self.live.len() >= LIVE_MAX {
-            self.evict();
+            self.evict(way.at.time);
         }
         let serial = self.next;
         self.next = self.next.wrapping_add(1);
@@ -305,23 +306,23 @@ impl Lookups {
             if deadline > clock {
                 self.due.push(Reverse((deadline, serial)));
             } else {
-                self.close(serial);
+                self.close(serial, clock);
             }
         }
     }
 
-    fn evict(&mut self) {
+    fn evict(&mut self, clock: Timestamp) {
         while let Some(Reverse((_, serial))) = self.due.pop() {
             if let Some(lookup) = self.live.get_mut(&serial) {
                 lookup.evicted = true;
                 self.counts.evicted = self.counts.evicted.saturating_add(1);
-                self.close(serial);
+                self.close(serial, clock);
                 return;
             }
         }
     }
 
-    fn close(&mut self, serial: u64) {
+    fn close(&mut self, serial: u64, clock: Timestamp) {
         let Some(lookup) = self.live.remove(&serial) else {
             return;
         };
@@ -349,7 +350,7 @@ impl Lookups {
                 self.by_port.remove(&port);
             }
         }
-        if is_ordinary(&lookup) {
+        if is_ordinary(&lookup, clock) {
             self.counts.ordinary = self.counts.ordinary.saturating_add(1);
         } else if self.troubled.len() >= TROUBLED_MAX {
             self.counts.omitted = self.counts.omitted.saturating_add(1);
@@ -386,10 +387,8 @@ fn joins(lookup: &Lookup, time: Timestamp) -> bool {
 }
 
 /// Nothing about it can be a failure: it resolved in time by the first resolver, or it is an AAAA without address.
-fn is_ordinary(lookup: &Lookup) -> bool {
-    // The end of time: whatever could still be undetermined is kept.
-    let outcome = lookup.outcome(Timestamp::from_ns(i64::MAX));
-    match outcome {
+fn is_ordinary(lookup: &Lookup, clock: Timestamp) -> bool {
+    match lookup.outcome(clock) {
         Outcome::Resolved => {
             let truncated = lookup.answer().is_some_and(|answer| answer.truncated);
             let slow = lookup.latency().is_some_and(|latency| latency >= SLOW);

@@ -83,7 +83,7 @@ fn play(steps: &[(i64, u8, u16, Message)]) -> Lookups {
 #[test]
 fn an_answer_in_time_is_ordinary() {
     let mut lookups = play(&[(0, 53, 4_000, query(1)), (20, 53, 4_000, reply(1, 0, &[1]))]);
-    assert!(lookups.finish().is_empty());
+    assert!(lookups.finish(end(60_000)).is_empty());
     assert_eq!(
         lookups.counts,
         Counts {
@@ -100,7 +100,7 @@ fn retries_from_new_ports_and_to_the_next_resolver_are_one_lookup() {
         (5_000, 54, 4_001, query(2)),
         (10_000, 53, 4_002, query(3)),
     ]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!((lookup.retries(), lookup.proves_silence()), (2, true));
     assert_eq!(lookup.resolvers(), [resolver(53), resolver(54)]);
     assert_eq!(lookup.outcome(end(10_000)), Outcome::Unanswered);
@@ -109,7 +109,7 @@ fn retries_from_new_ports_and_to_the_next_resolver_are_one_lookup() {
 #[test]
 fn before_its_patience_silence_is_undetermined() {
     let mut lookups = play(&[(0, 53, 4_000, query(1)), (1_000, 53, 4_000, query(1))]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(lookup.outcome(end(4_999)), Outcome::Undetermined);
     assert_eq!(lookup.outcome(end(5_000)), Outcome::Unanswered);
 }
@@ -133,7 +133,7 @@ fn a_datagram_seen_twice_is_no_retry() {
     send(&mut lookups, 2, ip(8, 63));
     assert_eq!(lookups.counts.sightings, 2);
     send(&mut lookups, 900, ip(9, 64));
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(lookup.retries(), 1);
 }
 
@@ -144,7 +144,7 @@ fn an_answer_by_the_next_resolver_after_a_silence_is_a_fallback() {
         (1_000, 54, 4_001, query(2)),
         (1_020, 54, 4_001, reply(2, 0, &[1])),
     ]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(lookup.outcome(end(1_020)), Outcome::Resolved);
     assert!(lookup.by_fallback());
     assert_eq!(lookup.latency(), Some(1_020 * MILLISECOND));
@@ -157,7 +157,7 @@ fn resolvers_asked_at_once_are_no_fallback() {
         (1, 54, 4_000, query(1)),
         (20, 54, 4_000, reply(1, 0, &[1])),
     ]);
-    assert!(lookups.finish().is_empty());
+    assert!(lookups.finish(end(60_000)).is_empty());
 }
 
 #[test]
@@ -168,9 +168,9 @@ fn an_address_outranks_a_denial_and_a_denial_an_error() {
         (20, 54, 4_000, reply(1, rcode::SERVFAIL, &[])),
         (30, 53, 4_000, reply(1, rcode::NXDOMAIN, &[])),
     ];
-    let lookup = &play(&steps).finish()[0];
+    let lookup = &play(&steps).finish(end(60_000))[0];
     assert_eq!(lookup.outcome(end(30)), Outcome::NxDomain);
-    let lookup = &play(&steps[..3]).finish()[0];
+    let lookup = &play(&steps[..3]).finish(end(60_000))[0];
     assert_eq!(
         lookup.outcome(end(30)),
         Outcome::ServerFailure(rcode::SERVFAIL)
@@ -185,7 +185,7 @@ fn what_is_asked_after_an_answer_is_another_lookup() {
         (2_000, 53, 4_001, query(2)),
         (2_020, 53, 4_001, reply(2, rcode::NXDOMAIN, &[])),
     ]);
-    assert_eq!(lookups.finish().len(), 2);
+    assert_eq!(lookups.finish(end(60_000)).len(), 2);
 }
 
 #[test]
@@ -196,17 +196,20 @@ fn a_truncated_answer_needs_tcp() {
     };
     let udp = [(0, 53, 4_000, query(1)), (20, 53, 4_000, truncated)];
     let mut lookups = play(&udp);
-    assert_eq!(lookups.finish()[0].outcome(end(60_000)), Outcome::Truncated);
+    assert_eq!(
+        lookups.finish(end(60_000))[0].outcome(end(60_000)),
+        Outcome::Truncated
+    );
     let mut lookups = play(&udp);
     lookups.on_stream(CLIENT, resolver(53), &query(2), at(40), end(40));
     assert_eq!(
-        lookups.finish()[0].outcome(end(6_000)),
+        lookups.finish(end(60_000))[0].outcome(end(6_000)),
         Outcome::TcpUnanswered
     );
     let mut lookups = play(&udp);
     lookups.on_stream(CLIENT, resolver(53), &query(2), at(40), end(40));
     lookups.on_stream(CLIENT, resolver(53), &reply(2, 0, &[1]), at(60), end(60));
-    assert!(lookups.finish().is_empty());
+    assert!(lookups.finish(end(60_000)).is_empty());
     assert_eq!(lookups.counts.ordinary, 1);
 }
 
@@ -221,7 +224,7 @@ fn a_reply_without_question_finds_its_query() {
         (20, 53, 4_000, formerr.clone()),
         (30, 53, 4_009, formerr),
     ]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(
         lookup.outcome(end(20)),
         Outcome::ServerFailure(rcode::FORMERR)
@@ -232,7 +235,7 @@ fn a_reply_without_question_finds_its_query() {
 #[test]
 fn a_reply_alone_is_a_lookup_without_query() {
     let mut lookups = play(&[(20, 53, 4_000, reply(1, rcode::REFUSED, &[]))]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(
         (lookup.outcome(end(20)), lookup.latency()),
         (Outcome::Refused, None)
@@ -243,7 +246,7 @@ fn a_reply_alone_is_a_lookup_without_query() {
 fn an_icmp_error_ends_the_waiting() {
     let mut lookups = play(&[(0, 53, 4_000, query(1))]);
     lookups.on_unreachable(CLIENT, resolver(53), 4_000, at(1));
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(lookup.queries[0].unreachable, Some(at(1)));
     assert_eq!(lookup.outcome(end(1)), Outcome::Unanswered);
 }
@@ -255,7 +258,7 @@ fn two_answers_to_one_query_are_both_kept() {
         (5, 53, 4_000, reply(1, 0, &[200])),
         (30, 53, 4_000, reply(1, 0, &[1])),
     ]);
-    let lookup = &lookups.finish()[0];
+    let lookup = &lookups.finish(end(60_000))[0];
     assert_eq!(lookup.replies.len(), 2);
     assert_eq!(lookup.replies[0].ttl, Some(64));
 }
@@ -282,7 +285,7 @@ fn endless_names_stay_bounded() {
             at(index / 10).time,
         );
     }
-    let kept = lookups.finish();
+    let kept = lookups.finish(end(60_000));
     assert_eq!(kept.len(), 65_536);
     let counts = lookups.counts;
     assert_eq!(counts.omitted, 300_000 - 65_536);

@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::failure::surroundings;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
+use crate::flow::heard::Heard;
 use crate::flow::lookup::{Lookup, Outcome, Query};
 use crate::flow::names::{Names, OTHER_FORM};
 use crate::mark::Mark;
@@ -112,6 +114,30 @@ pub fn judge(lookups: &[Lookup], around: &Around<'_>) -> Told {
         }
     }
     told.findings = without_stub_twins(told.findings);
+    told
+}
+
+/// The same with silence judged by who was heard (rule 1); what may not be said is counted in `unjudged`.
+pub fn judge_heard(
+    lookups: &[Lookup],
+    around: &Around<'_>,
+    heard: &Heard,
+    unjudged: &mut BTreeMap<String, u64>,
+) -> Told {
+    let mut told = judge(lookups, around);
+    let mut kept = Vec::with_capacity(told.findings.len());
+    for finding in told.findings {
+        match surroundings::judge_silence(finding, heard) {
+            Ok(finding) => kept.push(finding),
+            Err(reason) => *unjudged.entry(reason.to_owned()).or_default() += 1,
+        }
+    }
+    told.findings = kept;
+    if told.undetermined > 0 {
+        *unjudged
+            .entry("dns-patience-not-passed".to_owned())
+            .or_default() += told.undetermined;
+    }
     told
 }
 

@@ -65,7 +65,7 @@ fn judge_with(transcript: &str, end: i64, connects: &[Finding]) -> (Vec<Finding>
         connects,
         end,
     };
-    let told = judge(&lookups.finish(), &around);
+    let told = judge(&lookups.finish(end), &around);
     assert_eq!(told.absorbed.len(), connects.len());
     (told.findings, told.undetermined)
 }
