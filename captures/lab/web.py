@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Makes the TLS and HTTP captures: `web.py [-j N] [PATTERN…]`, as root, with the tools of `actors.py` installed.
+
+Each scenario writes `captures/<path>.pcap` and its `.md`. A capture above 64 KiB, or one in which the scenario's
+filter finds nothing, is refused.
+"""
+import concurrent.futures
+import subprocess
+import sys
+import time
+import traceback
+
+import actors
+import pki
+import stage
+from stage import CAPTURES, LAB
+
+import tls_cert        # noqa: F401  (each registers its scenarios)
+import tls_handshake   # noqa: F401
+import http_answers    # noqa: F401
+import quiet           # noqa: F401
+
+LIMIT = 64 * 1024
+
+
+def describe(entry, tools, out, date):
+    expect = ", ".join(f"`{code}`" for code in entry["expect"]) if entry["expect"] else "silent"
+    where = {"c": "client", "s": "server", "g": "gateway"}[entry["at"][0]]
+    tools = ", ".join(actors.version(t) for t in tools)
+    lines = [f"- **Source**: {tools}; {actors.version('tcpdump')} at the {where}, {date}, "
+             f"in network namespaces; `captures/lab/web.py {entry['path']}`",
+             f"- **Shows**: {entry['shows']}",
+             f"- **Expect**: {expect}" + (f" — {entry['note']}" if entry["note"] else ""),
+             f"- **Filter**: `{entry['filter']}`"]
+    if entry["ca"]:
+        lines.insert(3, f"- **CA**: {entry['ca']}")
+    out.with_suffix(".md").write_text("\n".join(lines) + "\n")
+
+
+def make(entry):
+    setup = dict(entry["stage"])
+    form = setup.get("form", "pcap")
+    out = CAPTURES / (entry["path"] + (".pcapng" if form == "pcapng" else ".pcap"))
+    with stage.Stage(**setup) as st:
+        st.entry = entry
+        entry["play"](st)
+        if st.capture_process.poll() is None:
+            st.stop()
+        if st.raw.stat().st_size > LIMIT:
+            raise RuntimeError(f"{st.raw.stat().st_size} bytes")
+        found = subprocess.run(["tshark", "-n", "-r", st.raw, "-Y", entry["filter"]], capture_output=True, text=True)
+        if found.returncode or not found.stdout.strip():
+            raise RuntimeError(f"the filter finds nothing {found.stderr}\n{st.said()}")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if form == "pcapng":
+            subprocess.run(["editcap", "-F", "pcapng", st.raw, out], check=True)
+        else:
+            out.write_bytes(st.raw.read_bytes())
+        describe(entry, st.tools, out, time.strftime("%Y-%m-%d"))
+        (LAB / ".work" / "logs").mkdir(exist_ok=True, parents=True)
+        (LAB / ".work" / "logs" / (entry["path"].replace("/", "_") + ".log")).write_text(st.said())
+
+
+def main(argv):
+    jobs = 4
+    if argv[:1] == ["-j"]:
+        jobs, argv = int(argv[1]), argv[2:]
+    pki.ensure()
+    if not (LAB / ".work" / "Tls.class").exists():
+        subprocess.run(["javac", "-nowarn", "-d", LAB / ".work", LAB / "Tls.java"], check=True)
+    failed = 0
+
+    def guarded(entry):
+        try:
+            make(entry)
+            return entry["path"], None
+        except Exception:
+            return entry["path"], traceback.format_exc()
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for path, error in pool.map(guarded, stage.matching(argv)):
+            print(("FAILED " if error else "made ") + path + (f"\n{error}" if error else ""), flush=True)
+            failed += bool(error)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
