@@ -1,9 +1,7 @@
 """Captures of HTTP that fails: error answers, silence, slowness, answers cut short; plain and inside TLS."""
-import socket
-
 from actors import *  # noqa: F403
-from stage import NAME, PKI, PYTHON, scenario
-from tls_cert import N, case
+from stage import PKI
+from tls_cert import case
 from tls_handshake import code
 
 HTTP = "http"
@@ -63,6 +61,16 @@ def post(port=8080, path="/kpfw/v1/invoice", *options, **more):
     return ask(port, path, *ISSUE, *options, **more)
 
 
+def limited(extra):
+    """nginx with one request a second for each client; `return` would pass by the limit, a file does not."""
+    def start(st):
+        st.write("ok.json", JSON)
+        nginx(st, port=8080, secure=False, extra=extra, http="limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;",
+              locations=f"location / {{ root {st.dir}; try_files /ok.json =404; }}")
+        st.dir.chmod(0o755)
+    return start
+
+
 def times(n, client):
     return lambda st: [client(st) for _ in range(n)]
 
@@ -77,7 +85,7 @@ told("http-503", "node-overloaded-9008", "a Node server sheds every third reques
      "if(n%3==0){r.writeHead(503,{'Content-Type':'text/plain'});r.end('busy')}else{r.writeHead(200,{'Content-Type':'application/json'});r.end('{\"code\":\"0\"}')}})}).listen(9008,'::')"), ], 9008),
      lambda st: [curl(st, port=9008, path=f"/szzhzz/v1/query?serial={n}", **PLAIN) for n in range(7)])
 told("http-503", "limit-conn-nginx", "nginx limits the requests of a client and answers the surplus with 503",
-     plain(http="limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;", extra="limit_req zone=z;"),
+     limited("limit_req zone=z;"),
      lambda st: [curl(st, port=8080, path=f"/ypfw/v1/query?serial={n}", **PLAIN) for n in range(3)])
 
 # 502 and 504
@@ -95,7 +103,7 @@ told("http-bad-gateway", "nginx-504-keepalive", "504 after two seconds, on a con
      lambda st: st.used("curl") or st.run("c", ["curl", "-sS", "-o", "/dev/null", "-o", "/dev/null", f"http://{SHOP}:8080/ok", f"http://{SHOP}:8080/slow"]))
 
 # other 5xx
-told("http-server-error", "node-500", "an exception in the service: 500 with a JSON body",
+told("http-server-error", "json-500", "an exception in the service: 500 with a JSON body",
      py(answer("500 Internal Server Error", '{"code":"500","message":"NullPointerException"}'), 8080), post())
 told("http-server-error", "nginx-511", "511, as the verification platform answers scripts", plain(locations="location / { return 511; }", port=80), ask(80, "/inv-veri/query"))
 told("http-server-error", "soap-500-ipv6", "a SOAP fault with status 500, over IPv6",
@@ -106,7 +114,7 @@ told("http-server-error", "wget-507", "507 Insufficient Storage to wget", py(ans
 
 # 429
 told("http-throttled", "nginx-limit-req", "nginx answers the surplus with 429",
-     plain(http="limit_req_zone $binary_remote_addr zone=z:1m rate=1r/s;", extra="limit_req zone=z; limit_req_status 429;"),
+     limited("limit_req zone=z; limit_req_status 429;"),
      lambda st: [curl(st, port=8080, path=f"/v1/status?serial={n}", **PLAIN) for n in range(3)])
 told("http-throttled", "api-gateway-retry-after", "a gateway answers 429 with Retry-After and a JSON body",
      py(answer("429 Too Many Requests", '{"code":"FLOW_LIMIT","message":"too many requests"}', "Retry-After: 60\\r\\n"), 80), post(80, "/open/v1/services"))
@@ -114,14 +122,14 @@ told("http-throttled", "haproxy-deny-429-ipv6", "HAProxy denies with 429, over I
      lambda st: haproxy(st, "frontend a\n  bind :::8080 v4v6\n  http-request deny deny_status 429\n", 8080), ask(), ip6=True)
 
 # 401
-told("http-unauthorized", "digest-never-tried", "nginx-like 401 with a Digest challenge; the client gives up",
+told("http-unauthorized", "digest-never-tried", "a 401 with a Digest challenge; the client gives up",
      py(answer("401 Unauthorized", '{"code":"401"}', 'WWW-Authenticate: Digest realm="tax", nonce="7ypf/xlj9XXwfDPEoM4URrv", qop="auth"\\r\\n'), 8080), ask())
 told("http-unauthorized", "nginx-basic-not-offered", "nginx asks for Basic credentials, the client has none",
-     plain(locations="location / { auth_basic tax; auth_basic_user_file /dev/null; return 200; try_files /x =404; }", extra=""), ask(8080, "/fpdk/login"))
+     plain(locations="location / { auth_basic tax; auth_basic_user_file /dev/null; }"), ask(8080, "/fpdk/login"))
 told("http-unauthorized", "digest-wrong-twice", "the client answers the Digest challenge, and is refused again",
      py(answer("401 Unauthorized", '{"code":"401"}', 'WWW-Authenticate: Digest realm="tax", nonce="7ypf/xlj9XXwfDPEoM4URrv", qop="auth"\\r\\n'), 8080),
      ask(8080, "/fpdk/v1/list", "--digest", "-u", "clerk:wrong"))
-told("http-unauthorized", "java-api-401-ipv6", "an API answers 401 without a challenge, over IPv6",
+told("http-unauthorized", "api-401-ipv6", "an API answers 401 without a challenge, over IPv6",
      py(answer("401 Unauthorized", '{"errcode":"401","description":"access token expired"}'), 8080), post(8080, "/router/rest"), ip6=True)
 case("application/http-unauthorized/basic-in-clear", ["application.http-unauthorized", "security.cleartext-credentials"],
      "Basic credentials over plain HTTP, refused", py(answer("401 Unauthorized", "no", 'WWW-Authenticate: Basic realm="tax"\\r\\n', "text/plain"), 8080),
@@ -186,7 +194,7 @@ def tls_wait(port, tls, wait, chain="good"):
 SEG = "tcp.len > 0 || tcp.flags.fin == 1 || tcp.flags.reset == 1"
 told("no-response", "plain-gives-up-6s", "the request is acknowledged and never answered; the client closes after 6 s",
      py(DEAF, 8080), post(8080, "/kpfw/v1/invoice", "-m", "6"), filter=SEG)
-told("no-response", "plain-java-15s-ipv6", "a POST to a hung service; curl gives up after 15 s, over IPv6", py(DEAF, 80), post(80, "/fpdk/v1/tick", "-m", "15"), filter=SEG, ip6=True)
+told("no-response", "plain-15s-ipv6", "a POST to a hung service; curl gives up after 15 s, over IPv6", py(DEAF, 80), post(80, "/fpdk/v1/tick", "-m", "15"), filter=SEG, ip6=True)
 told("no-response", "plain-reset-after-10s", "the client resets after 10 s without an answer", py(DEAF, 8080),
      lambda st: st.python("c", "import socket,struct,sys,time\ns=socket.create_connection((sys.argv[1],8080))\ns.sendall(b'GET /kpfw/v1/status HTTP/1.1\\r\\nHost: api.einvoice.example\\r\\n\\r\\n')\n"
                           "time.sleep(10)\ns.setsockopt(socket.SOL_SOCKET,socket.SO_LINGER,struct.pack('ii',1,0))\ns.close()", st.server_ip), filter=SEG)

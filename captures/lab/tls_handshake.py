@@ -192,7 +192,7 @@ def weak_dh(st):
 # tls-not-tls
 told("tls-not-tls", "nginx-400-plain-http", "plain HTTP to an HTTPS port: nginx answers 400 and says so", N("good", port=8443),
      lambda st: curl(st, port=8443, scheme="http"), filter="http")
-told("tls-not-tls", "node-client-plain-post-443", "a client posts plain HTTP to port 443", N("good"),
+told("tls-not-tls", "plain-post-443", "a client posts plain HTTP to port 443", N("good"),
      lambda st: curl(st, "-d", '{"fpdm":"1"}', "-H", "Content-Type: application/json", port=443, scheme="http", path="/kpfw/v1/invoice"),
      filter="tcp.port == 443 && tcp.len > 0", ip6=True)
 told("tls-not-tls", "http-answer-to-hello-nginx", "a TLS client on a plain HTTP port: nginx answers the hello with an HTTP 400",
@@ -248,7 +248,7 @@ told("tls-handshake-stalled", "big-certificate-lost-client-side", "the full segm
 quiet("tls-handshake-stalled", "certificate-retransmitted", "one segment of the Certificate is lost once and sent again",
       lambda st: (nginx(st, "big", tls="1.2"),
                   st.nft("tcp sport 443 meta length gt 1400 limit rate 1/hour burst 1 packets drop")),
-      lambda st: curl(st), filter="tls.handshake.type == 11")
+      lambda st: curl(st), filter="tcp.analysis.flags")
 
 # tls-obsolete
 told("tls-obsolete", "tls10-nginx-curl", "TLS 1.0 is negotiated and the request succeeds", N("good", tls="1.0"),
