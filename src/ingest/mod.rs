@@ -4,6 +4,30 @@
 //! compression are told by its content. Whatever is damaged is skipped and written down in the file's
 //! `FileReport`; nothing here panics on any bytes.
 
+mod bytes;
+mod clock;
+mod error;
+mod feed;
+mod file;
+mod input;
+mod merge;
+mod pcap;
+mod pcapng;
+mod plan;
+mod point;
+mod report;
+mod set;
+mod sink;
+mod source;
+mod window;
+
+pub use error::IngestError;
+pub use feed::{Feed, Options, Progress};
+pub use report::{
+    Compression, Container, Damage, FileReport, Format, Interface, NOTES_MAX, Note,
+    SECRETS_BYTES_MAX, Secret, TEXT_BYTES_MAX, Tally,
+};
+
 use crate::mark::Mark;
 use crate::time::Timestamp;
 
@@ -64,7 +88,25 @@ pub struct Batch {
     pub frames: Vec<FrameRef>,
 }
 
+/// Blocks kept for reuse; more are given back to the system.
+const SPARE_MAX: usize = 64;
+/// Larger blocks are not kept.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
 impl Batch {
+    fn recycle(block: Vec<u8>, spare: &mut Vec<Vec<u8>>) {
+        if spare.len() < SPARE_MAX && block.capacity() <= SPARE_BYTES_MAX {
+            spare.push(block);
+        }
+    }
+
+    fn clear(&mut self, spare: &mut Vec<Vec<u8>>) {
+        self.frames.clear();
+        for block in self.blocks.drain(..) {
+            Self::recycle(block, spare);
+        }
+    }
+
     /// The frame that `at` points to; its bytes are empty should the reference not fit its block.
     pub fn frame(&self, at: &FrameRef) -> Frame<'_> {
         let start = at.start as usize;
