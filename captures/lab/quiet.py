@@ -1,7 +1,7 @@
 """Captures that look like failures and are none, and ordinary traffic that must stay silent."""
 from actors import *  # noqa: F403
 from http_answers import BODY, ISSUE, SHOP, SEG, ask, plain, post, py, told as failed
-from stage import NAME, PKI, PYTHON
+from stage import NAME, PKI
 from tls_cert import N, bare, case
 
 TLS = "tls.handshake || tls.record.content_type == 23"
@@ -35,7 +35,7 @@ if sys.argv[5] == 'notify':
 s.close()
 """
 for wait, how, what in ((1.5, "notify", "closed with close_notify after a second and a half"), (0, "notify", "closed with close_notify at once"),
-                        (4, "bare", "closed by FIN alone after four seconds")):
+                        (4, "bare", "closed without close_notify after four seconds, its tickets unread, so that its kernel resets")):
     calm(f"{no}spare-{how}-{str(wait).replace('.', '-')}s", f"TLS 1.3: a spare connection, handshake complete, never used, {what}; another one is served",
          N("good", tls="1.3"), lambda st, w=wait, h=how: (curl(st), st.python("c", SPARE, st.server_ip, NAME, ROOTS, w, h)), filter=bare)
 
@@ -117,7 +117,7 @@ def serve(c):
               base64.b64encode(hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest()) + b'\\r\\n\\r\\n')
     for n in range(2):
         time.sleep(3); c.sendall(b'\\x81\\x10{"state":"busy"}')
-    got = c.recv(1000); c.sendall(b'\\x88\\x02\\x03\\xe8'); c.close()
+    c.recv(1000); c.recv(1000); c.sendall(b'\\x88\\x02\\x03\\xe8'); c.close()
 while True: threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 """
 SOCKET_CLIENT = """
@@ -209,19 +209,19 @@ well = "healthy/"
 calm(well + "tls-12-keepalive", "TLS 1.2: five requests on one connection", N("good"), lambda st: python(st, count=5), filter=TLS)
 calm(well + "tls-12-post-9008-ipv6", "TLS 1.2: a POST on port 9008 over IPv6", N("good-ec", port=9008), lambda st: curl(st, *ISSUE, port=9008), filter=TLS, ip6=True)
 calm(well + "tls-12-resumed-ticket", "TLS 1.2: a full handshake, then two that resume by ticket",
-     N("good"), lambda st: (s_client(st, "-tls1_2", "-sess_out", st.dir / "s"), s_client(st, "-tls1_2", "-sess_in", st.dir / "s"), s_client(st, "-tls1_2", "-sess_in", st.dir / "s")), filter=TLS)
+     N("good"), lambda st: (s_client(st, "-tls1_2", "-sess_out", st.dir / "session.pem"), s_client(st, "-tls1_2", "-sess_in", st.dir / "session.pem"), s_client(st, "-tls1_2", "-sess_in", st.dir / "session.pem")), filter=TLS)
 calm(well + "tls-12-resumed-session-id", "TLS 1.2: sessions resumed by their identifier, Java on the client's side",
      N("good", extra="ssl_session_tickets off; ssl_session_cache shared:s:1m; keepalive_timeout 0;"), lambda st: java(st, requests="3", tls="1.2"), filter=TLS)
 calm(well + "tls-13-resumed", "TLS 1.3: a full handshake, then two with a pre-shared key",
-     N("good", tls="1.3"), lambda st: (s_client(st, "-sess_out", st.dir / "s"), s_client(st, "-sess_in", st.dir / "s"), s_client(st, "-sess_in", st.dir / "s")), filter=TLS)
+     N("good", tls="1.3"), lambda st: (s_client(st, "-sess_out", st.dir / "session.pem"), s_client(st, "-sess_in", st.dir / "session.pem"), s_client(st, "-sess_in", st.dir / "session.pem")), filter=TLS)
 calm(well + "tls-13-resumed-java", "TLS 1.3: a Java client's three connections, the later ones resumed", N("good", tls="1.3", extra="keepalive_timeout 0;"),
      lambda st: java(st, requests="3"), filter=TLS)
 calm(well + "tls-13-early-data", "TLS 1.3: a resumed connection whose request goes as early data",
-     N("good", tls="1.3", extra="ssl_early_data on;"), lambda st: (s_client(st, "-sess_out", st.dir / "s"), early(st)), filter=TLS)
+     N("good", tls="1.3", extra="ssl_early_data on;"), lambda st: (s_client(st, "-sess_out", st.dir / "session.pem"), early(st)), filter=TLS)
 calm(well + "tls-13-hello-retry", "TLS 1.3: the server asks for another group, the client says hello again",
      N("good", tls="1.3", extra="ssl_ecdh_curve secp384r1;"), lambda st: (curl(st), java(st)), filter=TLS)
 calm(well + "tls-13-http2", "HTTP/2 inside TLS 1.3", lambda st: nginx(st, servers=f"server {{ listen 443 ssl http2; listen [::]:443 ssl http2; ssl_certificate {PKI}/good.pem; "
-     f"ssl_certificate_key {PKI}/leaf-rsa.key; location / {{ default_type application/json; return 200 '{JSON}'; }} }}"), lambda st: curl(st, "--http2"), filter=TLS)
+     f"ssl_certificate_key {PKI}/leaf-rsa.key; ssl_protocols TLSv1.3; location / {{ default_type application/json; return 200 '{JSON}'; }} }}"), lambda st: curl(st, "--http2"), filter=TLS)
 calm(well + "tls-13-no-close-notify", "TLS 1.3: after a complete exchange the client closes without close_notify",
      lambda st: node_server(st, "good", 8443), lambda st: python(st, port=8443, count=2), filter=TLS + " || tcp.flags.fin == 1")
 calm(well + "tls-13-reset-after-close-notify", "TLS 1.3: the client has closed when the server's close_notify comes, and its kernel resets",
@@ -238,9 +238,9 @@ calm(well + "http-keepalive", "six requests on one connection", plain(), lambda 
 calm(well + "http-posts-ipv6", "three different invoices by POST, over IPv6", lambda st: node_server(st, port=8080, secure=False),
      lambda st: [curl(st, "-d", BODY.replace("00007", f"0000{n}"), "-H", "Content-Type: application/json", port=8080, scheme="http", name=SHOP, path="/kpfw/v1/invoice") for n in (1, 2, 3)], ip6=True)
 STATIC = "location / { root /usr/share/common-licenses; default_type text/plain; }"
-calm(well + "http-304-206", "a page, then 304 for its copy and 206 for a part", plain(locations=STATIC, port=80),
-     lambda st: (ask(80, "/BSD")(st), ask(80, "/BSD", "-z", "2026-11-20")(st), ask(80, "/GPL-2", "-r", "100-2099")(st)))
-calm(well + "http-100-continue", "Expect: 100-continue, granted", lambda st: node_server(st, port=8080, secure=False), post(8080, "/kpfw/v1/invoice", "-H", "Expect: 100-continue"))
+calm(well + "http-304-206", "a page, then 304 for its copy and 206 for a part", plain(locations=STATIC, port=80, extra="if_modified_since before;"),
+     lambda st: (ask(80, "/BSD")(st), ask(80, "/BSD", "-H", "If-Modified-Since: Fri, 20 Nov 2026 08:00:00 GMT")(st), ask(80, "/GPL-2", "-r", "100-2099")(st)))
+calm(well + "http-100-continue", "a POST that asks leave to send its body (100-continue), granted", lambda st: node_server(st, port=8080, secure=False), post(8080, "/kpfw/v1/invoice", "-H", "Expect: 100-continue"))
 calm(well + "http-gzip-chunked", "a compressed, chunked answer", plain(locations=STATIC, port=80, extra="gzip on; gzip_types text/plain; gzip_min_length 100;"), ask(80, "/Artistic", "--compressed"))
 calm(well + "http-head-204", "HEAD and 204", plain(locations="location /v1/ping { return 204; } " + STATIC, port=80), lambda st: (ask(80, "/GPL-2", "-I")(st), ask(80, "/v1/ping")(st)))
 calm(well + "http-redirect", "one redirect to the new path, followed", plain(locations="location /old { return 302 /new; } location /new { default_type application/json; return 200 '{}'; }", port=80),
@@ -254,4 +254,4 @@ calm(well + "http-server-closes-idle", "the server closes an idle kept connectio
 def early(st):
     st.used("openssl")
     request = st.write("early", f"GET /kpfw/v1/health HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n")
-    st.run("c", ["openssl", "s_client", "-connect", f"{NAME}:443", "-servername", NAME, "-CAfile", ROOTS, "-sess_in", st.dir / "s", "-early_data", request, "-ign_eof", "-quiet"])
+    st.run("c", ["openssl", "s_client", "-connect", f"{NAME}:443", "-servername", NAME, "-CAfile", ROOTS, "-sess_in", st.dir / "session.pem", "-early_data", request, "-ign_eof", "-quiet"])

@@ -29,12 +29,15 @@ COUNTER = iter(range(1, 10**6))
 COUNTER_LOCK = threading.Lock()
 
 
-def scenario(path, expect, shows, filter, note="", ca=None, at="client", **stage):
-    """Registers a function that plays one capture; `path` is `<layer>/<class>/<name>` below captures/."""
+def scenario(path, expect, shows, filter, note="", ca=None, at="c", until=None, **stage):
+    """Registers a function that plays one capture; `path` is `<layer>/<class>/<name>` below captures/.
+
+    With `until`, a display filter, the capture is kept only as far as the frame before the first that matches.
+    """
     def register(play):
         assert path not in SCENARIOS, path
         SCENARIOS[path] = dict(path=path, expect=expect, shows=shows, filter=filter, note=note, ca=ca, at=at,
-                               stage=stage, play=play)
+                               until=until, stage=stage, play=play)
         return play
     return register
 

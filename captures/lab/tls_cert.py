@@ -5,14 +5,14 @@ from stage import NAME, PKI, scenario
 SEES = "tls.handshake.type == 11 || tls.alert_message"
 
 
-def case(path, expect, shows, server, client, note="", filter=SEES, ca=None, at="c", **stage):
+def case(path, expect, shows, server, client, note="", filter=SEES, ca=None, at="c", until=None, only=None, **stage):
     """One server, one client, one capture."""
     def play(st):
         server(st)
-        st.capture(at)
+        st.capture(at, **({"only": only} if only else {}))
         client(st)
         st.stop()
-    scenario(path, expect, shows, filter, note, ca, at, **stage)(play)
+    scenario(path, expect, shows, filter, note, ca, at, until, **stage)(play)
 
 
 def chain(code, name, what, server, client, told=True, **more):
@@ -190,3 +190,31 @@ chain("cert-chain-incomplete", "not-wrong-order", "leaf, root, intermediate: out
       lambda st: (curl(st), java(st)), told=False)
 chain("cert-untrusted-root", "not-root-sent-along", "leaf, intermediate and a known root, all sent", N("good-with-root"), lambda st: curl(st), told=False)
 chain("cert-chain-incomplete", "not-issued-by-root", "the leaf alone, issued by a known root itself", N("good-direct"), lambda st: curl(st), told=False)
+
+# what a capture shows only in part, several clients at once, and clients that verify late
+chain("cert-expired", "ends-before-the-verdict", "the capture ends with the server's flight", N("expired"), lambda st: curl(st),
+      until="tls.alert_message", note="not seen whether the client accepts it, hence a warning")
+chain("cert-expired", "server-side-only", "only the server's direction was captured", N("expired"), lambda st: python(st), only="tcp and src host 203.0.113.20",
+      filter="tls.handshake.type == 11", note="not seen whether the client accepts it, hence a warning")
+chain("cert-chain-incomplete", "ends-before-the-verdict", "the capture ends with the server's flight", N("good-bare", port=8443), lambda st: java(st, port=8443),
+      until="tls.alert_message", note="not seen whether the client accepts it, hence a warning")
+chain("cert-expired", "three-clients-refuse", "three clients of different make refuse the same chain: told once", N("under-expired"),
+      lambda st: (curl(st), java(st, who="c1"), node(st, who="c2")), clients=3, at="s")
+chain("cert-expired", "refused-and-accepted", "one client refuses the expired leaf, another goes on", N("expired"),
+      lambda st: (curl(st), curl(st, ca=None, who="c1")), clients=2, at="s")
+chain("cert-expired", "haproxy-wget-8443", "HAProxy with an expired leaf; wget finishes the handshake and closes",
+      lambda st: haproxy(st, f"listen a\n  bind :::8443 v4v6 ssl crt {bundle(st, 'expired')} ssl-max-ver TLSv1.2\n  http-request return status 200 content-type text/plain string ok\n", 8443),
+      lambda st: wget(st, f"--ca-certificate={ROOTS}", port=8443, scheme="https"))
+chain("cert-untrusted-root", "wget-closes", "wget finishes the handshake, finds the root unknown and closes", N("private-with-root"),
+      lambda st: wget(st, f"--ca-certificate={ROOTS}", port=443, scheme="https"))
+chain("cert-name-mismatch", "wget-closes-9008", "wget finishes the handshake, finds another name and closes", N("misnamed", port=9008),
+      lambda st: wget(st, f"--ca-certificate={ROOTS}", port=9008, scheme="https"))
+chain("cert-bad-signature", "haproxy-gnutls-ipv6", "HAProxy with a tampered leaf; gnutls-cli refuses, over IPv6",
+      lambda st: haproxy(st, f"listen a\n  bind :::443 v4v6 ssl crt {bundle(st, 'tampered')} ssl-max-ver TLSv1.2\n  http-request return status 200 content-type text/plain string ok\n", 443),
+      lambda st: gnutls_cli(st), ip6=True)
+chain("cert-not-yet-valid", "gnutls-refuses-9008", "gnutls-cli refuses a leaf that begins in twelve days, on port 9008", N("future-ec", port=9008),
+      lambda st: gnutls_cli(st, port=9008))
+chain("cert-self-signed", "python-refuses-9008-nano", "a Python client refuses on port 9008; time stamps in nanoseconds", N("self", port=9008),
+      lambda st: python(st, port=9008), form="nano")
+case("security/cert-expired/tls10-accepted", ["security.cert-expired", "security.tls-obsolete"], "TLS 1.0 and an expired leaf, accepted by an old client",
+     N("expired", tls="1.0"), lambda st: curl(st, "--ciphers", "ALL:@SECLEVEL=0", ca=None, tls="1.0"))

@@ -310,3 +310,15 @@ def stapled(st):
 
 told("cert-revoked", "stapled-revoked-curl", "nginx staples an OCSP answer that says revoked; curl --cert-status refuses",
      stapled, lambda st: curl(st, "--cert-status"), filter="tls.handshake.type == 22 || tls.alert_message")
+
+# other clients of the same endpoint are served
+told("tls-no-common-cipher", "one-of-two-clients", "one client is served; an old one offers other suites and gets alert 40",
+     N("good", ciphers="ECDHE-RSA-AES256-GCM-SHA384"), lambda st: (curl(st), s_client(st, "-tls1_2", "-cipher", "AES128-SHA", who="c1")), clients=2, at="s", filter=FIRST)
+told("tls-version-mismatch", "one-of-two-clients-8443", "one client is served, an old one of TLS 1.1 gets alert 70",
+     lambda st: java_server(st, "good", 8443), lambda st: (python(st, port=8443), s_client(st, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", port=8443, who="c1")),
+     clients=2, at="s", filter=FIRST)
+told("tls-cut-on-hello", "one-name-of-two", "HAProxy serves one name and cuts the hello of another",
+     lambda st: (nginx(st, port=9443), haproxy(st, filtering.format(port=443, name=NAME), 443)),
+     lambda st: (curl(st, name="etax.beijing.chinatax.gov.cn"), curl(st)), filter=FIRST)
+told("tls-no-reply", "gnutls-retransmitted-9008", "the server takes the hello and stays silent; gnutls-cli gives up after 20 s",
+     py("s = listen()\nk = []\nwhile True: k.append(s.accept()[0])", 9008), lambda st: gnutls_cli(st, port=9008), filter=FIRST, ip6=True)

@@ -37,6 +37,13 @@ def describe(entry, tools, out, date):
     out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
+def frames(path, display):
+    """The numbers of the frames that a display filter finds."""
+    done = subprocess.run(["tshark", "-n", "-r", path, "-Y", display, "-T", "fields", "-e", "frame.number"],
+                          capture_output=True, text=True)
+    return [int(n) for n in done.stdout.split()]
+
+
 def make(entry):
     setup = dict(entry["stage"])
     form = setup.get("form", "pcap")
@@ -48,6 +55,10 @@ def make(entry):
             st.stop()
         if st.raw.stat().st_size > LIMIT:
             raise RuntimeError(f"{st.raw.stat().st_size} bytes")
+        if entry["until"]:
+            first = frames(st.raw, entry["until"])[0]
+            subprocess.run(["editcap", "-F", "pcap", "-r", st.raw, st.dir / "cut", f"1-{first - 1}"], check=True)
+            st.raw = st.dir / "cut"
         found = subprocess.run(["tshark", "-n", "-r", st.raw, "-Y", entry["filter"]], capture_output=True, text=True)
         if found.returncode or not found.stdout.strip():
             raise RuntimeError(f"the filter finds nothing {found.stderr}\n{st.said()}")
