@@ -8,9 +8,10 @@ use super::clock::Clock;
 use super::error::IngestError;
 use super::input::{self, Input};
 use super::merge::{Inputs, Merge};
+use super::note::Note;
 use super::plan::{self, Readable};
 use super::point::{Point, Portion};
-use super::report::{FileReport, Interface, Note};
+use super::report::{FileReport, Interface};
 use super::source::{self, Place};
 use std::io::Read;
 use std::sync::Arc;
@@ -39,9 +40,9 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes read as stored, so of packed files their packed size.
-    pub bytes: u64,
+    pub bytes_read: u64,
     /// Bytes there are; `None` where a pipe is among the inputs.
-    pub total: Option<u64>,
+    pub bytes_total: Option<u64>,
     /// Frames delivered.
     pub packets: u64,
 }
@@ -272,11 +273,19 @@ impl Feed {
         &self.files
     }
 
+    /// Files that could be read when the run began and not when their turn came, since this was last asked.
+    pub fn take_errors(&mut self) -> Vec<IngestError> {
+        self.points
+            .iter_mut()
+            .flat_map(|point| point.late.drain(..))
+            .collect()
+    }
+
     /// Bytes and packets so far.
     pub fn progress(&self) -> Progress {
         Progress {
-            bytes: self.read.load(Ordering::Relaxed),
-            total: self.total,
+            bytes_read: self.read.load(Ordering::Relaxed),
+            bytes_total: self.total,
             packets: self.packets,
         }
     }

@@ -1,8 +1,9 @@
 //! One file: its header told apart, its records walked by the format's own walker.
 
 use super::error::IngestError;
+use super::note::{Damage, Note};
 use super::pcap;
-use super::report::{Compression, Container, Damage, Format, Note};
+use super::report::{Compression, Container, Format};
 use super::sink::Sink;
 use super::source::{self, Source};
 use super::window::Window;
@@ -135,7 +136,6 @@ impl FileReader {
         let old = self
             .window
             .refill(need.unwrap_or(0), spare.pop().unwrap_or_default());
-        sink.report.bytes = self.window.offset();
         if sink.frames.len() > before {
             blocks.push(old);
         } else {
@@ -170,11 +170,7 @@ impl FileReader {
                 *frame_after = frame_after.filter(|frame| *frame <= last_frame);
             }
         }
-        sink.report.complete = sink.report.notes_omitted == 0
-            && !sink
-                .report
-                .notes
-                .iter()
-                .any(|note| matches!(note, Note::Damaged { .. }));
+        sink.report.sum_up();
+        sink.report.complete = sink.report.damages == 0;
     }
 }

@@ -10,7 +10,9 @@ mod error;
 mod feed;
 mod file;
 mod input;
+mod link;
 mod merge;
+mod note;
 mod pcap;
 mod pcapng;
 mod plan;
@@ -23,9 +25,10 @@ mod window;
 
 pub use error::IngestError;
 pub use feed::{Feed, Options, Progress};
+pub use note::{Damage, Note};
 pub use report::{
-    Compression, Container, Damage, FileReport, Format, Interface, NOTES_MAX, Note,
-    SECRETS_BYTES_MAX, Secret, TEXT_BYTES_MAX, Tally,
+    Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
+    TEXT_BYTES_MAX, Tally,
 };
 
 use crate::mark::Mark;

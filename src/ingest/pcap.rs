@@ -5,7 +5,8 @@
 //! one starts a search for a chain of plausible ones. It leaves out what is inside the frames.
 
 use super::LinkType;
-use super::report::{Damage, Interface, Note};
+use super::note::{Damage, Note};
+use super::report::Interface;
 use super::sink::{Found, Sink};
 use super::window::Window;
 use crate::time::{SECOND, Timestamp};

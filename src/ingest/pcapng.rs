@@ -5,7 +5,8 @@
 
 use super::LinkType;
 use super::bytes::{Order, options};
-use super::report::{Damage, Interface, Note, Secret, text};
+use super::note::{Damage, Note};
+use super::report::{Interface, Secret, text};
 use super::sink::{Found, Sink};
 use super::window::Window;
 use crate::time::{SECOND, Timestamp};

@@ -1,8 +1,10 @@
 //! One capture point: the files of a set, read one after the other as if they were one.
 
 use super::Batch;
+use super::error::IngestError;
 use super::file::FileReader;
-use super::report::{Damage, FileReport, Note};
+use super::note::Note;
+use super::report::FileReport;
 use super::sink::{Faces, Sink};
 use super::source::{self, Place};
 use crate::time::{MILLISECOND, Timestamp};
@@ -30,6 +32,8 @@ pub(super) struct Member {
 pub(super) struct Point {
     pub(super) faces: Faces,
     pub(super) waiting: VecDeque<Member>,
+    /// Errors of files whose turn came too late.
+    pub(super) late: Vec<IngestError>,
     current: Option<(u32, FileReader)>,
     last_file: Option<u32>,
 }
@@ -46,6 +50,7 @@ impl Point {
         Self {
             faces: Faces::default(),
             waiting: members.into(),
+            late: Vec::new(),
             current: None,
             last_file: None,
         }
@@ -123,15 +128,7 @@ impl Point {
                     return true;
                 }
                 // It was readable when the run began and is not any more.
-                Err(error) => report.note(Note::Damaged {
-                    offset: 0,
-                    skipped: 0,
-                    frame_before: 0,
-                    frame_after: None,
-                    reason: Damage::Read {
-                        reason: error.to_string(),
-                    },
-                }),
+                Err(error) => self.late.push(error),
             }
         }
         false

@@ -3,6 +3,7 @@
 //! These are facts for the `capture.*` classes; nothing here judges. Lists are bounded, what does not fit is counted.
 
 use super::LinkType;
+use super::note::Note;
 use crate::mark::Mark;
 use crate::time::Timestamp;
 use std::fmt;
@@ -130,7 +131,7 @@ pub struct FileReport {
     pub packets: u64,
     /// Number of the last frame: above `packets` where records that hold no packet were numbered too.
     pub last_frame: u32,
-    /// Bytes read, uncompressed.
+    /// Captured bytes of its frames.
     pub bytes: u64,
     /// Smallest time stamp.
     pub first_time: Option<Timestamp>,
@@ -140,6 +141,8 @@ pub struct FileReport {
     pub complete: bool,
     /// What is to be told about it, in reading order.
     pub notes: Vec<Note>,
+    /// Stretches that could not be read; each has its note while there is room.
+    pub damages: u64,
     /// Notes beyond `NOTES_MAX`.
     pub notes_omitted: u64,
     /// Frames that the snaplen shortened, and the first of them.
@@ -185,135 +188,15 @@ impl Tally {
     }
 }
 
-/// Something about one file that the report should say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// Bytes that could not be read as records (`capture.file-damaged`).
-    Damaged {
-        /// Where the damage begins, in the uncompressed file.
-        offset: u64,
-        /// Bytes skipped; what is missing behind the end of the file is not in it.
-        skipped: u64,
-        /// Frame before the damage, 0 if there is none.
-        frame_before: u32,
-        /// Frame after the damage, `None` if no further one was found.
-        frame_after: Option<u32>,
-        /// What was found.
-        reason: Damage,
-    },
-    /// Packets that the capturing machine lost (`capture.packets-dropped`).
-    Dropped {
-        /// Index into `Feed::interfaces`.
-        interface: u32,
-        /// Lost by the interface since the previous statistics.
-        by_interface: u64,
-        /// Lost by the system since the previous statistics.
-        by_system: u64,
-        /// Last frame number before the stretch that the statistics speak of, 0 for the beginning.
-        frame_before: u32,
-        /// Last frame number of that stretch.
-        frame_last: u32,
-    },
-    /// A comment on the file (`frame` 0) or on a frame.
-    Comment {
-        /// 1-based frame number, 0 for the section.
-        frame: u32,
-        /// Its text, cut to `TEXT_BYTES_MAX`.
-        text: String,
-    },
-    /// The same content as an earlier file, which was read in its place.
-    Duplicate {
-        /// Index of that file.
-        of: u32,
-    },
-    /// Begins before the previous file of its set ended.
-    Overlap {
-        /// Index of the previous file.
-        with: u32,
-        /// By how many nanoseconds.
-        by_ns: i64,
-    },
-    /// Files of the set are missing before this one, by the numbers in their names.
-    Missing {
-        /// First missing number.
-        first: u64,
-        /// Last missing number.
-        last: u64,
-    },
-}
-
-/// Why bytes were skipped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// The file ends within a record.
-    Truncated {
-        /// Bytes that the record needs.
-        expected: u64,
-        /// Bytes there are.
-        found: u64,
-    },
-    /// A record header that cannot be one.
-    Header {
-        /// Captured length that it claims.
-        captured: u32,
-        /// Wire length that it claims.
-        wire: u32,
-    },
-    /// A pcapng block whose lengths contradict each other or the format.
-    Block {
-        /// Block type.
-        kind: u32,
-        /// Length at its beginning.
-        length: u32,
-    },
-    /// A packet block that names an interface its section does not have.
-    Interface {
-        /// That interface's number.
-        id: u32,
-    },
-    /// The compressed stream broke.
-    Compression {
-        /// The unpacker's words.
-        reason: String,
-    },
-    /// The system could not read on.
-    Read {
-        /// The system's words.
-        reason: String,
-    },
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated { expected, found } => {
-                write!(
-                    f,
-                    "the file ends within a record: {found} of its {expected} bytes are there"
-                )
-            }
-            Self::Header { captured, wire } => {
-                write!(
-                    f,
-                    "not a record header: it claims {captured} captured bytes of {wire}"
-                )
-            }
-            Self::Block { kind, length } => {
-                write!(f, "not a valid block: type 0x{kind:08x}, length {length}")
-            }
-            Self::Interface { id } => write!(
-                f,
-                "packet of interface {id}, which its section does not describe"
-            ),
-            Self::Compression { reason } => write!(f, "the compressed data is damaged: {reason}"),
-            Self::Read { reason } => write!(f, "the system could not read on: {reason}"),
-        }
-    }
-}
-
 impl FileReport {
     pub(super) fn note(&mut self, note: Note) {
-        if self.notes.len() < NOTES_MAX {
+        // Comments leave room for what matters more.
+        let room = match note {
+            Note::Comment { .. } => NOTES_MAX / 4,
+            _ => NOTES_MAX,
+        };
+        self.damages += u64::from(matches!(note, Note::Damaged { .. }));
+        if self.notes.len() < room {
             self.notes.push(note);
         } else {
             self.notes_omitted += 1;
@@ -326,6 +209,33 @@ impl FileReport {
             self.secrets.push(secret);
         } else {
             self.secrets_omitted += 1;
+        }
+    }
+
+    /// Puts what was counted frame by frame among the notes.
+    pub(super) fn sum_up(&mut self) {
+        if self.cut.frames > 0 {
+            self.notes.push(Note::Cut { frames: self.cut });
+        }
+        if self.disorder.frames > 0 {
+            self.notes.push(Note::Disorder {
+                frames: self.disorder,
+                back_max_ns: self.disorder_max_ns,
+            });
+        }
+        if self.unknown_blocks > 0 {
+            self.notes.push(Note::UnknownBlocks {
+                blocks: self.unknown_blocks,
+            });
+        }
+        let kept = self
+            .secrets
+            .iter()
+            .map(|secret| secret.bytes.len() as u64)
+            .sum();
+        let blocks = self.secrets.len() as u64 + self.secrets_omitted;
+        if blocks > 0 {
+            self.notes.push(Note::Secrets { blocks, kept });
         }
     }
 

@@ -78,6 +78,7 @@ impl Sink<'_> {
         let report = &mut *self.report;
         report.last_frame = report.last_frame.saturating_add(1);
         report.packets += 1;
+        report.bytes = report.bytes.saturating_add(u64::from(found.len));
         let at = Mark {
             time: found.time,
             offset: found.offset,

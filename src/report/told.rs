@@ -133,10 +133,10 @@ fn attempts(outcomes: &Outcomes) -> Attempts {
 fn capture(index: usize, file: &FileReport, _interfaces: &[Interface]) -> Capture {
     Capture {
         id: format!("c-{}", index + 1),
-        point: file.point.clone(),
+        point: format!("p-{}", u64::from(file.point) + 1),
         path: file.path.clone(),
         sha256: id::hex(&file.sha256_head, 32),
-        format: file.format.clone(),
+        format: file.format.to_string(),
         link_types: file.link_types.iter().map(|link| link.name()).collect(),
         packets: file.packets,
         bytes: file.bytes,
