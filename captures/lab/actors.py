@@ -251,6 +251,8 @@ def version(tool):
            "curl": "curl -V | head -1 | sed 's/ (.*OpenSSL./ with OpenSSL /;s/ zlib.*//'", "wget": "wget -V | head -1 | cut -d' ' -f2,3",
            "nftables": "nft --version | cut -d' ' -f1,2", "tcpdump": "tcpdump --version 2>&1 | sed -n 's/tcpdump version/tcpdump/p'",
            "dnsmasq": "dnsmasq -v | head -1 | cut -d' ' -f1,3"}
+    if tool == "wire":
+        return "wire.py"
     if tool not in _VERSIONS:
         _VERSIONS[tool] = subprocess.run(ask[tool], shell=True, capture_output=True, text=True).stdout.strip()
     return _VERSIONS[tool]

@@ -18,6 +18,8 @@ import threading
 import time
 
 import pki
+from net import inside
+from wire import Wire
 
 LAB = pathlib.Path(__file__).resolve().parent
 CAPTURES = LAB.parent
@@ -53,14 +55,14 @@ class Stage:
     """The namespaces of one scenario, what runs in them and the capture."""
 
     def __init__(self, server_ip="203.0.113.20", server_ip6="2001:db8:2::20", names=None, ip6=False, clients=1,
-                 form="pcap", mtu=1500, extra=None):
+                 form="pcap", mtu=1500, rtt_ms=0):
         with COUNTER_LOCK:
             self.tag = f"w{os.getpid() % 10000}x{next(COUNTER)}"
         self.ip6, self.form, self.mtu = ip6, form, mtu
         self.server_ip = server_ip6 if ip6 else server_ip
         self.server_ip4, self.server_ip6 = server_ip, server_ip6
         self.names = names or pki.NAMES
-        self.extra = extra or {}
+        self.rtt_ms, self.wire = rtt_ms, None
         self.processes, self.tools, self.clients = [], [], clients
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lab-"))
         self.capture_process = None
@@ -72,20 +74,27 @@ class Stage:
     def __enter__(self):
         gateway, server = self.ns("g"), self.ns("s")
         hosts = ["c"] + [f"c{n}" for n in range(1, self.clients)]
-        everyone = [gateway, server] + [self.ns(h) for h in hosts]
+        far = self.ns("w")     # the far cable, where the round trip is long
+        everyone = [gateway, server] + [self.ns(h) for h in hosts] + ([far] if self.rtt_ms else [])
         lines = [f"ip netns add {n}" for n in everyone]
         for n in everyone:
             lines.append(f"ip netns exec {n} sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 "
                          f"net.ipv4.tcp_timestamps=1 net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
             lines.append(f"ip -n {n} link set lo up")
-        lines += [f"ip link add eth0 netns {server} type veth peer name up0 netns {gateway}",
+        links = [(gateway, "up0"), (server, "eth0")]
+        if self.rtt_ms:
+            lines += [f"ip link add eth0 netns {server} type veth peer name in netns {far}",
+                      f"ip link add out netns {far} type veth peer name up0 netns {gateway}"]
+            links += [(far, "in"), (far, "out")]
+        else:
+            lines.append(f"ip link add eth0 netns {server} type veth peer name up0 netns {gateway}")
+        lines += [
                   f"ip -n {gateway} addr add {self.server_ip4.rsplit('.', 1)[0]}.1/24 dev up0",
                   f"ip -n {gateway} addr add 2001:db8:2::1/64 dev up0",
                   f"ip -n {server} addr add {self.server_ip4}/24 dev eth0",
                   f"ip -n {server} addr add {self.server_ip6}/64 dev eth0",
                   f"ip -n {gateway} link add br0 type bridge", f"ip -n {gateway} link set br0 up",
                   f"ip -n {gateway} addr add 192.0.2.1/24 dev br0", f"ip -n {gateway} addr add 2001:db8:1::1/64 dev br0"]
-        links = [(gateway, "up0"), (server, "eth0")]
         for index, host in enumerate(hosts):
             client, port = self.ns(host), f"p{index}"
             lines += [f"ip link add eth0 netns {client} type veth peer name {port} netns {gateway}",
@@ -106,10 +115,14 @@ class Stage:
         for n in everyone:
             etc = pathlib.Path("/etc/netns") / n
             etc.mkdir(parents=True, exist_ok=True)
-            known = [(name, self.server_ip) for name in self.names] + list(self.extra.items())
-            (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for name, ip in known))
+            (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"{self.server_ip} {name}\n" for name in self.names))
             (etc / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
         self.everyone = everyone
+        if self.rtt_ms:
+            with inside(far):
+                self.wire = Wire("in", "out")
+            self.wire.delay = {True: self.rtt_ms / 2000, False: self.rtt_ms / 2000}
+            self.used("wire")
         for host in hosts:      # neighbour tables are warm before the capture begins
             for target in (self.server_ip4, self.server_ip6):
                 sh(f"ip netns exec {self.ns(host)} ping -c1 -W1 -q {target} >/dev/null || true")
@@ -118,6 +131,8 @@ class Stage:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             self.end(process)
+        if self.wire:
+            self.wire.close()
         for n in self.everyone:
             subprocess.run(["ip", "netns", "del", n], capture_output=True)
             shutil.rmtree(f"/etc/netns/{n}", ignore_errors=True)

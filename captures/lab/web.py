@@ -19,6 +19,7 @@ import tls_cert        # noqa: F401  (each registers its scenarios)
 import tls_handshake   # noqa: F401
 import http_answers    # noqa: F401
 import quiet           # noqa: F401
+import far             # noqa: F401
 
 LIMIT = 64 * 1024
 
