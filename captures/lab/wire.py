@@ -15,7 +15,7 @@ import time
 
 DROP = ()
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
+SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 263, 23, 33
 
 
 def checksum(data):
@@ -117,7 +117,7 @@ class Wire:
     def open(device):
         one = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         one.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, 8 << 20)
+        one.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         one.bind((device, 0))
         return one
 
