@@ -57,18 +57,19 @@ def client_firewall(lab):
     listener.close()
 
 
-@told("handshake-incomplete", "accept-queue-full", "captured at the client: five clients' SYNs at once at a service that accepts nothing; ACKs are ignored, SYN-ACKs repeated",
-      f"acknowledged and still repeated: [[{SYNACK}]]", SYNACK, hosts=WIRED)
+@told("handshake-incomplete", "accept-queue-full", "captured at the client: six connections to a service that accepts nothing; two ACKs meet a full queue and are ignored, their SYN-ACKs repeated",
+      f"acknowledged and still repeated: [[{SYNACK} && tcp.analysis.retransmission]]", SYNACK, hosts=WIRED)
 def queue_full(lab):
-    listener = lab.listen("s", 443, backlog=1)
+    lab.ctl("s", ipv4_tcp_syncookies=0)
+    listener = lab.listen("s", 443, backlog=3)
     lab.wires["c"].delay = {True: 0.02, False: 0.02}
     lab.capture()
-    ones = []
-    for _ in range(5):
-        one = lab.socket("c")
-        one.setblocking(False)
-        one.connect_ex((lab.ip("s"), 443))
-        ones.append(one)
+    for _ in range(2):          # the SYN queue holds three, the accept queue four
+        for _ in range(3):
+            one = lab.socket("c")
+            one.setblocking(False)
+            one.connect_ex((lab.ip("s"), 443))
+        time.sleep(0.2)
     time.sleep(5.5)
     lab.stop()
     listener.close()
