@@ -56,7 +56,7 @@ form("pcap-modified", "pcap with the longer record headers of the patched Linux 
     whole_file(lambda r: pcap(r, magic=0xA1B2CD34, extra=struct.pack("<IHBB", 2, 8, 0, 0))))
 form("pcap-snaplen-80", "pcap whose header says snaplen 80: long packets are cut")(whole_file(lambda r: pcap(r, snaplen=80)))
 form("pcap-fcs", "frames with a frame check sequence of 4 bytes, told by the upper bits of the link-type word")(
-    whole_file(lambda r: pcap([(s, u, d + b"\xde\xad\xbe\xef") for s, u, d in r], link=1 | 0x04000000 | 0x40000000)))
+    whole_file(lambda r: pcap([(s, u, d + b"\xde\xad\xbe\xef") for s, u, d in r], link=1 | 0x04000000 | 0x20000000)))
 
 
 # pcapng files

@@ -82,8 +82,8 @@ def wrapped(d, rows):
 hostile("seq-wrap-in-hole", "`capture.packets-dropped` — the hole of two segments, acknowledged by the client, holds the wrap of the sequence space",
         "the server's sequence numbers pass 2³² inside two segments that are missing from the file; nothing is sent again")(
     spoilt(wrapped, lambda lab: (lambda pair: (exchange(*pair, reply=answer(b"s" * 9000)), finish(*pair)))(lab.pair(8080))))
-hostile("time-zero-and-far-future", "`transport.syn-refused` — one stamp of 1970 and one of 2106 move no clock", "pcap: the first record is stamped 0, one in the middle 0xfffffff0")(
-    spoilt(lambda d, r: pcap([[0, 0, r[0][2]]] + [[0xFFFFFFF0, 0, p] if n == 4 else [s, u, p] for n, (s, u, p) in enumerate(r[1:])])))
+hostile("time-zero-and-far-future", "`transport.syn-refused` — one stamp of 1970 and one of 2106 move no clock", "pcap: an acknowledgement is stamped 0, another packet 0xfffffff0")(
+    spoilt(lambda d, r: pcap([[0, 0, p] if n == 4 else [0xFFFFFFF0, 0, p] if n == 8 else [s, u, p] for n, (s, u, p) in enumerate(r)])))
 hostile("headers-that-lie", "silent — nothing in these frames can be believed", "frames with an IP header length of 60 in 34 bytes, TCP offset 15, UDP length 3, IPv6 length 65535, ARP cut short")(
     spoilt(lambda d, r: pcap([[r[0][0], n, p] for n, p in enumerate((
         r[0][2][:14] + b"\x4f" + r[0][2][15:34], r[0][2][:46] + b"\xf0" + r[0][2][47:54], r[0][2][:23] + b"\x11" + r[0][2][24:38] + b"\0\3" + r[0][2][40:60],
