@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
-use crate::failure::episode::{Episode, Unreachable};
+use crate::failure::episode::{Episode, Unreachable, Web};
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
@@ -24,9 +24,9 @@ pub enum Application {
     /// TLS or TLCP.
     Tls(Box<tls::Session>),
     /// HTTP/1 in clear.
-    Http(Box<http1::Log>),
+    Http(Box<Web>),
     /// TLS inside an HTTP CONNECT tunnel.
-    Tunnel(Box<http1::Log>, Box<tls::Session>),
+    Tunnel(Box<Web>, Box<tls::Session>),
     /// DNS over TCP.
     Dns(Box<dns::Tcp>),
     /// Nothing that is read here.
@@ -120,14 +120,18 @@ impl Conversation {
         let port = self.server().1;
         let Self { connection, application, first_bytes, .. } = self;
         connection.finish(&mut |from, chunk, at| on_chunk(application, first_bytes, port, from, chunk, at));
+        if let Application::Http(web) | Application::Tunnel(web, _) = application {
+            web.log.finish();
+            web.collect();
+        }
     }
 
     /// What the failure classes are shown.
     pub fn episode<'a>(&'a self, chain: Option<&'a Verdict>, until: Timestamp) -> Episode<'a> {
-        let (tls, http) = match &self.application {
+        let (tls, web) = match &self.application {
             Application::Tls(session) => (Some(&**session), None),
-            Application::Http(log) => (None, Some(&**log)),
-            Application::Tunnel(log, session) => (Some(&**session), Some(&**log)),
+            Application::Http(web) => (None, Some(&**web)),
+            Application::Tunnel(web, session) => (Some(&**session), Some(&**web)),
             _ => (None, None),
         };
         Episode {
@@ -137,7 +141,7 @@ impl Conversation {
             assumed: self.assumed,
             connection: &self.connection,
             tls,
-            http,
+            web,
             chain,
             first_bytes: [&self.first_bytes[0], &self.first_bytes[1]],
             unreachable: self.unreachable.as_deref(),
@@ -195,11 +199,30 @@ fn on_chunk(
     match application {
         Application::Unknown => recognise(application, port, from, chunk, at),
         Application::Tls(session) => session.on_chunk(from, chunk, at),
-        Application::Http(log) => log.on_chunk(from, chunk, at),
+        Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         Application::Opaque => Next::Done,
     }
+}
+
+/// HTTP, and what is inside a tunnel once a proxy agreed to one.
+fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
+    let Application::Http(web) = application else { return Next::Done };
+    let next = web.log.on_chunk(from, chunk, at);
+    web.collect();
+    let Some(tunnel) = web.log.take_tunnel() else { return next };
+    let mut web = std::mem::take(web);
+    web.host = Some(tunnel.authority);
+    let mut session = Box::<tls::Session>::default();
+    for direction in [ToServer, ToClient] {
+        let early = &tunnel.early[direction.index()];
+        if !early.is_empty() {
+            session.on_chunk(direction, Chunk::Data(early), at);
+        }
+    }
+    *application = Application::Tunnel(web, session);
+    Next::More
 }
 
 fn recognise(application: &mut Application, port: u16, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
@@ -218,7 +241,7 @@ fn recognise(application: &mut Application, port: u16, from: Direction, chunk: C
     }
     match application {
         Application::Tls(session) => session.on_chunk(from, chunk, at),
-        Application::Http(log) => log.on_chunk(from, chunk, at),
+        Application::Http(_) => on_http(application, from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         _ => Next::Done,
     }

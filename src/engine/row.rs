@@ -83,7 +83,7 @@ pub fn row(at: &Episode<'_>, judged: &Judged) -> Row {
         orig: at.client,
         resp: at.server,
         proto: "tcp",
-        service: at.tls.map(|_| "ssl").or(at.http.map(|_| "http")),
+        service: at.tls.map(|_| "ssl").or(at.web.map(|_| "http")),
         duration_ns: last.since(first),
         orig_bytes: orig.payload_bytes(),
         resp_bytes: resp.payload_bytes(),

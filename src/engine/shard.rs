@@ -149,12 +149,7 @@ impl Shard {
         }
         if let Application::Dns(messages) = &mut conversation.application {
             let (client, server) = (conversation.client().0, conversation.server().0);
-            let conversation_key = &conversation.key;
-            for (from, message, at) in messages.take() {
-                debug_assert!(conversation_key.protocol == 6, "DNS over TCP is TCP");
-                let _ = from;
-                self.dns.push((client, server, message, at));
-            }
+            self.dns.extend(messages.drain().into_iter().map(|passed| (client, server, passed.message, passed.at)));
         }
         let closed = conversation.connection.closed.is_some() && !conversation.closing;
         if closed {
@@ -305,7 +300,7 @@ impl Shard {
         };
         let sent = session.certificates.as_ref()?;
         let tunnel_name = match &conversation.application {
-            Application::Tunnel(log, _) => log.host_name(),
+            Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
         Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))

@@ -3,16 +3,16 @@
 use std::net::IpAddr;
 
 use crate::decode::Quoted;
-use crate::failure::{Class, Finding, Silence, Subject};
+use crate::failure::{Class, Finding, Silence, Subject, application};
 use crate::flow::key::FlowKey;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
-use crate::protocol::http1;
+use crate::protocol::http1::{self, Exchange};
 use crate::protocol::tls::Session;
 use crate::protocol::tls::chain::Verdict;
 use crate::tcp::connection::Connection;
 use crate::tcp::half::Half;
-use crate::time::{Nanos, Timestamp};
+use crate::time::{Nanos, SECOND, Timestamp};
 
 /// An ICMP or ICMPv6 error that quotes the conversation.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,73 @@ pub struct Unreachable {
     pub count: u32,
 }
 
+/// HTTP/1 of one conversation: what ended well is counted, the rest kept.
+#[derive(Debug, Default)]
+pub struct Web {
+    /// The reader, with what has not ended.
+    pub log: http1::Log,
+    /// Exchanges that may have something to tell.
+    pub adverse: Vec<Exchange>,
+    /// Exchanges that were answered below 400, in full and in time.
+    pub healthy: u32,
+    /// Host of the first request, or of the tunnel.
+    pub host: Option<String>,
+    /// From the first request's last byte to its response's first.
+    pub first_byte: Option<Nanos>,
+    /// Targets of authenticated requests that succeeded, and when.
+    pub authenticated: Vec<(String, Timestamp)>,
+}
+
+/// Exchanges with something to tell that are kept of one connection; further ones are counted as adverse only in
+/// `Web::log.omitted`.
+const ADVERSE_MAX: usize = 256;
+
+impl Web {
+    /// Takes the exchanges that ended.
+    pub fn collect(&mut self) {
+        let ended: Vec<Exchange> = self.log.drain().collect();
+        for exchange in ended {
+            self.note(&exchange);
+            let well = exchange.response.as_ref().is_some_and(|response| {
+                response.status < 400 && response.complete && !response.broken
+            });
+            let slow = application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
+            if well && !slow {
+                self.healthy = self.healthy.saturating_add(1);
+            } else if self.adverse.len() < ADVERSE_MAX {
+                self.adverse.push(exchange);
+            } else {
+                self.log.omitted += 1;
+            }
+        }
+    }
+
+    /// The name of the host that the client asked for, if it is a name.
+    pub fn host_name(&self) -> Option<&str> {
+        let name = application::exchange::host_name(self.host.as_deref()?);
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        bare.parse::<IpAddr>().is_err().then_some(name).filter(|name| !name.is_empty())
+    }
+
+    fn note(&mut self, exchange: &Exchange) {
+        let Some(request) = &exchange.request else { return };
+        if self.host.is_none() {
+            self.host = request.host.clone();
+        }
+        if self.first_byte.is_none() {
+            self.first_byte = application::exchange::waited(exchange);
+        }
+        let credentials = request.authorization.is_some() || request.proxy_authorization.is_some();
+        let answered = exchange.response.as_ref().filter(|response| response.status < 400);
+        if let (true, Some(response)) = (credentials, answered)
+            && self.authenticated.len() < ADVERSE_MAX
+        {
+            let target = application::exchange::path(&request.target).into_owned();
+            self.authenticated.push((target, response.head.time));
+        }
+    }
+}
+
 /// One conversation at the moment it is judged: it ended, or the capture did.
 #[derive(Clone, Copy, Debug)]
 pub struct Episode<'a> {
@@ -49,7 +116,7 @@ pub struct Episode<'a> {
     /// Its TLS, if it spoke that (inside a CONNECT tunnel too).
     pub tls: Option<&'a Session>,
     /// Its HTTP/1, if it spoke that in clear.
-    pub http: Option<&'a http1::Log>,
+    pub web: Option<&'a Web>,
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction, by `Direction::index`.
@@ -81,7 +148,7 @@ impl<'a> Episode<'a> {
 
     /// The name the client asked for in this conversation: SNI, else the Host header.
     pub fn name(&self) -> Option<&'a str> {
-        self.tls.and_then(Session::sni).or_else(|| self.http.and_then(http1::Log::host_name))
+        self.tls.and_then(Session::sni).or_else(|| self.web.and_then(Web::host_name))
     }
 
     /// What the client sent.

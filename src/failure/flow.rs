@@ -100,7 +100,7 @@ impl Quality {
             self.blind += 1;
             earlier(&mut self.first_blind, Some(encrypted));
         }
-        if connection.cut.is_some() && (at.tls.is_some() || at.http.is_some()) {
+        if connection.cut.is_some() && (at.tls.is_some() || at.web.is_some()) {
             self.cut += 1;
             earlier(&mut self.first_cut, connection.cut);
         }
@@ -188,7 +188,7 @@ pub fn judge(at: &Episode<'_>) -> Judged {
     let told = STATE.iter().filter_map(|detect| detect(at));
     judged.findings.extend(told);
     let mut failed = security::judge(at, &mut judged);
-    if failed.is_none() && at.http.is_some() && at.tls.is_none() {
+    if failed.is_none() && at.web.is_some() && at.tls.is_none() {
         application::judge(at, &mut judged);
     }
     if failed.is_none() && !judged.findings.iter().any(|finding| finding.fails) {
@@ -219,7 +219,7 @@ fn settle(at: &Episode<'_>, judged: &mut Judged) {
     let both_spoke = at.connection.halves.iter().all(|half| half.counts.data_segments > 0);
     let served = match at.tls {
         Some(session) => security::served(session),
-        None => both_spoke && at.http.is_none(),
+        None => both_spoke && at.web.is_none(),
     };
     if served {
         judged.outcomes.ok = 1;

@@ -49,6 +49,8 @@ pub struct Stream {
     pub missed_bytes: u64,
     /// Overlaps whose bytes differ from the ones seen first.
     pub conflicts: u32,
+    /// The flow ended while the observer still waited for, or skipped, announced bytes.
+    pub unfinished: bool,
 }
 
 impl Default for Stream {
@@ -66,6 +68,7 @@ impl Default for Stream {
             hole_since: None,
             missed_bytes: 0,
             conflicts: 0,
+            unfinished: false,
         }
     }
 }
@@ -135,6 +138,7 @@ impl Stream {
             self.gap_to(first, at, sink);
             self.join(sink);
         }
+        self.unfinished |= !self.done && (self.skip > 0 || !self.waiting.is_empty());
         if !self.done && !self.waiting.is_empty() {
             let rest = std::mem::take(&mut self.waiting);
             let next = sink(Chunk::Data(&rest), at);
@@ -236,6 +240,7 @@ impl Stream {
             && !self.fin_told
         {
             self.fin_told = true;
+            self.unfinished |= !self.done && (self.skip > 0 || !self.waiting.is_empty());
             self.flush(at, sink);
             if !self.done {
                 sink(Chunk::Fin, at);

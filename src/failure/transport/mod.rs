@@ -4,6 +4,7 @@ pub mod closed_early;
 pub mod connect_slow;
 pub mod data_unacked;
 pub mod handshake_incomplete;
+pub mod interrupted;
 pub mod latency_high;
 pub mod reset_by_client;
 pub mod reset_by_server;

@@ -1,0 +1,295 @@
+//! The end of a run: what the shards told, against what only the whole capture knows.
+//!
+//! One thread, in a fixed order; every list is sorted before its order matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+
+use crate::endpoint;
+use crate::engine::Engine;
+use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
+use crate::engine::shard::{Stub, Told};
+use crate::failure::network::packet_loss;
+use crate::failure::surroundings::{self, Connected};
+use crate::failure::{Finding, Severity, capture, security};
+use crate::flow::names::Names;
+use crate::time::{MILLISECOND, Nanos, SECOND};
+
+/// Codes that are states of the house: said once per endpoint, with a count.
+const STATES: [&str; 6] = [
+    "security.tls-obsolete",
+    "security.cipher-weak",
+    "security.cert-weak",
+    "security.cert-expiring",
+    "transport.latency-high",
+    "network.packet-loss",
+];
+
+/// Everything that was told becomes one diagnosis.
+pub(super) fn close(mut engine: Engine) -> Diagnosis {
+    let mut told = merge(engine.shards.drain(..).map(|shard| shard.told));
+    told.heard.merge(std::mem::take(&mut engine.heard));
+    let mut unjudged: BTreeMap<String, u64> = std::mem::take(&mut engine.undecoded);
+    for (reason, count) in told.unjudged.drain() {
+        *unjudged.entry(reason.to_owned()).or_default() += count;
+    }
+    let names = &engine.names;
+    let mut findings = std::mem::take(&mut told.findings);
+    for finding in &mut findings {
+        name(finding, names);
+    }
+    findings.sort_by_key(|finding| (finding.first, finding.client, finding.server, finding.class.code));
+    findings = surroundings::fold_attempts(findings, &connected(&told.stubs), &|client, address, time| {
+        names.siblings(client, address, time)
+    });
+    findings = silence(findings, &told, &mut unjudged);
+    let (settled, _) = surroundings::settle_authentication(findings, &told.authenticated);
+    findings = surroundings::judge_latency(settled, &medians(&told.stubs));
+    findings = security::judge_ciphers(findings, &told.chosen);
+    findings = surroundings::fold_twins(findings);
+    findings.extend(loss(&told, names));
+    findings.extend(crate::failure::network::judge_neighbours(&mut engine.neighbours, &told.heard));
+    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let failed_lookups = {
+        let resolved = crate::failure::network::judge_lookups(&lookups, names, &told.heard, &mut unjudged);
+        let failed = resolved.iter().filter(|finding| finding.fails).count();
+        findings.extend(resolved);
+        failed
+    };
+    findings = fold_states(findings);
+    findings.extend(capture::judge(&told.quality, engine.packets));
+    let stubs = without_twins(told.stubs);
+    let endpoints = balances(&stubs, &findings, names);
+    let mut attempts = crate::failure::flow::Outcomes::default();
+    for stub in &stubs {
+        attempts.add(stub.outcomes);
+    }
+    attempts.failed = attempts.failed.saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
+    Diagnosis {
+        packets: engine.packets,
+        flows: told.flows,
+        attempts,
+        endpoints,
+        findings,
+        unjudged,
+        rows: told.rows,
+        trust_store: engine.trust.identity(),
+    }
+}
+
+fn merge(shards: impl Iterator<Item = Told>) -> Told {
+    let mut all = Told::default();
+    for shard in shards {
+        all.findings.extend(shard.findings);
+        all.stubs.extend(shard.stubs);
+        all.rows.extend(shard.rows);
+        all.authenticated.extend(shard.authenticated);
+        all.chosen.extend(shard.chosen);
+        all.flows += shard.flows;
+        all.quality.merge(&shard.quality);
+        all.heard.merge(shard.heard);
+        for (reason, count) in shard.unjudged {
+            *all.unjudged.entry(reason).or_default() += count;
+        }
+        for (server, tally) in shard.tallies {
+            all.tallies.entry(server).or_default().merge(&tally);
+        }
+    }
+    all.stubs.sort_by_key(|stub| (stub.first, stub.client, stub.server));
+    all
+}
+
+/// A finding without a name of its own takes the one that the client's DNS answer gave for the address.
+fn name(finding: &mut Finding, names: &Names) {
+    if finding.name.is_none()
+        && let (Some((client, _)), Some((server, _))) = (finding.client, finding.server)
+    {
+        finding.name = names.best(client, server, finding.first).map(str::to_owned);
+    }
+}
+
+fn connected(stubs: &[Stub]) -> Vec<Connected> {
+    stubs
+        .iter()
+        .filter_map(|stub| {
+            Some(Connected { client: stub.client.0, server: stub.server, began: stub.first, at: stub.established? })
+        })
+        .collect()
+}
+
+fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, u64>) -> Vec<Finding> {
+    let mut kept = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match surroundings::judge_silence(finding, &told.heard) {
+            Ok(finding) => kept.push(finding),
+            Err(reason) => *unjudged.entry(reason.to_owned()).or_default() += 1,
+        }
+    }
+    kept
+}
+
+/// Median handshake of each endpoint with at least five of them.
+fn medians(stubs: &[Stub]) -> HashMap<(IpAddr, u16), Nanos> {
+    let mut times: HashMap<(IpAddr, u16), Vec<u32>> = HashMap::new();
+    for stub in stubs {
+        if let [Some(connect), ..] = stub.latency_ms {
+            times.entry(stub.server).or_default().push(connect);
+        }
+    }
+    times
+        .into_iter()
+        .filter(|(_, times)| times.len() >= 5)
+        .map(|(server, mut times)| {
+            times.sort_unstable();
+            let median = times.get(times.len() / 2).copied().unwrap_or(0).max(1);
+            (server, Nanos::from(median) * MILLISECOND)
+        })
+        .collect()
+}
+
+fn loss(told: &Told, names: &Names) -> Vec<Finding> {
+    let mut servers: Vec<_> = told.tallies.iter().collect();
+    servers.sort_by_key(|(server, _)| **server);
+    servers
+        .into_iter()
+        .filter_map(|(server, tally)| {
+            let mut finding = packet_loss::judge(*server, tally)?;
+            finding.name = names.any(server.0).map(str::to_owned);
+            Some(finding)
+        })
+        .collect()
+}
+
+/// States of the house are said once per endpoint, chain codes once per endpoint, address and chain.
+fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
+    type Key = (&'static str, Option<(IpAddr, u16)>, Option<String>, String);
+    let mut places: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut clients: BTreeMap<usize, BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let chain = finding.text("chain").unwrap_or("").to_owned();
+        if !STATES.contains(&finding.class.code) && chain.is_empty() {
+            kept.push(finding);
+            continue;
+        }
+        let key = (finding.class.code, finding.server, finding.name.clone(), chain);
+        let client = finding.client.map(|client| client.0);
+        let place = match places.get(&key) {
+            Some(&place) => {
+                if let Some(known) = kept.get_mut(place) {
+                    known.count += finding.count;
+                    known.first = known.first.min(finding.first);
+                    known.last = known.last.max(finding.last);
+                    if worse(&finding, known) {
+                        let (count, first, last) = (known.count, known.first, known.last);
+                        *known = Finding { count, first, last, ..finding };
+                    }
+                }
+                place
+            }
+            None => {
+                places.insert(key, kept.len());
+                kept.push(finding);
+                kept.len() - 1
+            }
+        };
+        clients.entry(place).or_default().extend(client);
+    }
+    for (place, who) in clients {
+        if let Some(finding) = kept.get_mut(place).filter(|_| who.len() > 1) {
+            let sample = who.iter().take(16).map(ToString::to_string).collect();
+            finding.details.push(("clients", crate::failure::Value::Number(i64::try_from(who.len()).unwrap_or(0))));
+            finding.details.push(("client_sample", crate::failure::Value::List(sample)));
+        }
+    }
+    kept
+}
+
+fn worse(new: &Finding, known: &Finding) -> bool {
+    (new.severity, new.fails) > (known.severity, known.fails)
+}
+
+/// Of flows that differ by address translation alone, the one seen first.
+fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
+    let mut seen: HashMap<((IpAddr, u16), (u32, u32)), Vec<(i64, (IpAddr, u16))>> = HashMap::new();
+    stubs
+        .into_iter()
+        .filter(|stub| {
+            let Some(twin) = stub.twin else { return true };
+            let known = seen.entry((stub.server, twin)).or_default();
+            let now = stub.first.ns();
+            if known.iter().any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND) {
+                return false;
+            }
+            known.push((now, stub.client));
+            true
+        })
+        .collect()
+}
+
+fn balances(stubs: &[Stub], findings: &[Finding], names: &Names) -> Vec<EndpointBalance> {
+    let mut by_id: BTreeMap<String, EndpointBalance> = BTreeMap::new();
+    for stub in stubs {
+        let name = stub.name.as_deref().map(str::to_owned).or_else(|| {
+            names.best(stub.client.0, stub.server.0, stub.first).map(str::to_owned)
+        });
+        let balance = balance(&mut by_id, name, stub.server);
+        balance.attempts.add(stub.outcomes);
+        for (histogram, ms) in balance.latency.iter_mut().zip(stub.latency_ms) {
+            if let Some(ms) = ms {
+                histogram.add(ms);
+            }
+        }
+    }
+    for finding in findings.iter().filter(|finding| finding.class.layer() != "capture") {
+        let id = match (&finding.name, finding.server) {
+            (Some(name), Some((_, port))) if port != 0 => format!("{name}:{port}"),
+            (None, Some((ip, port))) if port != 0 => crate::failure::host_port(ip, port),
+            _ => continue,
+        };
+        if let Some(balance) = by_id.get_mut(&id) {
+            *balance.findings_by_code.entry(finding.class.code).or_default() += finding.count;
+        }
+    }
+    let mut all: Vec<EndpointBalance> = by_id.into_values().collect();
+    all.sort_by(|a, b| {
+        (!a.invoicing, std::cmp::Reverse(a.attempts.failed), &a.id).cmp(&(
+            !b.invoicing,
+            std::cmp::Reverse(b.attempts.failed),
+            &b.id,
+        ))
+    });
+    all
+}
+
+fn balance(
+    by_id: &mut BTreeMap<String, EndpointBalance>,
+    name: Option<String>,
+    server: (IpAddr, u16),
+) -> &mut EndpointBalance {
+    let id = name.as_ref().map_or_else(
+        || crate::failure::host_port(server.0, server.1),
+        |name| format!("{name}:{}", server.1),
+    );
+    let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
+        region: name.as_deref().and_then(endpoint::region),
+        invoicing: name.as_deref().is_some_and(endpoint::is_invoicing),
+        id,
+        name,
+        ..EndpointBalance::default()
+    });
+    if let Err(place) = balance.addresses.binary_search(&server.0) {
+        balance.addresses.insert(place, server.0);
+    }
+    if let Err(place) = balance.ports.binary_search(&server.1) {
+        balance.ports.insert(place, server.1);
+    }
+    balance
+}
+
+/// Findings that count for `--fail-on`.
+pub fn counts(finding: &Finding) -> bool {
+    finding.severity >= Severity::Info && finding.class.layer() != "capture"
+}

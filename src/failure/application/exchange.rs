@@ -1,0 +1,192 @@
+//! One request and its response against the classes that speak of HTTP: at most one finding each, and the outcome
+//! of the attempt that it was.
+
+use std::borrow::Cow;
+
+use crate::failure::episode::Episode;
+use crate::failure::flow::{Authenticated, Judged};
+use crate::failure::{Class, Finding, Lang, Value, application, security};
+use crate::protocol::http1::Exchange;
+use crate::time::{MILLISECOND, Nanos, SECOND};
+
+/// A first byte later than this after the request's last is slow.
+pub const SLOW: Nanos = 3 * SECOND;
+/// A request without an answer for so long is told although the connection goes on.
+pub const PATIENCE: Nanos = 30 * SECOND;
+
+/// Judges every exchange that was kept, and those that never ended.
+pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
+    let Some(web) = at.web else { return };
+    judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
+    judged.authenticated.extend(web.authenticated.iter().map(|(target, answered)| Authenticated {
+        client: at.client.0,
+        server: at.server,
+        target: target.clone(),
+        at: *answered,
+    }));
+    for exchange in web.adverse.iter().chain(web.log.open()) {
+        let told = one(at, exchange);
+        match outcome(exchange, told.as_ref()) {
+            Some(Outcome::Ok) => judged.outcomes.ok += 1,
+            Some(Outcome::AnsweredNo) => judged.outcomes.answered_no += 1,
+            Some(Outcome::Failed) => judged.outcomes.failed += 1,
+            None => {}
+        }
+        judged.findings.extend(told);
+    }
+}
+
+enum Outcome {
+    Ok,
+    AnsweredNo,
+    Failed,
+}
+
+fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcome> {
+    if told.is_some_and(|finding| finding.fails) {
+        return Some(Outcome::Failed);
+    }
+    Some(match exchange.status()? {
+        407 | 429 | 500.. => Outcome::Failed,
+        400.. if exchange.request.is_none() => return None,
+        400.. => Outcome::AnsweredNo,
+        _ => Outcome::Ok,
+    })
+}
+
+/// The most specific thing to say of one exchange.
+fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
+    if let Some(status) = exchange.status() {
+        let connect = exchange.request.as_ref().is_some_and(|request| request.method == "CONNECT");
+        let plain_to_tls = exchange.response.as_ref().is_some_and(|response| response.plain_to_tls);
+        let told = match status {
+            400 if plain_to_tls => security::tls_not_tls::plain_request(at, exchange),
+            _ if connect => None,
+            401 => application::http_unauthorized::detect(at, exchange),
+            403 => application::http_forbidden::detect(at, exchange),
+            404 | 410 => application::http_not_found::detect(at, exchange),
+            429 => application::http_throttled::detect(at, exchange),
+            503 => application::http_503::detect(at, exchange),
+            502 | 504 => application::http_bad_gateway::detect(at, exchange),
+            500..=599 => application::http_server_error::detect(at, exchange),
+            _ => None,
+        };
+        if told.is_some() || status >= 400 {
+            return told;
+        }
+    }
+    application::response_truncated::detect(at, exchange)
+        .or_else(|| application::no_response::detect(at, exchange))
+        .or_else(|| application::slow_response::detect(at, exchange))
+}
+
+/// A finding with the frames of the exchange and what every HTTP class details.
+pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchange) -> Finding {
+    let mut finding = at.finding(class);
+    if let Some(request) = &exchange.request {
+        finding = finding
+            .seen(request.head, "request")
+            .detail("method", Value::Text(request.method.clone()))
+            .detail("path", Value::Text(path(&request.target).into_owned()));
+        if let Some(host) = &request.host {
+            finding = finding.detail("host", Value::Text(host.clone()));
+            finding.name = Some(host_name(host).to_owned()).filter(|name| name.parse::<std::net::IpAddr>().is_err());
+        }
+    }
+    if let Some(response) = &exchange.response {
+        finding = finding.seen(response.head, "response").detail("status", Value::Number(response.status.into()));
+        if let Some(server) = &response.server {
+            finding = finding.detail("server_header", Value::Text(server.clone()));
+        }
+    }
+    if let Some(waited) = waited(exchange) {
+        finding = finding.detail("waited_ms", Value::Number(waited / MILLISECOND));
+    }
+    finding.twin = finding.twin.map(|(isn, value)| (isn.wrapping_add(exchange.number), value));
+    finding
+}
+
+/// From the request's last byte to the response's first.
+pub(crate) fn waited(exchange: &Exchange) -> Option<Nanos> {
+    let (request, response) = (exchange.request.as_ref()?, exchange.response.as_ref()?);
+    (request.complete).then(|| response.first.time.since(request.last.time))
+}
+
+/// Time to the first byte of the first answered exchange.
+pub fn first_byte_time(at: &Episode<'_>) -> Option<Nanos> {
+    at.web.and_then(|web| web.first_byte)
+}
+
+/// The target without its query, which may hold credentials.
+pub(crate) fn path(target: &str) -> Cow<'_, str> {
+    let bare = target.split(['?', '#']).next().unwrap_or("");
+    let whole: String = bare.chars().filter(|c| !c.is_control()).take(200).collect();
+    Cow::Owned(whole)
+}
+
+/// `host` without its port.
+pub(crate) fn host_name(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') => name,
+        _ => host,
+    }
+}
+
+/// Icons, robots.txt, source maps, style and pictures: what a browser asks for besides the page.
+pub(crate) fn is_furniture(target: &str) -> bool {
+    const ENDINGS: [&str; 16] = [
+        ".ico", ".map", ".css", ".js", ".mjs", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".woff", ".woff2",
+        ".ttf", ".webmanifest", ".bmp",
+    ];
+    let bare = path(target).to_ascii_lowercase();
+    let file = bare.rsplit('/').next().unwrap_or("");
+    matches!(file, "robots.txt" | "manifest.json" | "browserconfig.xml" | "crossdomain.xml" | "ads.txt" | "sitemap.xml")
+        || file.starts_with("apple-touch-icon")
+        || file.starts_with("favicon")
+        || ENDINGS.iter().any(|ending| file.ends_with(ending))
+        || bare.starts_with("/.well-known/")
+}
+
+/// A request whose answer is meant to take its time: long polls and event streams, told by the names in use.
+pub(crate) fn is_long_poll(exchange: &Exchange) -> bool {
+    const WORDS: [&str; 16] = [
+        "poll", "comet", "subscribe", "stream", "events", "/event", "wait=", "timeout=", "/wait", "notif", "signalr",
+        "http-bind", "/watch", "watch=", "push", "listen",
+    ];
+    let Some(request) = &exchange.request else { return false };
+    let target = request.target.to_ascii_lowercase();
+    exchange.may_last() || WORDS.iter().any(|word| target.contains(word))
+}
+
+/// `GET /path on name (10.0.0.1:80)`, for summaries.
+pub(crate) fn subject(finding: &Finding, lang: Lang) -> String {
+    let method = finding.text("method").unwrap_or("");
+    let path = finding.text("path").unwrap_or("");
+    let server = finding.server_text();
+    match (method.is_empty(), lang) {
+        (true, _) => server,
+        (false, Lang::En) => format!("{method} {path} at {server}"),
+        (false, Lang::Zh) => format!("{server} 的 {method} {path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn furniture_is_told_from_an_interface() {
+        assert!(is_furniture("/favicon.ico"));
+        assert!(is_furniture("/assets/app.js.map?v=3"));
+        assert!(is_furniture("/robots.txt"));
+        assert!(!is_furniture("/api/v1/invoice"));
+        assert!(!is_furniture("/router/rest?method=x.js"));
+    }
+
+    #[test]
+    fn a_query_never_reaches_a_report() {
+        assert_eq!(path("/login?password=secret#x"), "/login");
+        assert_eq!(host_name("dppt.example.com:8443"), "dppt.example.com");
+        assert_eq!(host_name("[2001:db8::1]"), "[2001:db8::1]");
+    }
+}

@@ -1,0 +1,33 @@
+#![doc = include_str!("http_forbidden.en.md")]
+
+use crate::failure::application::exchange::{self, subject};
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::guide;
+use crate::protocol::http1::Exchange;
+
+/// `application.http-forbidden`
+pub static CLASS: Class =
+    Class { code: "application.http-forbidden", severity: Severity::Error, guide: guide!("http_forbidden"), summary };
+
+/// 403, and whether an application firewall left its mark on it. Page furniture aside.
+pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
+    if exchange.request.as_ref().is_some_and(|request| exchange::is_furniture(&request.target)) {
+        return None;
+    }
+    let firewall = exchange.response.as_ref().and_then(|response| response.firewall);
+    let finding = exchange::finding(at, &CLASS, exchange);
+    Some(match firewall {
+        Some(mark) => finding.detail("waf", Value::Text(mark.to_owned())).failing(),
+        None => finding,
+    })
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let (what, client) = (subject(finding, lang), finding.client_text());
+    let status = finding.number("status").unwrap_or(0);
+    match lang {
+        Lang::En => format!("{what} answered {client} with {status} Forbidden"),
+        Lang::Zh => format!("{what} 对 {client} 应答 {status} 禁止访问"),
+    }
+}

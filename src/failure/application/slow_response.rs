@@ -1,0 +1,29 @@
+#![doc = include_str!("slow_response.en.md")]
+
+use crate::failure::application::exchange::{self, SLOW, subject};
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity};
+use crate::guide;
+use crate::protocol::http1::Exchange;
+
+/// `application.slow-response`
+pub static CLASS: Class =
+    Class { code: "application.slow-response", severity: Severity::Warning, guide: guide!("slow_response"), summary };
+
+/// The first response byte came later than 3 s after the request's last. Long polls and event streams aside.
+pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
+    let waited = exchange::waited(exchange)?;
+    if waited <= SLOW || exchange::is_long_poll(exchange) || !exchange.sure {
+        return None;
+    }
+    Some(exchange::finding(at, &CLASS, exchange))
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let (what, client) = (subject(finding, lang), finding.client_text());
+    let seconds = finding.number("waited_ms").unwrap_or(0) as f64 / 1e3;
+    match lang {
+        Lang::En => format!("{what} let {client} wait {seconds:.1} s for the first byte"),
+        Lang::Zh => format!("{what} 让 {client} 等待首字节 {seconds:.1} 秒"),
+    }
+}

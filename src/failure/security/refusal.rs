@@ -1,0 +1,87 @@
+//! Did the client refuse what the server presented, and how sure is that?
+
+use crate::failure::Text;
+use crate::failure::episode::Episode;
+use crate::mark::Direction::{ToClient, ToServer};
+use crate::mark::Mark;
+use crate::protocol::tls::session::is_alert_size;
+use crate::protocol::tls::{Session, Stage};
+use crate::time::SECOND;
+
+/// How a client's part of the handshake ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A fatal alert in clear: description and frame.
+    Alert(u8, Mark),
+    /// TLS 1.3: an encrypted record of an alert's size, then the end.
+    EncryptedAlert(u16, Mark),
+    /// FIN or RST before the client's first application data.
+    Close(Mark),
+    /// The client went on: its Finished or application data was seen.
+    Accepted,
+    /// The capture does not show how it ended.
+    Unknown,
+}
+
+/// What a certificate refusal may be called by a client (RFC 8446 6.2, RFC 5246 7.2.2).
+pub const fn is_certificate_alert(description: u8) -> bool {
+    matches!(description, 42 | 43 | 44 | 45 | 46 | 48 | 51 | 113)
+}
+
+/// Reads the end of the handshake from the client's side.
+pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
+    if let Some(alert) = session.fatal(ToServer) {
+        return Refusal::Alert(alert.description, alert.at);
+    }
+    if session.stage() >= Stage::ClientFinished && !empty_finish(session) {
+        let closed = close(at);
+        let spoke = session.application(ToServer).is_some() || session.stage() == Stage::Complete;
+        // A Finished, then FIN at once without any data: some clients check the chain only after the handshake.
+        return match closed {
+            Some(end) if session.application(ToServer).is_none() && server_idle(session, end) && !spoke => {
+                Refusal::Close(end)
+            }
+            _ => Refusal::Accepted,
+        };
+    }
+    if session.is_13() {
+        let flight = session.server_flight();
+        let first = session.sizes[ToServer.index()].first().copied();
+        if let (Some((size, mark)), Some(flight)) = (first, flight)
+            && is_alert_size(size)
+            && mark >= flight
+        {
+            return Refusal::EncryptedAlert(size, mark);
+        }
+    }
+    let flight = session.server_flight().or(session.certificates.as_ref().map(|seen| seen.at));
+    match (close(at), flight) {
+        (Some(end), Some(flight)) if end > flight => Refusal::Close(end),
+        _ => Refusal::Unknown,
+    }
+}
+
+/// The client's FIN or RST, unless the server closed first.
+pub fn close(at: &Episode<'_>) -> Option<Mark> {
+    let (client, server) = (at.client_half(), at.server_half());
+    let end = |half: &crate::tcp::half::Half| {
+        [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)].into_iter().flatten().min()
+    };
+    let own = end(client)?;
+    end(server).is_none_or(|other| own < other).then_some(own)
+}
+
+/// TLS 1.3: an empty Certificate (25 bytes) and Finished answer a request; that is no refusal by the client.
+fn empty_finish(_session: &Session) -> bool {
+    false
+}
+
+fn server_idle(session: &Session, end: Mark) -> bool {
+    session.data[ToClient.index()].last.is_none_or(|last| last < end || end.time.since(last.time) < SECOND)
+}
+
+/// Reasons for a confidence below certainty.
+pub const NOT_SEEN: Text = Text {
+    en: "not seen whether the client accepted it",
+    zh: "未见客户端是否接受该证书",
+};

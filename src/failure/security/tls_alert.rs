@@ -1,0 +1,37 @@
+#![doc = include_str!("tls_alert.en.md")]
+
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::guide;
+use crate::mark::Direction::{ToClient, ToServer};
+use crate::protocol::tls::{Session, names};
+
+/// `security.tls-alert`
+pub static CLASS: Class =
+    Class { code: "security.tls-alert", severity: Severity::Error, guide: guide!("tls_alert"), summary };
+
+/// Any fatal alert that no other class explains.
+pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    let alert = [session.fatal(ToServer), session.fatal(ToClient)].into_iter().flatten().min_by_key(|alert| alert.at)?;
+    let sender = if alert.from == ToClient { "server" } else { "client" };
+    let finding = at.finding(&CLASS).seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
+    Some(
+        finding
+            .seen(alert.at, "alert")
+            .failing()
+            .detail("level", Value::Number(alert.level.into()))
+            .detail("alert_code", Value::Number(alert.description.into()))
+            .detail("alert", Value::Text(names::alert(alert.description).to_owned()))
+            .detail("sender", Value::Text(sender.to_owned())),
+    )
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let (server, client) = (finding.server_text(), finding.client_text());
+    let who = if finding.text("sender") == Some("client") { &client } else { &server };
+    let alert = finding.text("alert").unwrap_or("");
+    match lang {
+        Lang::En => format!("{who} sent the fatal alert {alert}"),
+        Lang::Zh => format!("{who} 发出致命告警 {alert}"),
+    }
+}

@@ -1,0 +1,158 @@
+//! What a client of a given trust store makes of the chain that a server sent, at the time of the handshake.
+//!
+//! Judged is the path that a client would build from what was sent and the anchors: wrong order and surplus
+//! certificates are tolerated and noted (RFC 5280 6, RFC 4158). A missing intermediate, an untrusted root, a
+//! self-signed leaf and a broken signature are told apart by our own walk; where that finds a good path, webpki has
+//! to agree or the chain is left unjudged. What cannot be verified (SM2, an unknown algorithm) is never accused.
+
+mod certificate;
+mod name;
+mod signature;
+mod store;
+mod walk;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use sha2::{Digest, Sha256};
+
+use crate::time::Timestamp;
+
+pub use certificate::Certificate;
+pub use store::TrustStore;
+
+/// Chains remembered by one verifier; beyond it all are forgotten and verified again when met.
+const CHAINS_MAX: usize = 1_024;
+
+/// One thing wrong with a chain, most telling first (the order of the catalogue).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A signature does not verify although issuer and key identifier agree.
+    BadSignature {
+        /// Subject of the certificate with the signature.
+        which: String,
+    },
+    /// A certificate's validity ended before the handshake.
+    Expired {
+        /// Its subject.
+        which: String,
+        /// Place among those sent, 0 the leaf.
+        place: usize,
+        /// Whole days since it ended.
+        days: i64,
+        /// When.
+        not_after: Timestamp,
+    },
+    /// A certificate's validity had not begun.
+    NotYetValid {
+        /// Its subject.
+        which: String,
+        /// Place among those sent.
+        place: usize,
+        /// Whole days until it begins.
+        days: i64,
+        /// When.
+        not_before: Timestamp,
+    },
+    /// The leaf signs itself and is no anchor.
+    SelfSigned,
+    /// The path ends in a self-signed certificate that is no anchor.
+    UntrustedRoot {
+        /// Its subject.
+        which: String,
+    },
+    /// The issuer of the last certificate is neither sent nor an anchor.
+    Incomplete {
+        /// The issuer that lacks.
+        issuer: String,
+    },
+    /// No subject alternative name matches the name that the client meant.
+    NameMismatch {
+        /// What the client meant.
+        expected: String,
+        /// What the leaf is for.
+        presented: Vec<String>,
+    },
+    /// MD5 or SHA-1 signature, RSA below 2048 bits, EC below 224 bits.
+    Weak {
+        /// Subject of the certificate.
+        which: String,
+        /// `SHA-1`, `MD5`, `RSA 1024` …
+        why: String,
+        /// It is a self-signed root, whose own signature proves nothing.
+        root: bool,
+    },
+}
+
+/// Days left of a certificate that is about to expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    /// Its subject.
+    pub which: String,
+    /// Whole days left at the handshake.
+    pub days_left: i64,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
+/// The judgement of one chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// SHA-256 over all that was sent, 16 hex digits.
+    pub chain: String,
+    /// What is wrong; empty where a client accepts.
+    pub problems: Vec<Problem>,
+    /// Why it could not be judged.
+    pub unjudged: Option<&'static str>,
+    /// A certificate on the path has less than 30 days, or a quarter of its lifetime, left.
+    pub expiring: Option<Expiring>,
+    /// Subjects that were sent and are not on the path.
+    pub surplus: Vec<String>,
+    /// The path is not in the order sent.
+    pub wrong_order: bool,
+    /// The leaf has no subject alternative name, but a common name that matches.
+    pub cn_only: bool,
+    /// The leaf.
+    pub leaf: Option<Arc<Certificate>>,
+    /// Certificates sent.
+    pub sent: usize,
+}
+
+impl Verdict {
+    /// Nothing wrong and everything judged.
+    pub fn is_good(&self) -> bool {
+        self.problems.is_empty() && self.unjudged.is_none()
+    }
+}
+
+/// Verifies chains against one store; each distinct chain is parsed and its signatures checked once.
+#[derive(Debug)]
+pub struct Verifier {
+    store: Arc<TrustStore>,
+    known: HashMap<[u8; 32], Arc<walk::Known>>,
+}
+
+impl Verifier {
+    /// A verifier of this store.
+    pub fn new(store: Arc<TrustStore>) -> Self {
+        Self { store, known: HashMap::new() }
+    }
+
+    /// What a client of the store makes of `sent` (leaf first, as on the wire) for `name` at `at`.
+    pub fn judge(&mut self, sent: &[Arc<[u8]>], name: Option<&str>, at: Timestamp) -> Arc<Verdict> {
+        let mut hash = Sha256::new();
+        for der in sent {
+            hash.update((der.len() as u64).to_be_bytes());
+            hash.update(der);
+        }
+        let id: [u8; 32] = hash.finalize().into();
+        if self.known.len() >= CHAINS_MAX {
+            self.known.clear();
+        }
+        let known = self.known.entry(id).or_insert_with(|| Arc::new(walk::Known::new(sent, &self.store)));
+        Arc::new(walk::judge(known, &id, &self.store, name, at))
+    }
+}
+
+
+

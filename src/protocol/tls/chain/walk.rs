@@ -1,0 +1,286 @@
+//! From the leaf upwards: which certificate signed which, where the path ends, and what lies wrong along it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage};
+
+use super::certificate::Certificate;
+use super::name::{self, Match};
+use super::signature::{Signed, signed_by};
+use super::store::TrustStore;
+use super::{Expiring, Problem, Verdict};
+use crate::time::{SECOND, Timestamp};
+
+const DAY: i64 = 86_400;
+
+/// What never changes about a chain: its certificates, and who signed whom.
+#[derive(Debug)]
+pub(super) struct Known {
+    certificates: Vec<Arc<Certificate>>,
+    unreadable: bool,
+    /// `issuers[i]`: places of the sent certificates that signed `i`.
+    issuers: Vec<Vec<usize>>,
+    /// An anchor signed `i`, or `i` is one.
+    anchored: Vec<bool>,
+    /// `i` signed itself.
+    own: Vec<bool>,
+    /// A named issuer of `i` is there, its key identifier agrees, and the signature is wrong.
+    broken: Vec<bool>,
+    /// Something about `i`'s signature cannot be verified here.
+    unknown: Vec<Option<&'static str>>,
+}
+
+impl Known {
+    /// Parses and verifies everything once.
+    pub(super) fn new(sent: &[Arc<[u8]>], store: &TrustStore) -> Self {
+        let parsed: Vec<Option<Certificate>> = sent.iter().map(|der| Certificate::parse(der)).collect();
+        let unreadable = parsed.first().is_none_or(Option::is_none);
+        let certificates: Vec<Arc<Certificate>> = parsed.into_iter().flatten().map(Arc::new).collect();
+        let count = certificates.len();
+        let mut known = Self {
+            certificates,
+            unreadable,
+            issuers: vec![Vec::new(); count],
+            anchored: vec![false; count],
+            own: vec![false; count],
+            broken: vec![false; count],
+            unknown: vec![None; count],
+        };
+        for place in 0..count {
+            known.relate(place, store);
+        }
+        known
+    }
+
+    fn relate(&mut self, place: usize, store: &TrustStore) {
+        let Some(child) = self.certificates.get(place).cloned() else { return };
+        let mut issuers = Vec::new();
+        let (mut broken, mut unknown) = (false, None);
+        for (other, parent) in self.certificates.iter().enumerate() {
+            if parent.subject_der != child.issuer_der || (other != place && parent.der == child.der) {
+                continue;
+            }
+            match signed_by(&child, &parent.spki) {
+                Signed::Yes if other == place => {
+                    if let Some(own) = self.own.get_mut(place) {
+                        *own = true;
+                    }
+                }
+                Signed::Yes => issuers.push(other),
+                Signed::No => broken |= other != place && keys_agree(&child, parent),
+                Signed::Unknown(reason) => unknown = Some(reason),
+            }
+        }
+        let mut anchored = store.holds(&child);
+        for key in store.keys_of(&child.issuer_der) {
+            match signed_by(&child, &key) {
+                Signed::Yes => anchored = true,
+                Signed::Unknown(reason) => unknown = Some(reason),
+                // The same name with another key: an anchor that is not the issuer.
+                Signed::No => {}
+            }
+        }
+        let set = |list: &mut Vec<bool>, value: bool| {
+            if let Some(slot) = list.get_mut(place) {
+                *slot = value;
+            }
+        };
+        set(&mut self.broken, broken && issuers.is_empty() && !anchored);
+        set(&mut self.anchored, anchored);
+        if let Some(slot) = self.unknown.get_mut(place) {
+            *slot = unknown.filter(|_| issuers.is_empty() && !anchored);
+        }
+        if let Some(slot) = self.issuers.get_mut(place) {
+            *slot = issuers;
+        }
+    }
+
+    /// Paths from the leaf, each as places; those that reach an anchor first.
+    fn paths(&self) -> Vec<(Vec<usize>, bool)> {
+        let mut found = Vec::new();
+        let mut open = vec![vec![0_usize]];
+        while let Some(path) = open.pop() {
+            let Some(&top) = path.last() else { continue };
+            if found.len() >= 64 {
+                break;
+            }
+            if self.anchored.get(top) == Some(&true) {
+                found.push((path.clone(), true));
+            }
+            let next: Vec<usize> =
+                self.issuers.get(top).into_iter().flatten().copied().filter(|place| !path.contains(place)).collect();
+            if next.is_empty() && self.anchored.get(top) != Some(&true) {
+                found.push((path.clone(), false));
+            }
+            for place in next {
+                let mut longer = path.clone();
+                longer.push(place);
+                open.push(longer);
+            }
+        }
+        found.sort_by_key(|(path, anchored)| (!anchored, path.len()));
+        found
+    }
+}
+
+/// Where both name the issuer's key, do they name the same one?
+fn keys_agree(child: &Certificate, parent: &Certificate) -> bool {
+    match (&child.authority_key, &parent.subject_key) {
+        (Some(wanted), Some(held)) => wanted == held,
+        _ => true,
+    }
+}
+
+/// Judges a known chain for a name at a time.
+pub(super) fn judge(known: &Known, id: &[u8; 32], store: &TrustStore, name: Option<&str>, at: Timestamp) -> Verdict {
+    let mut verdict = Verdict {
+        chain: id.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        sent: known.certificates.len(),
+        leaf: known.certificates.first().cloned(),
+        ..Verdict::default()
+    };
+    let paths = known.paths();
+    let valid = |path: &[usize]| path.iter().all(|place| known.certificates.get(*place).is_some_and(|c| in_time(c, at)));
+    let good = paths.iter().find(|(path, anchored)| *anchored && valid(path));
+    let Some((path, anchored)) = good.or_else(|| paths.first()).filter(|_| !known.unreadable) else {
+        verdict.unjudged = Some("certificate unreadable");
+        return verdict;
+    };
+    let top = path.last().copied().unwrap_or(0);
+    if let Some(reason) = known.unknown.get(top).copied().flatten() {
+        verdict.unjudged = Some(reason);
+        return verdict;
+    }
+    let on_path: Vec<(usize, &Arc<Certificate>)> =
+        path.iter().filter_map(|place| Some((*place, known.certificates.get(*place)?))).collect();
+    signatures(known, top, &mut verdict);
+    validity(&on_path, at, &mut verdict);
+    if !anchored && verdict.problems.iter().all(|problem| !matches!(problem, Problem::BadSignature { .. })) {
+        ending(known, top, path.len(), &mut verdict);
+    }
+    names(known, name, &mut verdict);
+    weakness(known, &on_path, *anchored, &mut verdict);
+    expiry(&on_path, at, &mut verdict);
+    verdict.wrong_order = path.windows(2).any(|pair| matches!(pair, [a, b] if b < a));
+    verdict.surplus = known
+        .certificates
+        .iter()
+        .enumerate()
+        .filter(|(place, certificate)| !path.contains(place) && !certificate.self_issued())
+        .map(|(_, certificate)| certificate.label())
+        .collect();
+    let sound = verdict.problems.is_empty() && *anchored;
+    if sound && webpki_refuses(known, store, at) {
+        verdict.unjudged = Some("webpki does not follow this path");
+    }
+    verdict
+}
+
+fn in_time(certificate: &Certificate, at: Timestamp) -> bool {
+    certificate.not_before <= at && at <= certificate.not_after.plus(SECOND)
+}
+
+fn signatures(known: &Known, top: usize, verdict: &mut Verdict) {
+    if known.broken.get(top) == Some(&true)
+        && let Some(certificate) = known.certificates.get(top)
+    {
+        verdict.problems.push(Problem::BadSignature { which: certificate.label() });
+    }
+}
+
+fn validity(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Verdict) {
+    for (place, certificate) in path {
+        let which = certificate.label();
+        if at > certificate.not_after.plus(SECOND) {
+            let days = at.since(certificate.not_after) / (DAY * SECOND);
+            let not_after = certificate.not_after;
+            verdict.problems.push(Problem::Expired { which, place: *place, days, not_after });
+        } else if at < certificate.not_before {
+            let days = certificate.not_before.since(at) / (DAY * SECOND);
+            let not_before = certificate.not_before;
+            verdict.problems.push(Problem::NotYetValid { which, place: *place, days, not_before });
+        }
+    }
+}
+
+/// Why a path that reaches no anchor ends where it ends.
+fn ending(known: &Known, top: usize, length: usize, verdict: &mut Verdict) {
+    let Some(certificate) = known.certificates.get(top) else { return };
+    let own = known.own.get(top) == Some(&true);
+    verdict.problems.push(match (own, length) {
+        (true, 1) => Problem::SelfSigned,
+        (true, _) => Problem::UntrustedRoot { which: certificate.label() },
+        (false, _) if certificate.self_issued() => Problem::UntrustedRoot { which: certificate.label() },
+        (false, _) => Problem::Incomplete { issuer: certificate.issuer.clone() },
+    });
+}
+
+fn names(known: &Known, name: Option<&str>, verdict: &mut Verdict) {
+    let (Some(name), Some(leaf)) = (name, known.certificates.first()) else { return };
+    match name::matches(leaf, name) {
+        Match::Name => {}
+        Match::CommonName => verdict.cn_only = true,
+        Match::Nothing => {
+            let mut presented: Vec<String> = leaf.dns_names.iter().take(16).cloned().collect();
+            presented.extend(leaf.addresses.iter().take(16).map(ToString::to_string));
+            if presented.is_empty() {
+                presented.extend(leaf.common_name.clone());
+            }
+            verdict.problems.push(Problem::NameMismatch { expected: name.to_owned(), presented });
+        }
+    }
+}
+
+fn weakness(known: &Known, path: &[(usize, &Arc<Certificate>)], anchored: bool, verdict: &mut Verdict) {
+    for (place, certificate) in path {
+        let root = known.own.get(*place) == Some(&true) && path.len() > 1;
+        // Nobody checks an anchor's own signature; its key still counts.
+        let why = if root && anchored { certificate.weak_key() } else { certificate.weakness() };
+        if let Some(why) = why {
+            verdict.problems.push(Problem::Weak { which: certificate.label(), why, root });
+        }
+    }
+}
+
+fn expiry(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Verdict) {
+    let soonest = path.iter().min_by_key(|(_, certificate)| certificate.not_after);
+    let Some((_, certificate)) = soonest else { return };
+    let left = certificate.not_after.since(at) / SECOND;
+    let lifetime = certificate.not_after.since(certificate.not_before) / SECOND;
+    if left >= 0 && left < (30 * DAY).min(lifetime / 4) {
+        verdict.expiring = Some(Expiring {
+            which: certificate.label(),
+            days_left: left / DAY,
+            not_after: certificate.not_after,
+        });
+    }
+}
+
+/// The second opinion on a path that looks good. Errors that the walk judges by itself, or that clients forgive
+/// (algorithms of legacy roots, a CA used as a server), do not count.
+fn webpki_refuses(known: &Known, store: &TrustStore, at: Timestamp) -> bool {
+    let Some((leaf, rest)) = known.certificates.split_first() else { return true };
+    let der = CertificateDer::from(leaf.der.as_slice());
+    let Ok(end) = EndEntityCert::try_from(&der) else { return false };
+    let intermediates: Vec<CertificateDer<'_>> =
+        rest.iter().map(|certificate| CertificateDer::from(certificate.der.as_slice())).collect();
+    let seconds = u64::try_from(at.second()).unwrap_or(0);
+    let verified = end.verify_for_usage(
+        webpki::ALL_VERIFICATION_ALGS,
+        &store.anchors,
+        &intermediates,
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+        KeyUsage::server_auth(),
+        None,
+        None,
+    );
+    matches!(
+        verified,
+        Err(webpki::Error::NameConstraintViolation
+            | webpki::Error::PathLenConstraintViolated
+            | webpki::Error::RequiredEkuNotFoundContext(_)
+            | webpki::Error::EndEntityUsedAsCa)
+    )
+}
