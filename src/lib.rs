@@ -4,13 +4,16 @@
 //! into its packet), `flow` and `tcp` (what a conversation went through), `protocol` (what was said in it),
 //! `failure` (what went wrong), `report` (telling it). `engine` conducts them, `cli` starts them.
 
+pub mod cli;
 pub mod decode;
 pub mod endpoint;
+pub mod engine;
 pub mod failure;
 pub mod flow;
 pub mod ingest;
 pub mod limits;
 pub mod mark;
 pub mod protocol;
+pub mod report;
 pub mod tcp;
 pub mod time;

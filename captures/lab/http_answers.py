@@ -21,6 +21,11 @@ def quiet(code_, name, shows, server, client, **more):
     case(f"application/{code_}/not-{name}", [], shows, server, client, **more)
 
 
+def reset(name, shows, server, client, **more):
+    """A RST inside an answer is the transport's: the outermost cause."""
+    case(f"transport/reset-by-server/{name}", ["transport.reset-by-server"], shows, server, client, **more)
+
+
 def plain(port=8080, locations=None, extra="", http="", main="", **more):
     return lambda st: nginx(st, port=port, secure=False, locations=locations, extra=extra, http=http, main=main, **more)
 
@@ -240,10 +245,9 @@ def cut(how, chunked, port=8080):
 
 
 told("response-truncated", "content-length-fin", "the server closes after 1,500 of 4,000 bytes", cut("fin", False), ask(8080, "/v/download?id=1"), filter=SEG)
-told("response-truncated", "content-length-rst", "the server resets after 1,500 of 4,000 bytes", cut("rst", False), ask(8080, "/v/download?id=2"), filter=SEG,
-     note="the reset is the way it ended")
+reset("inside-content-length", "the server resets after 1,500 of 4,000 bytes", cut("rst", False), ask(8080, "/v/download?id=2"), filter=SEG)
 told("response-truncated", "chunked-fin-ipv6", "the server closes inside the second chunk, over IPv6", cut("fin", True, 80), ask(80, "/v/download?id=3"), filter=SEG, ip6=True)
-told("response-truncated", "chunked-rst", "the server resets inside the second chunk", cut("rst", True), ask(8080, "/v/download?id=4"), filter=SEG)
+reset("inside-chunks", "the server resets inside the second chunk", cut("rst", True), ask(8080, "/v/download?id=4"), filter=SEG)
 told("response-truncated", "proxy-loses-upstream", "nginx passes on the first part of an answer, then its upstream is gone",
      lambda st: (cut("fin", False, 9000)(st), nginx(st, port=8080, secure=False, locations="location / { proxy_buffering off; proxy_pass http://127.0.0.1:9000; }")), ask(8080, "/v/pdf?id=5"), filter=SEG)
 quiet("response-truncated", "until-close", "neither length nor chunks: the body ends with the connection", py("s = listen()\nwhile True:\n    c, _ = s.accept(); c.recv(65536); c.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Type: text/plain\\r\\n\\r\\n' + b'x' * 900); c.close()", 8080), ask())

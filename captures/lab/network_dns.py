@@ -117,7 +117,14 @@ def then(part, client=look, resolv=None, first=True):
             look(lab)
         resolver.part = part
         client(lab)
+        alive(lab)
     return play
+
+
+def alive(lab):
+    """The capture goes on for the patience of a lookup (5 s), and holds a frame that shows it."""
+    time.sleep(4)
+    lab.run("c", ["ping", "-c", "1", lab.ip("s")])
 
 
 def java(lab):
@@ -155,6 +162,7 @@ def dropped(lab):
     time.sleep(1)
     lab.nft("g", "forward", "udp dport 53 drop")
     look(lab)
+    alive(lab)
 
 
 @told("dns-timeout", "truncated-and-tcp-53-dropped", "the second answer is truncated; the retry over TCP 53 is a SYN and its retries", "truncated [[dns.flags.truncated==1]], SYNs [[tcp.dstport==53]]", "dns || tcp.port==53")

@@ -75,8 +75,8 @@ def queue_full(lab):
     listener.close()
 
 
-@told("handshake-incomplete", "unexpected-synack", "captured at the server: someone else sent the SYN in the client's name; the client resets the SYN-ACK that it did not ask for",
-      "unexpected SYN-ACK [[tcp.flags.syn==1 && tcp.flags.ack==1]], the client's RST [[tcp.flags.reset==1]]", hosts=WIRED)
+@silent("handshake-incomplete/not-syn-in-the-clients-name", "captured at the server: someone else sent the SYN in the client's name; the client resets the SYN-ACK that it did not ask for",
+        "nothing in the capture tells it from a half-open health check", hosts=WIRED)
 def unexpected(lab):
     seen = []
 

@@ -1,6 +1,7 @@
 //! What every analysing command does first: trust anchors, inputs, the loop `next -> push`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Common, Failure, output};
@@ -17,7 +18,7 @@ pub(crate) struct Run {
     pub(crate) files: Vec<FileReport>,
     /// On which interfaces.
     pub(crate) interfaces: Vec<Interface>,
-    /// Some input could not be read at all.
+    /// Some input could not be read, or not to its end because the run was interrupted.
     pub(crate) skipped: bool,
 }
 
@@ -36,11 +37,20 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     }
     let mut progress = Progress::new(common);
     let mut batch = Batch::default();
+    let stop = stop_on_interrupt()?;
+    let mut stopped = false;
     while feed.next(&mut batch) {
         engine.push(&batch);
         progress.show(&feed);
+        stopped = stop.load(Ordering::Relaxed);
+        if stopped {
+            break;
+        }
     }
     progress.clear();
+    if stopped {
+        output::complain("interrupted: the report tells what was read up to here");
+    }
     let late = feed.take_errors();
     for error in &late {
         output::complain(&error.to_string());
@@ -49,8 +59,20 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     if files.is_empty() {
         return Err(Failure { status: 3, message: "no input could be read".to_owned() });
     }
-    let diagnosis = engine.finish();
-    Ok(Run { diagnosis, files, interfaces, skipped: !errors.is_empty() || !late.is_empty() })
+    let diagnosis = engine.finish(&files);
+    let skipped = stopped || !errors.is_empty() || !late.is_empty();
+    Ok(Run { diagnosis, files, interfaces, skipped })
+}
+
+/// The first Ctrl-C ends the reading, the second the program.
+fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
+    }
+    Ok(stop)
 }
 
 fn trust(common: &Common) -> Result<TrustStore, Failure> {

@@ -1,12 +1,123 @@
 //! A frame into its packet: addresses, ports, flags, payload. Pure, and it cannot fail: what could not be read
 //! is said in `Packet::stopped`.
+//!
+//! One file per kind of layer, from the wire inwards: `link` and `wifi` (what a capture's link type says), `mpls`,
+//! `ip` (headers and extension headers), `transport`, `icmp`, `arp`, `tunnel` (what carries another packet), and
+//! `fragment`, which puts pieces together on the engine's behalf.
+//!
+//! etherparse reads the IPv4, IPv6 and IPv6 fragment headers, whose checks it has tested best. The rest is read
+//! here, each for a reason: its TCP slice and options iterator give up at a header that the snaplen cut and at the
+//! first option they do not know (Fast Open, MPTCP), its cooked header refuses ARP hardware types it does not know,
+//! Ethernet and VLAN are two reads each, and cooked v2, 802.11, PPP, MPLS and the tunnels are not in it. Its
+//! all-in-one slicers cost four times as much per packet.
+//!
+//! Promises: no panic on any bytes; bounded work, with at most `DEPTH_MAX` packets within packets; padding, trailers
+//! and check sequences never count as payload, because every IP header says where its packet ends.
+
+mod arp;
+mod bytes;
+pub mod fragment;
+mod icmp;
+mod ip;
+mod link;
+mod mpls;
+mod transport;
+mod tunnel;
+mod wifi;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
+
+use crate::ingest::Frame;
+
+/// Packets within packets that are followed; a deeper one is left alone, as `Stop` says.
+const DEPTH_MAX: u8 = 8;
+
+/// Decodes one frame by its link type. Copies no payload.
+pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    let fcs = usize::from(frame.fcs_len);
+    let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
+    let around = Around {
+        link: LinkFacts::default(),
+        missing: missing.saturating_sub(fcs),
+        trailer: fcs.saturating_sub(missing),
+        depth: 0,
+    };
+    match frame.link.0 {
+        1 => link::ethernet(frame.bytes, around),
+        113 => link::cooked(frame.bytes, around),
+        276 => link::cooked_v2(frame.bytes, around),
+        0 | 108 => link::loopback(frame.bytes, around),
+        12 | 14 | 101 => link::raw(frame.bytes, around),
+        228 => ip::v4(frame.bytes, around),
+        229 => ip::v6(frame.bytes, around),
+        9 | 50 => link::ppp(frame.bytes, around),
+        51 => link::pppoe(frame.bytes, around),
+        104 => link::cisco_hdlc(frame.bytes, around),
+        105 => wifi::frame(frame.bytes, around),
+        127 => wifi::radiotap(frame.bytes, around),
+        119 | 163 => wifi::prism(frame.bytes, around),
+        192 => wifi::per_packet(frame.bytes, around),
+        number => broken(&around, "link", StopReason::Unknown(number.into())),
+    }
+}
+
+/// What is known of the surroundings while the layers are walked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Around {
+    link: LinkFacts,
+    /// Bytes that the snaplen cut off the end.
+    missing: usize,
+    /// Check sequence at the end of the bytes. It is left there and matters only to an IP packet without a length:
+    /// where a file claims a check sequence that the frames lack, nothing is lost.
+    trailer: usize,
+    depth: u8,
+}
+
+impl Around {
+    /// One packet further inwards, `missing` of its bytes not captured.
+    fn inside(self, missing: usize) -> Result<Self, Stop> {
+        let depth = self.depth.saturating_add(1);
+        if depth > DEPTH_MAX {
+            return Err(Stop {
+                layer: "tunnel",
+                reason: StopReason::Unknown(depth.into()),
+            });
+        }
+        Ok(Self {
+            link: self.link,
+            missing,
+            trailer: 0,
+            depth,
+        })
+    }
+
+    /// Inside a tunnel with this identity; 0 leaves that of the tunnel around it.
+    fn tunnel(mut self, identity: u32) -> Self {
+        if identity != 0 {
+            self.link.tunnel = identity;
+        }
+        self
+    }
+}
+
+/// A packet of which no more than the link is known.
+fn broken<'a>(around: &Around, layer: &'static str, reason: StopReason) -> Packet<'a> {
+    Packet {
+        link: around.link,
+        ip: None,
+        body: Body::Other,
+        stopped: Some(Stop { layer, reason }),
+    }
+}
 
 /// One decoded frame: the innermost IP packet that could be reached, or what lies on the link itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// Link addresses and tags around the packet (of the outermost Ethernet, if any).
+    /// Link addresses and tags around the packet: of the outermost link layer that has addresses, but of the mirrored
+    /// frame where ERSPAN carries one, for then the outer ones are only the mirror's.
     pub link: LinkFacts,
     /// The innermost IP header.
     pub ip: Option<IpFacts>,
@@ -25,8 +136,9 @@ pub struct LinkFacts {
     pub destination: Option<[u8; 6]>,
     /// Outermost VLAN id (0x8100, 0x88a8, 0x9100).
     pub vlan: Option<u16>,
-    /// Identity of the innermost tunnel (VXLAN/Geneve VNI, GRE key, MPLS label … folded into 32 bits); 0 for none.
-    /// Part of the flow key. VLAN, MPLS and PPPoE are not tunnels in this sense.
+    /// Identity of the innermost tunnel that has one for both directions (VXLAN and Geneve VNI, NVGRE subnet, GRE
+    /// key); 0 for none. Part of the flow key. VLAN, MPLS, PPPoE, PPTP, GTP and ERSPAN give none: their numbers are
+    /// local to a link or a direction, or name a mirror.
     pub tunnel: u32,
 }
 
@@ -43,7 +155,7 @@ pub struct IpFacts {
     pub id: Option<u32>,
     /// IPv4 "don't fragment"; always true for IPv6.
     pub dont_fragment: bool,
-    /// Bytes of the IP packet on the wire, headers included (from the IP length; the captured size where that is 0
+    /// Bytes of the IP packet on the wire, headers included (from the IP length; the frame's size where that is 0
     /// as with segmentation offload).
     pub total_len: u32,
     /// IP protocol number of the body (6 TCP, 17 UDP …).

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
@@ -11,11 +12,14 @@ use crate::endpoint;
 use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
 use crate::engine::shard::{Stub, Told};
-use crate::failure::network::packet_loss;
-use crate::failure::surroundings::{self, Connected};
+use crate::failure::network::{dns, packet_loss};
+use crate::failure::attempt::{self, Connected, Successes};
+use crate::failure::surroundings;
 use crate::failure::{Finding, Severity, capture, security};
+use crate::flow::lookup::Lookup;
 use crate::flow::names::Names;
-use crate::time::{MILLISECOND, Nanos, SECOND};
+use crate::ingest::FileReport;
+use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
 const STATES: [&str; 6] = [
@@ -28,7 +32,7 @@ const STATES: [&str; 6] = [
 ];
 
 /// Everything that was told becomes one diagnosis.
-pub(super) fn close(mut engine: Engine) -> Diagnosis {
+pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     let mut told = merge(engine.shards.drain(..).map(|shard| shard.told));
     told.heard.merge(std::mem::take(&mut engine.heard));
     let mut unjudged: BTreeMap<String, u64> = std::mem::take(&mut engine.undecoded);
@@ -41,8 +45,11 @@ pub(super) fn close(mut engine: Engine) -> Diagnosis {
         name(finding, names);
     }
     findings.sort_by_key(|finding| (finding.first, finding.client, finding.server, finding.class.code));
-    findings = surroundings::fold_attempts(findings, &connected(&told.stubs), &|client, address, time| {
-        names.siblings(client, address, time)
+    let asked_for = asked_for(&told.stubs);
+    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+        let mut known: BTreeSet<String> = names.names_of(address).into_iter().map(str::to_owned).collect();
+        known.extend(asked_for.get(&address).into_iter().flatten().map(|name| name.to_string()));
+        known
     });
     findings = silence(findings, &told, &mut unjudged);
     let (settled, _) = surroundings::settle_authentication(findings, &told.authenticated);
@@ -52,14 +59,9 @@ pub(super) fn close(mut engine: Engine) -> Diagnosis {
     findings.extend(loss(&told, names));
     findings.extend(crate::failure::network::judge_neighbours(&mut engine.neighbours, &told.heard));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
-    let failed_lookups = {
-        let resolved = crate::failure::network::judge_lookups(&lookups, names, &told.heard, &mut unjudged);
-        let failed = resolved.iter().filter(|finding| finding.fails).count();
-        findings.extend(resolved);
-        failed
-    };
+    let failed_lookups = lookups_told(&mut findings, &lookups, &told, names, engine.clock, &mut unjudged);
     findings = fold_states(findings);
-    findings.extend(capture::judge(&told.quality, engine.packets));
+    findings.extend(capture::judge(&told.quality, files, engine.packets));
     let stubs = without_twins(told.stubs);
     let endpoints = balances(&stubs, &findings, names);
     let mut attempts = crate::failure::flow::Outcomes::default();
@@ -110,13 +112,27 @@ fn name(finding: &mut Finding, names: &Names) {
     }
 }
 
-fn connected(stubs: &[Stub]) -> Vec<Connected> {
-    stubs
-        .iter()
-        .filter_map(|stub| {
-            Some(Connected { client: stub.client.0, server: stub.server, began: stub.first, at: stub.established? })
+fn successes(stubs: &[Stub]) -> Successes {
+    Successes::new(stubs.iter().filter_map(|stub| {
+        Some(Connected {
+            client: stub.client.0,
+            server: stub.server,
+            began: stub.first,
+            at: stub.established?,
+            origin: stub.origin,
         })
-        .collect()
+    }))
+}
+
+/// The names that connections to an address asked for: SNI or Host.
+fn asked_for(stubs: &[Stub]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
+    let mut names: HashMap<IpAddr, BTreeSet<Arc<str>>> = HashMap::new();
+    for stub in stubs {
+        if let Some(name) = &stub.name {
+            names.entry(stub.server.0).or_default().insert(Arc::clone(name));
+        }
+    }
+    names
 }
 
 fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, u64>) -> Vec<Finding> {
@@ -156,10 +172,37 @@ fn loss(told: &Told, names: &Names) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(server, tally)| {
             let mut finding = packet_loss::judge(*server, tally)?;
-            finding.name = names.any(server.0).map(str::to_owned);
+            finding.name = names.names_of(server.0).first().map(|name| (*name).to_owned());
             Some(finding)
         })
         .collect()
+}
+
+/// Adds what name resolution failed by, in place of the connects that followed from it; gives the failed attempts.
+fn lookups_told(
+    findings: &mut Vec<Finding>,
+    lookups: &[Lookup],
+    told: &Told,
+    names: &Names,
+    end: Timestamp,
+    unjudged: &mut BTreeMap<String, u64>,
+) -> u64 {
+    let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
+    let around = dns::Around {
+        names,
+        is_endpoint: &endpoint::is_invoicing,
+        is_server: &|address| servers.contains(&address),
+        connects: findings,
+        end,
+    };
+    let mut said = dns::judge_heard(lookups, &around, &told.heard, unjudged);
+    said.absorbed.sort_unstable();
+    for place in said.absorbed.into_iter().rev() {
+        findings.remove(place);
+    }
+    let failed = said.findings.iter().filter(|finding| finding.fails).count() as u64;
+    findings.extend(said.findings);
+    failed
 }
 
 /// States of the house are said once per endpoint, chain codes once per endpoint, address and chain.

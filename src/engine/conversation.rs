@@ -54,6 +54,8 @@ pub struct Conversation {
     pub unreachable: Option<Box<Unreachable>>,
     /// Lowest TTL of the client's packets.
     pub client_ttl_min: u8,
+    /// Where the client's first packet was seen, hashed.
+    pub origin: u32,
     /// The second in which each end was last noted to have received something, by `End`.
     pub heard: [i64; 2],
     /// Already queued for closing.
@@ -79,6 +81,7 @@ impl Conversation {
             first_bytes: [Vec::new(), Vec::new()],
             unreachable: None,
             client_ttl_min: u8::MAX,
+            origin: 0,
             heard: [i64::MIN; 2],
             closing: false,
         }
@@ -107,6 +110,9 @@ impl Conversation {
         let direction = self.direction(from);
         if direction == ToServer {
             self.client_ttl_min = self.client_ttl_min.min(ip.ttl);
+            if self.origin == 0 {
+                self.origin = place;
+            }
         }
         let port = self.server().1;
         let Self { connection, application, first_bytes, .. } = self;
@@ -146,6 +152,7 @@ impl Conversation {
             first_bytes: [&self.first_bytes[0], &self.first_bytes[1]],
             unreachable: self.unreachable.as_deref(),
             client_ttl_min: self.client_ttl_min,
+            origin: self.origin,
             until,
         }
     }
@@ -197,7 +204,7 @@ fn on_chunk(
         }
     }
     match application {
-        Application::Unknown => recognise(application, port, from, chunk, at),
+        Application::Unknown => recognise(application, first_bytes, port, from, chunk, at),
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
@@ -225,17 +232,32 @@ fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at:
     Next::More
 }
 
-fn recognise(application: &mut Application, port: u16, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
+fn recognise(
+    application: &mut Application,
+    first_bytes: &[Vec<u8>; 2],
+    port: u16,
+    from: Direction,
+    chunk: Chunk<'_>,
+    at: Mark,
+) -> Next {
     let Chunk::Data(bytes) = chunk else { return Next::More };
     let probes = [tls::probe(bytes), http1::probe(bytes)];
+    let greeted = from == ToServer && !first_bytes[ToClient.index()].is_empty();
     if probes[0] == Probe::Yes {
-        *application = Application::Tls(Box::default());
+        let mut session = Box::<tls::Session>::default();
+        if greeted {
+            session.greeted(&first_bytes[ToClient.index()], at);
+        }
+        *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
         *application = Application::Http(Box::default());
-    } else if port == 53 {
+    } else if port == dns::PORT {
         *application = Application::Dns(Box::default());
     } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
         return Next::Wait { used: 0, want: bytes.len() + 1 };
+    } else if from == ToClient && first_bytes[ToServer.index()].is_empty() {
+        // The server greets first. The client may still answer with a ClientHello that is lost on it.
+        return Next::More;
     } else {
         *application = Application::Opaque;
     }

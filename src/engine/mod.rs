@@ -26,7 +26,7 @@ use crate::flow::key::{FlowKey, KeyHasher, SHARDS, shard_of};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
-use crate::ingest::{Batch, Frame};
+use crate::ingest::{Batch, FileReport, Frame};
 use crate::mark::Mark;
 use crate::protocol::dns;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
@@ -145,8 +145,8 @@ impl Engine {
         self.take_names();
     }
 
-    /// The capture ends.
-    pub fn finish(mut self) -> Diagnosis {
+    /// The capture ends; `files` tell what they themselves suffered.
+    pub fn finish(mut self, files: &[FileReport]) -> Diagnosis {
         let clock = self.clock;
         match &self.pool {
             Some(pool) => {
@@ -156,7 +156,7 @@ impl Engine {
             None => self.shards.iter_mut().for_each(|shard| shard.finish(clock)),
         }
         self.take_names();
-        close::close(self)
+        close::close(self, files)
     }
 
     fn flow_phase(&mut self, order: &[Vec<Step<'_>>]) {

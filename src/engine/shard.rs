@@ -40,6 +40,8 @@ pub struct Stub {
     pub established: Option<Mark>,
     /// Initial sequence number and TSval of the client's SYN.
     pub twin: Option<(u32, u32)>,
+    /// Where the client's first packet was seen, hashed.
+    pub origin: u32,
     /// What became of the connection, and of its exchanges.
     pub outcomes: judging::Outcomes,
     /// The name the client asked for.
@@ -147,9 +149,9 @@ impl Shard {
         if taken == Taken::Sighting {
             self.told.quality.sighting(routed.at);
         }
+        let (client, server) = (conversation.client().0, conversation.server().0);
         if let Application::Dns(messages) = &mut conversation.application {
-            let (client, server) = (conversation.client().0, conversation.server().0);
-            self.dns.extend(messages.drain().into_iter().map(|passed| (client, server, passed.message, passed.at)));
+            self.dns.extend(messages.take().into_iter().map(|(_, message, at)| (client, server, message, at)));
         }
         let closed = conversation.connection.closed.is_some() && !conversation.closing;
         if closed {
@@ -287,6 +289,7 @@ impl Shard {
             first: conversation.connection.span.map_or(self.clock, |span| span.0.time),
             established: conversation.connection.established,
             twin: episode.client_half().isn.map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
+            origin: conversation.origin,
             outcomes: judged.outcomes,
             name: episode.name().map(Arc::from),
             latency_ms: judged.latency_ms,

@@ -125,6 +125,8 @@ pub struct Episode<'a> {
     pub unreachable: Option<&'a Unreachable>,
     /// Lowest TTL of the client's packets: traceroutes stay below 32.
     pub client_ttl_min: u8,
+    /// Interface, VLAN and MAC of the client's packets, hashed.
+    pub origin: u32,
     /// How far the capture's clock has come.
     pub until: Timestamp,
 }
@@ -141,6 +143,7 @@ impl<'a> Episode<'a> {
         finding.client = Some(self.client);
         finding.server = Some(self.server);
         finding.name = self.name().map(str::to_owned);
+        finding.origin = self.origin;
         finding.flow = Some((self.key, first));
         finding.twin = self.client_half().isn.map(|isn| (isn, self.connection.syn_ts_value.unwrap_or(0)));
         finding

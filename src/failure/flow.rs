@@ -201,7 +201,10 @@ pub fn judge(at: &Episode<'_>) -> Judged {
             judged.outcomes.failed += 1;
             judged.findings.push(finding);
         }
-        None => settle(at, &mut judged),
+        None => {
+            judged.findings.extend(application::slow_response::detect_encrypted(at));
+            settle(at, &mut judged);
+        }
     }
     judged
 }

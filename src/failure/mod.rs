@@ -5,6 +5,17 @@
 //! its captures; its title and remedy are read from its guide, so that `explain`, the report and the
 //! documentation cannot differ.
 
+pub mod application;
+pub mod attempt;
+pub mod capture;
+pub mod classes;
+pub mod episode;
+pub mod flow;
+pub mod network;
+pub mod security;
+pub mod surroundings;
+pub mod transport;
+
 use std::net::IpAddr;
 
 use crate::flow::key::FlowKey;
@@ -210,6 +221,8 @@ pub struct Finding {
     pub flow: Option<(FlowKey, Timestamp)>,
     /// Initial sequence number and TSval of the flow's SYN: two flows that share them are one seen twice (rule 6).
     pub twin: Option<(u32, u32)>,
+    /// Interface, VLAN and MAC of the client's packets, hashed; tells one host's two addresses.
+    pub origin: u32,
     /// First and last time.
     pub first: Timestamp,
     /// Last time.
@@ -245,6 +258,7 @@ impl Finding {
             name: None,
             flow: None,
             twin: None,
+            origin: 0,
             first,
             last: first,
             evidence: Vec::new(),

@@ -5,29 +5,15 @@ use std::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
-use crate::failure::transport::{connect_slow, latency_high};
+use crate::failure::transport::latency_high;
 use crate::failure::{Finding, Text};
 use crate::flow::heard::Heard;
-use crate::mark::Mark;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// The way back to an asker is visible if a packet to it passed within this of the question (rule 1b).
 const NEAR: Nanos = 60 * SECOND;
-/// Tries of one client at one endpoint belong to one attempt within this.
-const ATTEMPT: Nanos = 30 * SECOND;
-
-/// A connection that came to stand.
-#[derive(Clone, Copy, Debug)]
-pub struct Connected {
-    /// By whom.
-    pub client: IpAddr,
-    /// To whom.
-    pub server: (IpAddr, u16),
-    /// Its first frame's time.
-    pub began: Timestamp,
-    /// The frame that completed the handshake.
-    pub at: Mark,
-}
+/// A request with credentials settles a challenge within this.
+const SETTLES: Nanos = 30 * SECOND;
 
 /// Decides whether a silence may be said (rule 1): `Err` names why not.
 pub fn judge_silence(mut finding: Finding, heard: &Heard) -> Result<Finding, &'static str> {
@@ -55,73 +41,6 @@ const OTHERS_HEARD: Text = Text {
     en: "the way back to the client is seen from other hosts only",
     zh: "仅见其他主机发往该客户端的报文",
 };
-
-/// Failed connects whose attempt succeeded after all, by another address of the same name or a later try: told as
-/// `connect-slow` from one second of delay on, else not at all. Tries repeated within an attempt become one finding.
-pub fn fold_attempts(
-    findings: Vec<Finding>,
-    connected: &[Connected],
-    siblings: &dyn Fn(IpAddr, IpAddr, Timestamp) -> Vec<IpAddr>,
-) -> Vec<Finding> {
-    let mut by_client: HashMap<IpAddr, Vec<&Connected>> = HashMap::new();
-    for connection in connected {
-        by_client.entry(connection.client).or_default().push(connection);
-    }
-    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
-    let mut open: HashMap<(&'static str, IpAddr, IpAddr, u16), usize> = HashMap::new();
-    for finding in findings {
-        let (Some((client, _)), Some(server), true) = (finding.client, finding.server, is_connect(&finding)) else {
-            kept.push(finding);
-            continue;
-        };
-        let mut addresses = siblings(client, server.0, finding.first);
-        addresses.push(server.0);
-        let success = by_client
-            .get(&client)
-            .into_iter()
-            .flatten()
-            .filter(|c| c.server.1 == server.1 && addresses.contains(&c.server.0))
-            .filter(|c| {
-                let since = c.at.time.since(finding.first);
-                since >= 0 && since <= ATTEMPT && (c.server.0 != server.0 || c.began >= finding.first)
-            })
-            .min_by_key(|c| c.at);
-        if let Some(success) = success {
-            let delay = success.at.time.since(finding.first);
-            if delay >= SECOND {
-                kept.push(connect_slow::after(&finding, delay / MILLISECOND, success.at, success.server));
-            }
-            continue;
-        }
-        if finding.class.code == "transport.syn-unanswered" {
-            let key = (finding.class.code, client, server.0, server.1);
-            if let Some(earlier) = open.get(&key).and_then(|index| kept.get_mut(*index))
-                && finding.first.since(earlier.first) <= ATTEMPT
-                && finding.first >= earlier.last
-            {
-                earlier.last = earlier.last.max(finding.last);
-                earlier.evidence.extend(finding.evidence.iter().take(4).map(|seen| crate::failure::Evidence {
-                    role: "syn-retry",
-                    ..*seen
-                }));
-                continue;
-            }
-            open.insert(key, kept.len());
-        }
-        kept.push(finding);
-    }
-    kept
-}
-
-fn is_connect(finding: &Finding) -> bool {
-    matches!(
-        finding.class.code,
-        "transport.syn-unanswered"
-            | "transport.syn-refused"
-            | "network.icmp-unreachable"
-            | "network.firewall-rejected"
-    ) && finding.fails
-}
 
 /// One attempt seen on both sides of an address translation is told once: the side seen first.
 pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
@@ -179,7 +98,7 @@ pub fn settle_authentication(
             }
             !authenticated.iter().any(|done| {
                 let after = done.at.since(finding.last);
-                done.client == client && done.server.0 == server.0 && (0..=ATTEMPT).contains(&after)
+                done.client == client && done.server.0 == server.0 && (0..=SETTLES).contains(&after)
             })
         })
         .collect();

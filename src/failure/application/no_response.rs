@@ -14,8 +14,6 @@ pub static CLASS: Class =
 
 /// Seconds after which clients in use give up.
 const GIVE_UP: [i64; 6] = [6, 15, 20, 30, 60, 120];
-/// An encrypted record shorter than this may be no request at all (HTTP/2 settings, pings, window updates).
-const REQUEST_MIN: u16 = 60;
 
 /// A whole request, acknowledged, and no response byte until the flow ended or the patience passed.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
@@ -39,8 +37,8 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 /// until the client closed.
 pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
     let session = at.tls?;
-    let (last, length) = crate::failure::security::client_spoke_last(session)?;
-    if length < REQUEST_MIN || !acknowledged(at, last) {
+    let (last, _) = crate::failure::security::client_spoke_last(session)?;
+    if !acknowledged(at, last) {
         return None;
     }
     let client = at.client_half();

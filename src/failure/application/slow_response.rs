@@ -2,9 +2,10 @@
 
 use crate::failure::application::exchange::{self, SLOW, subject};
 use crate::failure::episode::Episode;
-use crate::failure::{Class, Finding, Lang, Severity};
+use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
 use crate::protocol::http1::Exchange;
+use crate::time::MILLISECOND;
 
 /// `application.slow-response`
 pub static CLASS: Class =
@@ -18,6 +19,24 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     }
     Some(exchange::finding(at, &CLASS, exchange))
 }
+
+/// The same in a closed tunnel: the longest wait of the client's records for the server's. Several long waits on one
+/// connection are the pace of a long poll.
+pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
+    let session = at.tls?;
+    let (asked, answered) = session.turns.slowest.filter(|_| session.turns.slow == 1)?;
+    let waited = answered.time.since(asked.time);
+    if waited <= SLOW || session.gapped.iter().any(|gapped| *gapped) {
+        return None;
+    }
+    let finding = at.finding(&CLASS).seen(asked, "request").seen(answered, "response").at_most(80, BY_RECORDS);
+    Some(
+        finding.detail("waited_ms", Value::Number(waited / MILLISECOND)).detail("encrypted", Value::Bool(true)),
+    )
+}
+
+const BY_RECORDS: Text =
+    Text { en: "encrypted: told by the order of records alone", zh: "内容已加密：仅由记录次序判断" };
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());

@@ -3,7 +3,7 @@
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
-use crate::failure::security::refusal::{Refusal, close, refusal};
+use crate::failure::security::refusal::{Refusal, close, first_close, refusal};
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::protocol::tls::Session;
 use crate::time::{MILLISECOND, SECOND};
@@ -24,11 +24,16 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if flight_bytes < 400 || at.connection.streams[ToClient.index()].unfinished {
         return None;
     }
-    let ended = close(at)?;
+    let told = refusal(at, session);
+    // Many servers close at once when they read the alert, before the client does.
+    let ended = match told {
+        Refusal::EncryptedAlert(..) => first_close(at)?,
+        _ => close(at)?,
+    };
     let finding = at.finding(&CLASS).seen(hello.at, "server-hello").seen(flight, "certificate");
     let rtt = at.connection.connect_rtt().unwrap_or(0);
-    let (finding, size) = match refusal(at, session) {
-        Refusal::EncryptedAlert(size, mark) if session.sizes[ToServer.index()].len() <= 2 => {
+    let (finding, size) = match told {
+        Refusal::EncryptedAlert(size, mark) if mark <= ended && session.sizes[ToServer.index()].len() <= 2 => {
             (finding.seen(mark, "alert").seen(ended, "close").at_most(85, BY_SIZE), i64::from(size))
         }
         // A bare FIN right after the flight: Node and others. A RST, or a close much later, may be anything.

@@ -69,7 +69,7 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
 /// Is the tunnel in use: handshake complete, and application data from the server after the client's first?
 pub fn served(session: &Session) -> bool {
     let (asked, answered) = (session.application(ToServer), session.data[ToClient.index()].last);
-    session.stage() >= Stage::ClientFinished && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
+    session.stage() >= Stage::ClientFinished && session.unanswered().is_none() && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
 }
 
 /// First encrypted application data, for `capture.encrypted-blind`.
@@ -103,15 +103,9 @@ pub fn handshake_time(session: &Session) -> Option<Nanos> {
     Some(end?.time.since(hello.time))
 }
 
-/// The client's last record, where the client spoke last with application data in a finished handshake: its frame and
-/// size.
+/// The client's last record, where it waits for an answer in a finished handshake: its frame and size.
 pub fn client_spoke_last(session: &Session) -> Option<(Mark, u16)> {
-    let [client, server] = &session.data;
-    let last = client.last?;
-    session.application(ToServer)?;
-    let after = server.last.is_none_or(|answer| answer < last);
-    (after && session.stage() >= Stage::ClientFinished && !crate::protocol::tls::session::is_alert_size(client.last_len))
-        .then_some((last, client.last_len))
+    session.unanswered().filter(|_| session.stage() >= Stage::ClientFinished)
 }
 
 /// What a RST cut short in TLS.

@@ -63,12 +63,17 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
 
 /// The client's FIN or RST, unless the server closed first.
 pub fn close(at: &Episode<'_>) -> Option<Mark> {
-    let (client, server) = (at.client_half(), at.server_half());
-    let end = |half: &crate::tcp::half::Half| {
-        [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)].into_iter().flatten().min()
-    };
-    let own = end(client)?;
-    end(server).is_none_or(|other| own < other).then_some(own)
+    let own = end(at.client_half())?;
+    end(at.server_half()).is_none_or(|other| own < other).then_some(own)
+}
+
+/// The first FIN or RST of either side.
+pub fn first_close(at: &Episode<'_>) -> Option<Mark> {
+    at.connection.halves.iter().filter_map(end).min()
+}
+
+fn end(half: &crate::tcp::half::Half) -> Option<Mark> {
+    [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)].into_iter().flatten().min()
 }
 
 /// TLS 1.3: an empty Certificate (25 bytes) and Finished answer a request; that is no refusal by the client.

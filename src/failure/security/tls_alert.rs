@@ -10,9 +10,13 @@ use crate::protocol::tls::{Session, names};
 pub static CLASS: Class =
     Class { code: "security.tls-alert", severity: Severity::Error, guide: guide!("tls_alert"), summary };
 
-/// Any fatal alert that no other class explains.
+/// Any fatal alert that no other class explains. What the client sends after the server's FIN or RST answers the cut
+/// (OpenSSL: decode_error), it is not what the handshake failed by.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    let alert = [session.fatal(ToServer), session.fatal(ToClient)].into_iter().flatten().min_by_key(|alert| alert.at)?;
+    let server = at.server_half();
+    let cut = [server.fin.map(|fin| fin.at), server.reset.map(|rst| rst.at)].into_iter().flatten().min();
+    let own = session.fatal(ToServer).filter(|alert| cut.is_none_or(|cut| alert.at < cut));
+    let alert = [own, session.fatal(ToClient)].into_iter().flatten().min_by_key(|alert| alert.at)?;
     let sender = if alert.from == ToClient { "server" } else { "client" };
     let finding = at.finding(&CLASS).seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
     Some(

@@ -2,9 +2,9 @@
 
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::failure::security::refusal::first_close;
 use crate::guide;
 use crate::mark::Direction::{ToClient, ToServer};
-use crate::mark::Mark;
 use crate::protocol::tls::{Session, Stage};
 use crate::time::{MILLISECOND, SECOND};
 
@@ -17,14 +17,16 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let hello = session.client_hello.as_ref()?;
     let stage = session.stage();
     let answered = at.server_half().counts.data_segments > 0;
-    if !answered || stage >= Stage::ClientFinished || session.alerts.iter().any(|alert| !alert.encrypted) {
+    // In TLS 1.3 the client's Finished ends the handshake; before that the server's still has to come.
+    let over = if session.is_13() { Stage::ClientFinished } else { Stage::Complete };
+    if !answered || stage >= over || session.alerts.iter().any(|alert| !alert.encrypted) {
         return None;
     }
-    if session.gapped.iter().any(|gapped| *gapped) || session.foreign.iter().any(Option::is_some) {
+    if (session.gapped.iter().any(|gapped| *gapped) && !lost_on_the_way(at)) || session.foreign.iter().any(Option::is_some) {
         return None;
     }
     let last = [at.client_half().last_data, at.server_half().last_data].into_iter().flatten().max()?;
-    let end = end(at);
+    let end = first_close(at);
     let waited = end.map_or(at.until, |end| end.time).since(last.time);
     // The server cuts in the middle: no waiting is needed. A client that leaves at once refused, or changed its mind.
     let server_cut = at.server_half().fin.map(|fin| fin.at).or(at.server_half().reset.map(|rst| rst.at));
@@ -32,7 +34,7 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if waited < 5 * SECOND && !by_server {
         return None;
     }
-    let waits = if stage >= Stage::ServerFlight { ToServer } else { ToClient };
+    let waits = if stage == Stage::ServerFlight { ToServer } else { ToClient };
     let mut finding = at.finding(&CLASS).seen(hello.at, "client-hello").failing();
     finding = finding.seen_if(session.server_hello.as_ref().map(|hello| hello.at), "server-hello").seen(last, "last");
     finding = finding.seen_if(end, "close");
@@ -46,10 +48,10 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     )
 }
 
-/// The first FIN or RST of either side.
-fn end(at: &Episode<'_>) -> Option<Mark> {
-    let ends = at.connection.halves.iter().flat_map(|half| [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)]);
-    ends.flatten().min()
+/// The hole in the server's bytes is the path's, not the capture's: the client never acknowledged past it.
+fn lost_on_the_way(at: &Episode<'_>) -> bool {
+    let (client, server) = (&at.connection.streams[ToServer.index()], &at.connection.streams[ToClient.index()]);
+    client.missed_bytes == 0 && server.missed_bytes == 0 && !at.server_half().all_acked()
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {

@@ -24,7 +24,8 @@ fn hello_answered_in_clear(at: &Episode<'_>) -> Option<Finding> {
     if session.server_hello.is_some() || first.is_empty() || session.gapped[ToClient.index()] {
         return None;
     }
-    let finding = at.finding(&CLASS).seen(hello.at, "client-hello").seen(answer.at, "response").failing();
+    let answered = at.server_half().first_data.unwrap_or(answer.at);
+    let finding = at.finding(&CLASS).seen(hello.at, "client-hello").seen(answered, "response").failing();
     Some(
         finding
             .detail("sent", Value::Text("tls".to_owned()))

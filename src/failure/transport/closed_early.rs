@@ -2,9 +2,9 @@
 
 use crate::failure::application::exchange;
 use crate::failure::episode::Episode;
-use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
-use crate::time::MILLISECOND;
+use crate::time::{MILLISECOND, SECOND};
 
 /// `transport.closed-early`
 pub static CLASS: Class =
@@ -27,8 +27,13 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
             let dropped = web.adverse.iter().find(|exchange| exchange.unanswered() && exchange.sure);
             exchange::finding(at, &CLASS, open.or(dropped)?)
         }
-        None if server.counts.data_segments == 0 && client.counts.data_segments > 0 => {
-            at.finding(&CLASS).seen_if(client.last_data, "request")
+        // What is asked in a protocol that is not read here may want no answer: only a whole, short flow is told.
+        None if server.counts.data_segments == 0
+            && client.counts.data_segments > 0
+            && at.connection.syns.count > 0
+            && client.last_data.is_some_and(|asked| fin.at.time.since(asked.time) < 30 * SECOND) =>
+        {
+            at.finding(&CLASS).seen_if(client.last_data, "request").at_most(70, UNREAD)
         }
         None => return None,
     };
@@ -38,6 +43,9 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     }
     Some(finding.seen(fin.at, "fin").failing())
 }
+
+const UNREAD: Text =
+    Text { en: "the protocol is not read: the client may have wanted no answer", zh: "未解析该协议：客户端可能并不需要应答" };
 
 /// Position after the last byte of the request.
 fn request_end(at: &Episode<'_>) -> Option<u64> {

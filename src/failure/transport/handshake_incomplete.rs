@@ -74,6 +74,12 @@ fn acknowledged_in_vain(at: &Episode<'_>) -> Option<Finding> {
     if accepted || server.fin.is_some() {
         return None;
     }
+    // A server that defers accepting until data comes (TCP_DEFER_ACCEPT) repeats its SYN-ACK once, half a minute later,
+    // to a spare connection.
+    let spoke = client.counts.data_segments > 0;
+    if !spoke && first.time.since(ack.time) >= 5 * SECOND {
+        return None;
+    }
     let twice = again.count >= 2 || at.until.since(first.time) >= 3 * SECOND;
     if !twice {
         return None;

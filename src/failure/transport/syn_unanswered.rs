@@ -27,7 +27,9 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         before = retry;
     }
     let proven = apart >= 900 * MILLISECOND;
-    if connection.syns.count < 2 && !at.waited(syn, 3 * SECOND) {
+    // Copies of one SYN within a moment are no retry.
+    let retried = last.time.since(syn.time) >= 200 * MILLISECOND;
+    if !retried && !at.waited(syn, 3 * SECOND) {
         return None;
     }
     let mut finding = at.finding(&CLASS).seen(syn, "syn").failing();

@@ -123,6 +123,7 @@ impl Session {
                 if self.sizes[index].len() < SIZES_MAX {
                     self.sizes[index].push((size, at));
                 }
+                self.turn(from, size, at);
             }
             _ => {}
         }

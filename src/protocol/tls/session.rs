@@ -6,6 +6,7 @@ use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
 use crate::protocol::tls::hello::{ClientHello, ServerHello};
 use crate::protocol::tls::reader::Side;
+use crate::time::{Nanos, SECOND};
 
 /// Encrypted records whose sizes are kept of each side, until the handshake is over.
 pub const SIZES_MAX: usize = 16;
@@ -59,6 +60,87 @@ pub struct Data {
     pub last_len: u16,
 }
 
+/// Records of one size that a TLS 1.3 server sends right after the handshake: session tickets (RFC 8446 4.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tickets {
+    size: u16,
+    count: u32,
+    last: Mark,
+}
+
+/// Who spoke last with application data, and the longest wait for an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turns {
+    /// The client's last record that nothing has answered yet: its frame and size.
+    asked: Option<(Mark, u16)>,
+    /// The same as it stood before a record that may be a ticket or an answer.
+    tickets: Option<Tickets>,
+    /// The server said something that is no ticket since the handshake.
+    spoke: bool,
+    /// The longest wait: the last record of what was asked, and the first of what answered it.
+    pub slowest: Option<(Mark, Mark)>,
+    /// Waits of three seconds and more.
+    pub slow: u32,
+}
+
+/// Tickets follow the client's Finished within this; the second may wait for a delayed ACK.
+const TICKETS_WITHIN: Nanos = SECOND;
+/// Tickets that a server sends at once: OpenSSL two, others up to four.
+const TICKETS_MAX: u32 = 4;
+/// A client's record shorter than this is no question (HTTP/2 settings, pings, window updates).
+const QUESTION_MIN: u16 = 60;
+/// A wait longer than this is worth a count.
+const SLOW: Nanos = 3 * SECOND;
+
+impl Turns {
+    fn client(&mut self, at: Mark, size: u16) {
+        self.asked = Some((at, size));
+    }
+
+    /// A record of the server; `finished` is the client's Finished where tickets may follow it.
+    fn server(&mut self, at: Mark, size: u16, finished: Option<Mark>) {
+        if let Some(finished) = finished.filter(|_| !self.spoke) {
+            let soon = at.time.since(finished.time) <= TICKETS_WITHIN;
+            match &mut self.tickets {
+                None if soon => {
+                    self.tickets = Some(Tickets { size, count: 1, last: at });
+                    return;
+                }
+                Some(tickets) if soon && tickets.size == size && tickets.count < TICKETS_MAX => {
+                    tickets.count += 1;
+                    tickets.last = at;
+                    return;
+                }
+                // One record alone may have been the answer: then this one only goes on with it.
+                Some(tickets) if tickets.count == 1 => self.answered(),
+                _ => {}
+            }
+        }
+        self.spoke = true;
+        let Some((asked, _)) = self.asked.take() else { return };
+        let waited = at.time.since(asked.time);
+        self.slow += u32::from(waited > SLOW);
+        if self.slowest.is_none_or(|(from, to)| waited > to.time.since(from.time)) {
+            self.slowest = Some((asked, at));
+        }
+    }
+
+    fn answered(&mut self) {
+        let first = self.tickets.map(|tickets| tickets.last);
+        if self.asked.is_some_and(|(asked, _)| first.is_some_and(|first| first > asked)) {
+            self.asked = None;
+        }
+    }
+
+    /// What the client asked last, if nothing came after it but what can only be tickets: two records or more of one
+    /// size. A single record may be the answer, so nothing is said then.
+    fn open(&self) -> Option<(Mark, u16)> {
+        let asked = self.asked?;
+        let lone = self.tickets.is_some_and(|tickets| tickets.count == 1 && tickets.last > asked.0);
+        (!lone || self.spoke).then_some(asked)
+    }
+}
+
 /// One connection. Owned; a finished handshake keeps its hellos and sizes, about 1 KiB.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -88,6 +170,8 @@ pub struct Session {
     pub sizes: [Vec<(u16, Mark)>; 2],
     /// Application data of each side; in TLS 1.3 the encrypted handshake is among it.
     pub data: [Data; 2],
+    /// Questions and answers in the tunnel.
+    pub turns: Turns,
     /// First bytes that are no TLS, of each side.
     pub foreign: [Option<Seen<Vec<u8>>>; 2],
     /// Bytes of each side were lost to the capture.
@@ -214,6 +298,34 @@ impl Session {
     /// The fatal alert of a side that was sent in clear.
     pub fn fatal(&self, from: Direction) -> Option<&Alert> {
         self.alerts.iter().find(|alert| alert.from == from && !alert.encrypted && is_fatal(alert))
+    }
+
+    /// The server had greeted in another protocol before the client said hello at `at`.
+    pub fn greeted(&mut self, greeting: &[u8], at: Mark) {
+        self.foreign[ToClient.index()] = Some(Seen { value: greeting.to_vec(), at });
+    }
+
+    /// The client's last application record that the server has not answered: its frame and size.
+    pub fn unanswered(&self) -> Option<(Mark, u16)> {
+        self.turns.open()
+    }
+
+    /// An application data record passed; the handshake's own encrypted records of TLS 1.3 are no turns.
+    pub(super) fn turn(&mut self, from: Direction, size: u16, at: Mark) {
+        let finished = if self.is_13() { self.finished_13() } else { None };
+        match from {
+            ToServer if size >= QUESTION_MIN && (!self.is_13() || finished.is_some_and(|own| self.after(own, at))) => {
+                self.turns.client(at, size);
+            }
+            ToClient if !self.is_13() => self.turns.server(at, size, None),
+            ToClient if finished.is_some() && !is_alert_size(size) => self.turns.server(at, size, finished),
+            _ => {}
+        }
+    }
+
+    /// Is the record at `at` another one than the client's Finished? Both may stand in one frame.
+    fn after(&self, finished: Mark, at: Mark) -> bool {
+        at > finished || self.sizes[ToServer.index()].iter().filter(|(size, _)| *size >= 40).count() > 1
     }
 
     pub(super) fn alert(&mut self, alert: Alert) {

@@ -290,8 +290,10 @@ impl Try<'_> {
         if self.outcome() == Outcome::Resolved || self.tcp53.is_some() {
             return false;
         }
-        let asked_a = self.lookups.iter().any(|lookup| lookup.kind == kind::A);
-        let (before, after) = if asked_a {
+        // An AAAA that failed earlier does not widen the try: the name may have resolved before A was asked again.
+        let asked_a = self.lookups.iter().filter(|lookup| lookup.kind == kind::A).map(|lookup| lookup.first().time).min();
+        let first = asked_a.unwrap_or(first);
+        let (before, after) = if asked_a.is_some() {
             (0, OTHER_FAMILY)
         } else {
             (OTHER_FAMILY, OTHER_FORM)

@@ -12,6 +12,8 @@ pub(super) enum Signed {
     Yes,
     /// It did not.
     No,
+    /// MD5 or MD2, which no library verifies any more: names and key identifiers have to do. The weakness is told.
+    Assumed,
     /// Nothing here verifies this algorithm.
     Unknown(&'static str),
 }
@@ -32,6 +34,9 @@ pub(super) fn signed_by(certificate: &Certificate, spki: &[u8]) -> Signed {
         .unwrap_or_default();
     if certificate.signature_oid.starts_with("1.2.156.10197") || curve == "1.2.156.10197.1.301" {
         return Signed::Unknown("sm2");
+    }
+    if matches!(certificate.signature_oid.as_str(), "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.2") && kind == RSA {
+        return Signed::Assumed;
     }
     let algorithms = algorithms(&certificate.signature_oid, &kind, &curve);
     if algorithms.is_empty() {

@@ -63,12 +63,14 @@ impl Known {
                 continue;
             }
             match signed_by(&child, &parent.spki) {
-                Signed::Yes if other == place => {
+                Signed::Yes | Signed::Assumed if other == place => {
                     if let Some(own) = self.own.get_mut(place) {
                         *own = true;
                     }
                 }
                 Signed::Yes => issuers.push(other),
+                Signed::Assumed if keys_agree(&child, parent) => issuers.push(other),
+                Signed::Assumed => {}
                 Signed::No => broken |= other != place && keys_agree(&child, parent),
                 Signed::Unknown(reason) => unknown = Some(reason),
             }
@@ -76,10 +78,11 @@ impl Known {
         let mut anchored = store.holds(&child);
         for key in store.keys_of(&child.issuer_der) {
             match signed_by(&child, &key) {
-                Signed::Yes => anchored = true,
+                Signed::Yes | Signed::Assumed => anchored = true,
                 Signed::Unknown(reason) => unknown = Some(reason),
-                // The same name with another key: an anchor that is not the issuer.
-                Signed::No => {}
+                // The anchor's key made the identifier that the child names, so it is the issuer, and the signature is
+                // wrong. Else the same name with another key: an anchor that is not the issuer.
+                Signed::No => broken |= child.authority_key.as_deref().is_some_and(|wanted| key_id(&key) == wanted),
             }
         }
         let set = |list: &mut Vec<bool>, value: bool| {
@@ -123,6 +126,14 @@ impl Known {
         found.sort_by_key(|(path, anchored)| (!anchored, path.len()));
         found
     }
+}
+
+/// The key identifier that nearly every authority uses: SHA-1 of the key's bits (RFC 5280 4.2.1.2, method 1).
+fn key_id(spki: &[u8]) -> Vec<u8> {
+    use x509_parser::prelude::FromDer as _;
+    let bits = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki).map(|(_, read)| read.subject_public_key.data);
+    let hash = |bits: &[u8]| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bits);
+    bits.map(|bits| hash(&bits).as_ref().to_vec()).unwrap_or_default()
 }
 
 /// Where both name the issuer's key, do they name the same one?

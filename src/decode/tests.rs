@@ -1,0 +1,1 @@
+//! What decoding promises, checked on bytes.
