@@ -18,6 +18,7 @@ use hashbrown::{HashMap, HashSet};
 
 pub use self::claims::{Conflict, ConflictKind};
 pub use self::requests::Outage;
+pub use self::vantage::Sight;
 use self::claims::{Claim, Claims, Kind};
 use self::requests::{Request, Requests};
 use self::vantage::Vantage;
@@ -232,10 +233,10 @@ impl Neighbours {
         self.claims.conflicts()
     }
 
-    /// Would an answer to `asker` have been seen? Frames to its MAC are in the capture, and not only because the
-    /// capture was taken at one other host that it talks to.
-    pub fn sees_unicast_to(&self, asker: (Mac, IpAddr), target: IpAddr) -> bool {
-        self.vantage.sees(asker, (self.claims.holder(target), target))
+    /// Would an answer of `target` to `asker` have been seen? Frames to the asker's MAC are in the capture, and not
+    /// only because the capture was taken at one other host that it talks to.
+    pub fn sight(&self, asker: (Mac, IpAddr), target: IpAddr) -> Sight {
+        self.vantage.sight(asker, (self.claims.holder(target), target))
     }
 
     /// Did `address` send or get an IP packet up to `time`?

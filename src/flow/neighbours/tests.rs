@@ -225,11 +225,14 @@ fn memory_of_requests_is_bounded() {
 fn answers_to_a_host_that_gets_frames_here_would_be_seen() {
     let mut link = Link::default();
     let (client, server) = (IpAddr::V4(v4(15)), IpAddr::from([203, 0, 113, 20]));
-    assert!(!link.seen.sees_unicast_to((CLIENT, client), v4(1).into()));
+    let sight = |link: &Link| link.seen.sight((CLIENT, client), v4(1).into());
+    assert_eq!(sight(&link), Sight::None);
     link.segment(0, (CLIENT, client), (A, server));
-    assert!(!link.seen.sees_unicast_to((CLIENT, client), v4(1).into()));
+    assert_eq!(sight(&link), Sight::None);
     link.segment(0, (A, server), (CLIENT, client));
-    assert!(link.seen.sees_unicast_to((CLIENT, client), v4(1).into()));
+    assert_eq!(sight(&link), Sight::OfTwo);
+    link.segment(1, (CLIENT, client), (B, v4(20).into()));
+    assert_eq!(sight(&link), Sight::Full);
 }
 
 #[test]
@@ -238,12 +241,27 @@ fn a_third_host_that_talks_to_the_asker_does_not_see_its_other_answers() {
     let (client, third, more) = (IpAddr::V4(v4(15)), IpAddr::V4(v4(30)), IpAddr::V4(v4(31)));
     link.segment(0, (OTHER, third), (CLIENT, client)).segment(1, (CLIENT, client), (OTHER, third));
     link.segment(1, (OTHER, third), (B, more));
-    assert!(!link.seen.sees_unicast_to((CLIENT, client), v4(99).into()));
-    // What it asks of the third host itself would be seen.
-    assert!(link.seen.sees_unicast_to((OTHER, third), v4(99).into()));
+    assert_eq!(link.seen.sight((CLIENT, client), v4(99).into()), Sight::None);
+    // What it asks itself, and what others ask it, would be seen answered.
+    assert_eq!(link.seen.sight((OTHER, third), v4(99).into()), Sight::Full);
+    link.announce(2, (OTHER, 30));
+    assert_eq!(link.seen.sight((CLIENT, client), third), Sight::Full);
     // A frame between two others: a mirror port sees everybody.
     link.segment(2, (A, v4(40).into()), (CLIENT, client));
-    assert!(link.seen.sees_unicast_to((CLIENT, client), v4(99).into()));
+    assert_eq!(link.seen.sight((CLIENT, client), v4(99).into()), Sight::Full);
+}
+
+#[test]
+fn without_destinations_in_the_link_header_addresses_stand_for_hosts() {
+    let mut link = Link::default();
+    let (client, server) = (IpAddr::V4(v4(15)), IpAddr::from([203, 0, 113, 20]));
+    let cooked = |source| LinkFacts { source: Some(source), ..LinkFacts::default() };
+    for (from, to, mac) in [(client, server, CLIENT), (server, client, A), (client, v4(20).into(), CLIENT)] {
+        let at = link.mark(0);
+        link.seen.on_host(&ip(from, to, 64), &cooked(mac), at, 0);
+    }
+    assert_eq!(link.seen.sight((CLIENT, client), v4(1).into()), Sight::Full);
+    assert_eq!(link.seen.sight((OTHER, v4(16).into()), v4(1).into()), Sight::None);
 }
 
 #[test]
