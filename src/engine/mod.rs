@@ -218,7 +218,9 @@ impl Engine {
             (Body::Icmp(message), Some(ip)) => {
                 self.note_heard(ip, item.at);
                 self.on_icmp(message, ip, item, order);
-                if message.neighbour.is_some() {
+                self.note_host(packet, ip, item);
+                // Neighbour discovery, and the routers that announce themselves (RFC 4861 4.2).
+                if packet.link.tunnel == 0 && (message.neighbour.is_some() || (message.v6 && message.kind == 134)) {
                     self.neighbours.on_packet(packet, item.at, item.interface);
                 }
             }
