@@ -130,12 +130,7 @@ impl Page {
         if blocks.is_empty() {
             return;
         }
-        let heading = if told.report.summary.attempts.failed > 0 {
-            words::FINDINGS
-        } else {
-            words::WARNINGS
-        };
-        self.heading(heading);
+        self.heading(words::findings(told));
         for (number, block) in blocks.iter().enumerate() {
             if number > 0 {
                 self.text.push('\n');
@@ -166,13 +161,8 @@ impl Page {
             self.text.push_str(&" ".repeat(columns(severity)));
         }
         self.line(&code, Style::Dim);
-        let seen = if block.count > 1 && block.clients.len() > 1 {
-            words::EXAMPLE
-        } else {
-            words::SEEN
-        };
         let list =
-            |codes: &[&str]| (!codes.is_empty()).then(|| codes.join(words::comma(self.lang)));
+            |codes: &[&str]| (!codes.is_empty()).then(|| codes.join(words::enumeration(self.lang)));
         let items = [
             (words::ENDPOINT, words::place(block, self.lang)),
             (
@@ -180,13 +170,13 @@ impl Page {
                 Some(words::times(block, &self.clock, self.lang)),
             ),
             (words::CLIENTS, words::clients(block, self.lang)),
-            (seen, Some(finding.summary.clone())),
+            (words::seen(block), Some(finding.summary.clone())),
             (words::CERTAINTY, words::certainty(block, self.lang)),
             (words::CONSEQUENCES, list(&block.consequences)),
             (words::ALSO, list(&block.also)),
             (words::FRAMES, words::frames(block, self.lang)),
             (words::FILTER, block.filter()),
-            (words::REMEDY, Some(finding.remedy.to_owned())),
+            (words::REMEDY, Some(finding.remedy.replace("**", ""))),
         ];
         for (label, value) in items {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -199,7 +189,7 @@ impl Page {
     fn item(&mut self, label: Text, value: &str) {
         let indent = match self.lang {
             Lang::En => 13,
-            Lang::Zh => 10,
+            Lang::Zh => 12,
         };
         let label = left(&format!("  {}", label.of(self.lang)), indent);
         for (number, line) in wrap(&safe(value), self.width.saturating_sub(indent))

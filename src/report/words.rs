@@ -1,10 +1,10 @@
 //! Headings, labels and sentences of the report in both languages, shared by text and Markdown.
 
 use crate::failure::{Lang, Text};
-use crate::report::Told;
 use crate::report::clock::{Clock, duration};
 use crate::report::schema::{Attempts, Endpoint, Latency};
 use crate::report::story::Block;
+use crate::report::{Settings, Told};
 
 const fn text(en: &'static str, zh: &'static str) -> Text {
     Text { en, zh }
@@ -12,7 +12,7 @@ const fn text(en: &'static str, zh: &'static str) -> Text {
 
 pub(super) const AT_A_GLANCE: Text = text("At a glance", "概览");
 pub(super) const FINDINGS: Text = text("What failed", "诊断结论");
-pub(super) const WARNINGS: Text = text("Findings", "诊断结论");
+pub(super) const FINDINGS_ONLY: Text = text("Findings", "诊断结论");
 pub(super) const ENDPOINTS: Text = text("Endpoints", "影响范围（按端点）");
 pub(super) const ALSO_SEEN: Text = text("Also seen", "其他提示");
 pub(super) const UNJUDGED: Text = text("Could not be judged", "无法判断");
@@ -24,11 +24,11 @@ pub(super) const CLIENTS: Text = text("clients", "客户端");
 pub(super) const SEEN: Text = text("seen", "现象");
 pub(super) const EXAMPLE: Text = text("example", "示例");
 pub(super) const CERTAINTY: Text = text("certainty", "置信度");
-pub(super) const FRAMES: Text = text("frames", "证据");
-pub(super) const FILTER: Text = text("filter", "过滤式");
-pub(super) const REMEDY: Text = text("do first", "处置");
+pub(super) const FRAMES: Text = text("frames", "证据帧");
+pub(super) const FILTER: Text = text("filter", "显示过滤");
+pub(super) const REMEDY: Text = text("do first", "处置建议");
 pub(super) const CONSEQUENCES: Text = text("then", "后果");
-pub(super) const ALSO: Text = text("also fits", "亦符合");
+pub(super) const ALSO: Text = text("also fits", "同时符合");
 pub(super) const INCOMPLETE: Text = text("not read to its end, or not everywhere", "未能完整读取");
 
 /// Heads of the endpoint table.
@@ -42,6 +42,15 @@ pub(super) const COLUMNS: [Text; 9] = [
     text("connect", "建连"),
     text("TLS", "TLS"),
     text("1st byte", "首字节"),
+];
+
+/// Heads of the overview in Markdown.
+pub(super) const GLANCE: [Text; 5] = [
+    text("severity", "等级"),
+    text("count", "次数"),
+    text("what", "故障"),
+    ENDPOINT,
+    text("code", "代码"),
 ];
 
 /// What the columns of the endpoint table mean.
@@ -68,6 +77,36 @@ pub(super) fn severity(word: &str, lang: Lang) -> &'static str {
         (_, Lang::En) => "INFO",
         (_, Lang::Zh) => "提示",
     }
+}
+
+/// The heading of the findings.
+pub(super) const fn findings(told: &Told) -> Text {
+    if told.report.summary.attempts.failed > 0 {
+        FINDINGS
+    } else {
+        FINDINGS_ONLY
+    }
+}
+
+/// The label of the summary: of several findings, it speaks of the first.
+pub(super) const fn seen(block: &Block<'_>) -> Text {
+    if block.findings > 1 { EXAMPLE } else { SEEN }
+}
+
+/// Something in the report was masked.
+pub(super) fn masks(told: &Told, settings: &Settings) -> bool {
+    let masked = |text: &str| text.contains("***");
+    settings.redact
+        && (told
+            .report
+            .findings
+            .iter()
+            .any(|finding| masked(&finding.summary))
+            || told
+                .report
+                .captures
+                .iter()
+                .any(|capture| capture.notes.iter().any(|note| masked(note))))
 }
 
 /// The one sentence that comes first.
@@ -217,7 +256,7 @@ pub(super) fn clients(block: &Block<'_>, lang: Lang) -> Option<String> {
         })
         .collect();
     let more = block.clients_total.saturating_sub(listed.len() as u64);
-    let (total, list) = (number(block.clients_total), listed.join(comma(lang)));
+    let (total, list) = (number(block.clients_total), listed.join(enumeration(lang)));
     Some(match (more, lang) {
         (0, Lang::En) => format!("{total}: {list}"),
         (0, Lang::Zh) => format!("{total} 个：{list}"),
@@ -381,7 +420,15 @@ pub(super) fn more(count: usize, lang: Lang) -> String {
     }
 }
 
-/// What stands between items of a list.
+/// What stands between names of one kind.
+pub(super) const fn enumeration(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => ", ",
+        Lang::Zh => "、",
+    }
+}
+
+/// What stands between parts of a sentence.
 pub(super) const fn comma(lang: Lang) -> &'static str {
     match lang {
         Lang::En => ", ",
