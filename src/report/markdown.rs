@@ -43,7 +43,7 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     if words::masks(told, settings) {
         page.push_str(&format!("\n{}\n", plain(words::MASKED.of(lang))));
     }
-    page
+    page.replace("\n\n\n", "\n\n")
 }
 
 fn heading(text: Text, lang: Lang) -> String {

@@ -13,6 +13,8 @@ pub mod redact;
 pub mod schema;
 mod story;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod told;
 mod unjudged;

@@ -263,7 +263,13 @@ impl Page {
                 .push_str(&" ".repeat(columns(&name) - columns(name.trim_end())));
         }
         let failed = of.is_some_and(|endpoint| endpoint.attempts.failed > 0);
+        let mut free = self.width.saturating_sub(room);
         for (place, (figure, width)) in figures.iter().zip(widths).enumerate() {
+            // What does not fit even below the name is left to wider terminals and other formats.
+            let Some(left) = free.checked_sub(width + 2) else {
+                break;
+            };
+            free = left;
             let style = if place == 1 && failed {
                 Style::Error
             } else {

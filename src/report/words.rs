@@ -131,14 +131,24 @@ pub(super) fn headline(told: &Told, lang: Lang) -> String {
             format!("Nothing was seen to fail, but none of {all_text} attempts could be decided")
         }
         (Lang::Zh, _, 0, 0) => format!("未见失败，但 {all_text} 次访问尝试均无法判定"),
-        (Lang::En, _, 0, _) => format!(
-            "Nothing failed: {} of {all_text} attempts reached their service",
-            number(decided)
-        ),
-        (Lang::Zh, _, 0, _) => format!(
-            "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端",
-            number(decided)
-        ),
+        (Lang::En, _, 0, _) if undetermined == 0 => {
+            format!("Nothing failed: all {all_text} attempts reached their service")
+        }
+        (Lang::Zh, _, 0, _) if undetermined == 0 => {
+            format!("未发现失败：{all_text} 次访问尝试全部到达服务端")
+        }
+        (Lang::En, _, 0, _) => {
+            format!(
+                "Nothing failed: {} of {all_text} attempts reached their service, the others were left open",
+                number(decided)
+            )
+        }
+        (Lang::Zh, _, 0, _) => {
+            format!(
+                "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端，其余无法判定",
+                number(decided)
+            )
+        }
         (Lang::En, ..) => {
             format!("{failed_text} of {all_text} attempts failed, availability {share}")
         }
