@@ -144,6 +144,7 @@ pub(super) fn raw(bytes: &[u8], around: Around) -> Packet<'_> {
 pub(super) fn ppp(bytes: &[u8], around: Around) -> Packet<'_> {
     let bytes = match (bytes.first(), bytes.get(1)) {
         (Some(0xff), Some(0x03)) => after(bytes, 2),
+        (Some(0xff), None) => return broken(&around, "ppp", StopReason::Cut),
         (Some(0x0f | 0x8f), _) => return cisco_hdlc(bytes, around),
         _ => bytes,
     };
