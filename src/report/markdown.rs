@@ -5,7 +5,7 @@ use crate::failure::{Lang, Text};
 use crate::report::clock::Clock;
 use crate::report::layout::safe;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, unjudged, words};
+use crate::report::{Settings, Told, balance, unjudged, words};
 
 /// The report.
 pub fn write(told: &Told, settings: &Settings) -> String {
@@ -122,25 +122,22 @@ fn block(block: &Block<'_>, clock: &Clock, lang: Lang) -> String {
 }
 
 fn endpoints(told: &Told, lang: Lang) -> String {
-    let (listed, omitted) = words::endpoints(told);
+    let (listed, omitted) = balance::listed(told);
     if listed.is_empty() {
         return String::new();
     }
-    let heads = words::COLUMNS.map(|head| head.of(lang));
+    let heads = balance::COLUMNS.map(|head| head.of(lang));
     let rows = listed.iter().map(|endpoint| {
-        let [name, figures @ ..] = words::cells(endpoint, lang);
+        let [name, figures @ ..] = balance::cells(endpoint, lang);
         std::iter::once(code(&name))
             .chain(figures.iter().map(|figure| plain(figure)))
             .collect()
     });
     let mut text = heading(words::ENDPOINTS, lang) + &table(&heads, rows, 1);
     if omitted > 0 {
-        text.push_str(&format!(
-            "\n{}\n",
-            plain(&words::further_endpoints(omitted, lang))
-        ));
+        text.push_str(&format!("\n{}\n", plain(&balance::further(omitted, lang))));
     }
-    text + &format!("\n{}\n", plain(words::LEGEND.of(lang)))
+    text + &format!("\n{}\n", plain(balance::LEGEND.of(lang)))
 }
 
 fn brief_item(block: &Block<'_>, lang: Lang) -> String {

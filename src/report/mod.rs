@@ -2,6 +2,7 @@
 //!
 //! Texts are made while writing. The same bytes with the same options give the same report, byte for byte.
 
+mod balance;
 mod clock;
 pub mod csv;
 pub mod id;

@@ -192,7 +192,8 @@ fn clients<'a>(findings: &[&'a Finding]) -> (Vec<(&'a str, u64)>, u64) {
 }
 
 fn certainty<'a>(findings: &[&'a Finding]) -> Vec<(f64, Option<&'a str>, u64)> {
-    let mut kinds: BTreeMap<(std::cmp::Reverse<u64>, Option<&str>), (f64, u64)> = BTreeMap::new();
+    type Kind<'a> = (std::cmp::Reverse<u64>, Option<&'a str>);
+    let mut kinds: BTreeMap<Kind<'_>, (f64, u64)> = BTreeMap::new();
     for finding in findings {
         // All that is sure is told alike.
         let sure = finding.confidence.min(0.9);

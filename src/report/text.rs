@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, unjudged, words};
+use crate::report::{Settings, Told, balance, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
@@ -207,15 +207,15 @@ impl Page {
     }
 
     fn endpoints(&mut self, told: &Told) {
-        let (listed, omitted) = words::endpoints(told);
+        let (listed, omitted) = balance::listed(told);
         if listed.is_empty() {
             return;
         }
         self.heading(words::ENDPOINTS);
-        let heads = words::COLUMNS.map(|head| head.of(self.lang).to_owned());
+        let heads = balance::COLUMNS.map(|head| head.of(self.lang).to_owned());
         let rows: Vec<[String; 9]> = listed
             .iter()
-            .map(|endpoint| words::cells(endpoint, self.lang).map(|cell| safe(&cell)))
+            .map(|endpoint| balance::cells(endpoint, self.lang).map(|cell| safe(&cell)))
             .collect();
         let mut widths = heads.clone().map(|head| columns(&head));
         for row in &rows {
@@ -233,9 +233,9 @@ impl Page {
             self.row(row, &figures, room, stacked, Some(endpoint));
         }
         if omitted > 0 {
-            self.dim(&words::further_endpoints(omitted, self.lang));
+            self.dim(&balance::further(omitted, self.lang));
         }
-        self.dim(words::LEGEND.of(self.lang));
+        self.dim(balance::LEGEND.of(self.lang));
     }
 
     fn row(
