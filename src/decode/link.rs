@@ -183,14 +183,19 @@ pub(super) fn pppoe(bytes: &[u8], around: Around) -> Packet<'_> {
         return broken(&around, "pppoe", StopReason::Unknown(code.into()));
     }
     let rest = after(bytes, 6);
-    // As with IP, 0 is a length that the card was to fill in.
+    if len == 0 {
+        // As with IP, the card was to fill it in.
+        return ppp(rest, around);
+    }
+    let len = usize::from(len);
+    let missing = len.saturating_sub(rest.len());
     ppp(
-        if len == 0 {
-            rest
-        } else {
-            upto(rest, len.into())
+        upto(rest, len),
+        Around {
+            missing,
+            trailer: 0,
+            ..around
         },
-        around,
     )
 }
 

@@ -10,9 +10,14 @@ const ADDRESSES: &str = "0000 c6336401 c6336402";
 
 /// Every way into a packet, with `SYN` or `SYN6` at the end.
 fn samples() -> Vec<(u16, Vec<u8>)> {
-    let within = |protocol: &str, header: &str| [OUTER, protocol, ADDRESSES, header].join(" ");
-    let udp = |port: &str, header: &str| within("11", &format!("c000 {port} 0000 0000 {header}"));
-    let ways: Vec<(u16, String, &str)> = vec![
+    let ways = links().into_iter().chain(tunnels());
+    ways.map(|(link, before, packet)| (link, hex(&[&before, packet])))
+        .collect()
+}
+
+fn links() -> Vec<(u16, String, &'static str)> {
+    let stamped = "00 00 1900 03000080 00000000 00000000 0000000000000000 00";
+    vec![
         (1, format!("{MACS} 0800"), SYN),
         (1, format!("{MACS} 8100 0064 88a8 0065 86dd"), SYN6),
         (1, format!("{MACS} 0038 aa aa 03 000000 0800"), SYN),
@@ -34,64 +39,31 @@ fn samples() -> Vec<(u16, Vec<u8>)> {
         (9, "ff03 0021".to_owned(), SYN),
         (104, "0f00 0800".to_owned(), SYN),
         (105, WIFI.to_owned(), SYN),
-        (
-            127,
-            format!("00 00 1900 03000080 00000000 00000000 0000000000000000 00 {WIFI}"),
-            SYN,
-        ),
+        (127, format!("{stamped} {WIFI}"), SYN),
         (119, format!("44000000 0c000000 00000000 {WIFI}"), SYN),
         (192, format!("00 00 0800 69000000 {WIFI}"), SYN),
-        (228, within("04", ""), SYN),
-        (
-            228,
-            within(
-                "33",
-                "04 04 0000 00000001 00000001 000000000000000000000000",
-            ),
-            SYN,
+    ]
+}
+
+fn tunnels() -> Vec<(u16, String, &'static str)> {
+    let within = |protocol: &str, header: &str| [OUTER, protocol, ADDRESSES, header].join(" ");
+    let udp = |port: &str, header: &str| within("11", &format!("c000 {port} 0000 0000 {header}"));
+    let mirror = "1000 22eb 00000009 2064 0005 0001e240 0000 0001 1122334455667788";
+    let options = "02 00 6558 00002a 00 0102030400000007";
+    let ways = [
+        within("04", ""),
+        within(
+            "33",
+            "04 04 0000 00000001 00000001 000000000000000000000000",
         ),
-        (
-            228,
-            within("2f", "b000 0800 abcd0000 00000063 00000001"),
-            SYN,
-        ),
-        (
-            228,
-            within(
-                "2f",
-                &format!(
-                    "1000 22eb 00000009 2064 0005 0001e240 0000 0001 1122334455667788 {MACS} 0800"
-                ),
-            ),
-            SYN,
-        ),
-        (
-            228,
-            within("2f", "3081 880b 0034 0007 00000001 00000000 ff03 0021"),
-            SYN,
-        ),
-        (
-            228,
-            udp("12b5", &format!("0800 0000 00002a00 {MACS} 0800")),
-            SYN,
-        ),
-        (
-            228,
-            udp(
-                "17c1",
-                &format!("02 00 6558 00002a 00 0102030400000007 {MACS} 0800"),
-            ),
-            SYN,
-        ),
-        (
-            228,
-            udp("0868", "34 ff 0038 00000007 0000 00 85 01 1001 00"),
-            SYN,
-        ),
+        within("2f", "b000 0800 abcd0000 00000063 00000001"),
+        within("2f", &format!("{mirror} {MACS} 0800")),
+        within("2f", "3081 880b 0034 0007 00000001 00000000 ff03 0021"),
+        udp("12b5", &format!("0800 0000 00002a00 {MACS} 0800")),
+        udp("17c1", &format!("{options} {MACS} 0800")),
+        udp("0868", "34 ff 0038 00000007 0000 00 85 01 1001 00"),
     ];
-    ways.iter()
-        .map(|(link, before, packet)| (*link, hex(&[before, packet])))
-        .collect()
+    ways.into_iter().map(|before| (228, before, SYN)).collect()
 }
 
 #[test]
