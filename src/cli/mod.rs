@@ -96,6 +96,9 @@ pub(crate) struct Common {
     /// Exit with 1 if a finding is at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<SeverityArg>,
+    /// Mask taxpayer ids, invoice numbers and phones; credentials are masked always
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    pub redact: SwitchArg,
     /// Print run figures on standard error
     #[arg(long)]
     pub stats: bool,
@@ -135,6 +138,12 @@ pub(crate) enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SwitchArg {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -203,11 +203,11 @@ impl Engine {
                         clock: item.clock,
                     }));
                 }
-                self.neighbours.on_host(ip.source, packet.link.source, item.at);
+                self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
             }
             (Body::Udp(datagram), Some(ip)) => {
                 self.note_heard(ip, item.at);
-                self.neighbours.on_host(ip.source, packet.link.source, item.at);
+                self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
                 let ports = (datagram.source_port, datagram.destination_port);
                 if dns::looks_like(datagram.payload, ports)
                     && let Some(message) = dns::parse(datagram.payload)

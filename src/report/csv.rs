@@ -9,10 +9,19 @@ pub fn findings(told: &Told) -> String {
     );
     for finding in &told.report.findings {
         let address = |end: &Option<crate::report::schema::End>| {
-            end.as_ref().and_then(|end| end.ip.clone()).unwrap_or_default()
+            end.as_ref()
+                .and_then(|end| end.ip.clone())
+                .unwrap_or_default()
         };
-        let frames: Vec<String> = finding.evidence.iter().map(|seen| seen.frame.to_string()).collect();
-        let file = finding.evidence.first().map_or("", |seen| seen.file.as_str());
+        let frames: Vec<String> = finding
+            .evidence
+            .iter()
+            .map(|seen| seen.frame.to_string())
+            .collect();
+        let file = finding
+            .evidence
+            .first()
+            .map_or("", |seen| seen.file.as_str());
         let cells = [
             finding.id.clone(),
             finding.code.to_owned(),
@@ -40,8 +49,16 @@ pub fn findings(told: &Told) -> String {
 /// captures are not ours, so those are preceded by a quote.
 pub(crate) fn quote(cell: &str) -> String {
     let formula = cell.starts_with(['=', '+', '-', '@', '\t']);
-    let safe = if formula { format!("'{cell}") } else { cell.to_owned() };
-    if safe.contains([',', '"', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+    let safe = if formula {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    };
+    if safe.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", safe.replace('"', "\"\""))
+    } else {
+        safe
+    }
 }
 
 #[cfg(test)]

@@ -206,7 +206,8 @@ impl Connection {
     pub fn finish(&mut self, sink: Sink<'_>) {
         let Some((_, last)) = self.span else { return };
         for from in [ToServer, ToClient] {
-            self.streams[from.index()].finish(last, &mut |chunk, at| sink(from, chunk, at));
+            let acked = self.halves[from.index()].acked;
+            self.streams[from.index()].finish(acked, last, &mut |chunk, at| sink(from, chunk, at));
         }
     }
 
