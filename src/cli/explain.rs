@@ -61,18 +61,34 @@ fn tell(row: &ClientCode, lang: Lang) -> String {
 }
 
 fn unknown(wanted: &str) -> String {
-    let tail = wanted.rsplit('.').next().unwrap_or(wanted).to_ascii_lowercase().replace('_', "-");
-    let near: Vec<&str> = classes::ALL
-        .iter()
-        .map(|class| class.code)
-        .filter(|code| !tail.is_empty() && code.contains(&tail))
-        .take(3)
-        .collect();
+    let meant = wanted.to_ascii_lowercase().replace('_', "-");
+    let tail = |code: &str| code.rsplit('.').next().map(str::to_owned).unwrap_or_default();
+    let asked = tail(&meant);
+    let codes = || classes::ALL.iter().map(|class| class.code);
+    let mut near: Vec<&str> = codes().filter(|code| !asked.is_empty() && code.contains(&asked)).take(3).collect();
+    if near.is_empty() && asked.len() > 4 {
+        near = codes().filter(|code| edits(&asked, &tail(code)) <= 2).take(3).collect();
+    }
     if near.is_empty() {
         format!("explain: no code `{wanted}`; `wirefault explain --list` lists all")
     } else {
         format!("explain: no code `{wanted}`; did you mean {}?", near.join(", "))
     }
+}
+
+/// How many letters to add, drop or change (Levenshtein), one row of the table at a time.
+fn edits(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.bytes().enumerate() {
+        let mut last = line + 1;
+        let mut next = vec![last];
+        for ((above, diagonal), wanted) in row.iter().skip(1).zip(&row).zip(other.bytes()) {
+            last = (diagonal + usize::from(letter != wanted)).min(above + 1).min(last + 1);
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -100,6 +116,8 @@ mod tests {
     fn a_near_miss_is_offered() {
         let offered = "explain: no code `syn_refused`; did you mean transport.syn-refused?";
         assert_eq!(unknown("syn_refused"), offered);
+        let offered = "explain: no code `security.cert-expird`; did you mean security.cert-expired?";
+        assert_eq!(unknown("security.cert-expird"), offered);
         assert_eq!(unknown("12"), "explain: no code `12`; `wirefault explain --list` lists all");
     }
 }
