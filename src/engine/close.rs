@@ -39,6 +39,16 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     for (reason, count) in told.unjudged.drain() {
         *unjudged.entry(reason.to_owned()).or_default() += count;
     }
+    for (reason, count) in [
+        ("fragments-incomplete", engine.fragments.incomplete()),
+        ("neighbours-omitted", engine.neighbours.omitted()),
+        ("lookups-evicted", engine.lookups.counts.evicted + engine.lookups.counts.omitted),
+        ("names-forgotten", engine.names.forgotten),
+    ] {
+        if count > 0 {
+            unjudged.insert(reason.to_owned(), count);
+        }
+    }
     let names = &engine.names;
     let mut findings = std::mem::take(&mut told.findings);
     for finding in &mut findings {

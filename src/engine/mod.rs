@@ -203,11 +203,11 @@ impl Engine {
                         clock: item.clock,
                     }));
                 }
-                self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
+                self.note_host(packet, ip, item);
             }
             (Body::Udp(datagram), Some(ip)) => {
                 self.note_heard(ip, item.at);
-                self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
+                self.note_host(packet, ip, item);
                 let ports = (datagram.source_port, datagram.destination_port);
                 if dns::looks_like(datagram.payload, ports)
                     && let Some(message) = dns::parse(datagram.payload)
@@ -218,13 +218,22 @@ impl Engine {
             (Body::Icmp(message), Some(ip)) => {
                 self.note_heard(ip, item.at);
                 self.on_icmp(message, ip, item, order);
-                if message.neighbour.is_some() {
+                self.note_host(packet, ip, item);
+                // Neighbour discovery, and the routers that announce themselves (RFC 4861 4.2).
+                if packet.link.tunnel == 0 && (message.neighbour.is_some() || (message.v6 && message.kind == 134)) {
                     self.neighbours.on_packet(packet, item.at, item.interface);
                 }
             }
-            (Body::Arp(_), _) => self.neighbours.on_packet(packet, item.at, item.interface),
+            (Body::Arp(_), _) if packet.link.tunnel == 0 => self.neighbours.on_packet(packet, item.at, item.interface),
             (_, Some(ip)) => self.note_heard(ip, item.at),
             _ => {}
+        }
+    }
+
+    /// Inside a tunnel the MAC is the tunnel's, and says nothing of the address.
+    fn note_host(&mut self, packet: &Packet<'_>, ip: &IpFacts, item: &Lane<'_>) {
+        if packet.link.tunnel == 0 {
+            self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
         }
     }
 

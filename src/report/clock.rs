@@ -58,7 +58,12 @@ impl Clock {
             zero if zero == "+00:00" => String::new(),
             offset => offset,
         };
-        match (self.zone.iana_name().filter(|name| *name != "UTC"), lang) {
+        match (
+            self.zone
+                .iana_name()
+                .filter(|name| !matches!(*name, "UTC" | "Etc/UTC" | "Etc/UCT")),
+            lang,
+        ) {
             (Some(name), Lang::En) => format!("{name} (UTC{offset})"),
             (Some(name), Lang::Zh) => format!("{name}（UTC{offset}）"),
             (None, _) => format!("UTC{offset}"),

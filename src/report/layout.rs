@@ -65,13 +65,26 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Wide characters in a row that are one word, such as 北京市 or 内蒙古自治区 between Latin letters.
+const WORD_MAX: usize = 6;
+
 /// Pieces between which a line may be broken; each keeps the spaces behind it.
 fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let mut start = 0;
     let mut before: Option<char> = None;
+    let mut word_end = 0;
     for (at, letter) in text.char_indices() {
-        if before.is_some_and(|before| may_break(before, letter)) {
+        if is_wide(letter) && !before.is_some_and(is_wide) {
+            let rest = text.get(at..).unwrap_or("");
+            let end = rest.find(|letter| !is_wide(letter)).unwrap_or(rest.len());
+            let short = rest
+                .get(..end)
+                .is_some_and(|word| word.chars().count() <= WORD_MAX);
+            word_end = if short { at + end } else { 0 };
+        }
+        let in_word = at < word_end && before.is_some_and(is_wide);
+        if !in_word && before.is_some_and(|before| may_break(before, letter)) {
             pieces.extend(text.get(start..at));
             start = at;
         }
@@ -170,7 +183,19 @@ mod tests {
             wrap("服务器从未应答，客户端放弃", 14),
             ["服务器从未应", "答，客户端放弃"]
         );
-        assert_eq!(wrap("服务器从未应答。", 14), ["服务器从未应", "答。"]);
+        assert_eq!(
+            wrap("服务器从未应答。", 14),
+            ["服务器从未应", "答。"],
+            "a mark stays behind its word"
+        );
+    }
+
+    #[test]
+    fn a_short_chinese_word_stays_whole() {
+        assert_eq!(
+            wrap("203.0.113.20, 北京市)", 18),
+            ["203.0.113.20,", "北京市)"]
+        );
     }
 
     #[test]

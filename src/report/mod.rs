@@ -2,6 +2,7 @@
 //!
 //! Texts are made while writing. The same bytes with the same options give the same report, byte for byte.
 
+mod balance;
 mod clock;
 pub mod csv;
 pub mod id;
@@ -13,6 +14,8 @@ pub mod redact;
 pub mod schema;
 mod story;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod told;
 mod unjudged;

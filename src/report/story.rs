@@ -8,20 +8,22 @@ use crate::report::schema::Finding;
 use crate::time::Timestamp;
 
 /// Frames listed of one block.
-const FRAMES_MAX: usize = 12;
+const FRAMES_MAX: usize = 8;
 
 /// Findings of one code, severity and endpoint.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
     /// The first of them.
     pub(super) first: &'a Finding,
+    /// How many findings.
+    pub(super) findings: usize,
     /// Addresses of the servers.
     pub(super) servers: Vec<&'a str>,
     /// Region that the server's name says.
     pub(super) region: Option<&'static str>,
     /// A built-in invoicing name.
     pub(super) invoicing: bool,
-    /// How many, and how many of them made an attempt fail.
+    /// How many failures, those folded into findings included.
     pub(super) count: u64,
     /// How many of them made an attempt fail.
     pub(super) fails: u64,
@@ -107,6 +109,7 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
     };
     Some(Block {
         first,
+        findings: findings.len(),
         servers: distinct(
             findings
                 .iter()
@@ -189,7 +192,8 @@ fn clients<'a>(findings: &[&'a Finding]) -> (Vec<(&'a str, u64)>, u64) {
 }
 
 fn certainty<'a>(findings: &[&'a Finding]) -> Vec<(f64, Option<&'a str>, u64)> {
-    let mut kinds: BTreeMap<(std::cmp::Reverse<u64>, Option<&str>), (f64, u64)> = BTreeMap::new();
+    type Kind<'a> = (std::cmp::Reverse<u64>, Option<&'a str>);
+    let mut kinds: BTreeMap<Kind<'_>, (f64, u64)> = BTreeMap::new();
     for finding in findings {
         // All that is sure is told alike.
         let sure = finding.confidence.min(0.9);

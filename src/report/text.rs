@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, unjudged, words};
+use crate::report::{Settings, Told, balance, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
@@ -130,12 +130,7 @@ impl Page {
         if blocks.is_empty() {
             return;
         }
-        let heading = if told.report.summary.attempts.failed > 0 {
-            words::FINDINGS
-        } else {
-            words::WARNINGS
-        };
-        self.heading(heading);
+        self.heading(words::findings(told));
         for (number, block) in blocks.iter().enumerate() {
             if number > 0 {
                 self.text.push('\n');
@@ -166,13 +161,8 @@ impl Page {
             self.text.push_str(&" ".repeat(columns(severity)));
         }
         self.line(&code, Style::Dim);
-        let seen = if block.count > 1 && block.clients.len() > 1 {
-            words::EXAMPLE
-        } else {
-            words::SEEN
-        };
         let list =
-            |codes: &[&str]| (!codes.is_empty()).then(|| codes.join(words::comma(self.lang)));
+            |codes: &[&str]| (!codes.is_empty()).then(|| codes.join(words::enumeration(self.lang)));
         let items = [
             (words::ENDPOINT, words::place(block, self.lang)),
             (
@@ -180,13 +170,13 @@ impl Page {
                 Some(words::times(block, &self.clock, self.lang)),
             ),
             (words::CLIENTS, words::clients(block, self.lang)),
-            (seen, Some(finding.summary.clone())),
+            (words::seen(block), Some(finding.summary.clone())),
             (words::CERTAINTY, words::certainty(block, self.lang)),
             (words::CONSEQUENCES, list(&block.consequences)),
             (words::ALSO, list(&block.also)),
             (words::FRAMES, words::frames(block, self.lang)),
             (words::FILTER, block.filter()),
-            (words::REMEDY, Some(finding.remedy.to_owned())),
+            (words::REMEDY, Some(finding.remedy.replace("**", ""))),
         ];
         for (label, value) in items {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -199,7 +189,7 @@ impl Page {
     fn item(&mut self, label: Text, value: &str) {
         let indent = match self.lang {
             Lang::En => 13,
-            Lang::Zh => 10,
+            Lang::Zh => 12,
         };
         let label = left(&format!("  {}", label.of(self.lang)), indent);
         for (number, line) in wrap(&safe(value), self.width.saturating_sub(indent))
@@ -217,15 +207,15 @@ impl Page {
     }
 
     fn endpoints(&mut self, told: &Told) {
-        let (listed, omitted) = words::endpoints(told);
+        let (listed, omitted) = balance::listed(told);
         if listed.is_empty() {
             return;
         }
         self.heading(words::ENDPOINTS);
-        let heads = words::COLUMNS.map(|head| head.of(self.lang).to_owned());
+        let heads = balance::COLUMNS.map(|head| head.of(self.lang).to_owned());
         let rows: Vec<[String; 9]> = listed
             .iter()
-            .map(|endpoint| words::cells(endpoint, self.lang).map(|cell| safe(&cell)))
+            .map(|endpoint| balance::cells(endpoint, self.lang).map(|cell| safe(&cell)))
             .collect();
         let mut widths = heads.clone().map(|head| columns(&head));
         for row in &rows {
@@ -243,9 +233,9 @@ impl Page {
             self.row(row, &figures, room, stacked, Some(endpoint));
         }
         if omitted > 0 {
-            self.dim(&words::further_endpoints(omitted, self.lang));
+            self.dim(&balance::further(omitted, self.lang));
         }
-        self.dim(words::LEGEND.of(self.lang));
+        self.dim(balance::LEGEND.of(self.lang));
     }
 
     fn row(
@@ -273,7 +263,13 @@ impl Page {
                 .push_str(&" ".repeat(columns(&name) - columns(name.trim_end())));
         }
         let failed = of.is_some_and(|endpoint| endpoint.attempts.failed > 0);
+        let mut free = self.width.saturating_sub(room);
         for (place, (figure, width)) in figures.iter().zip(widths).enumerate() {
+            // What does not fit even below the name is left to wider terminals and other formats.
+            let Some(left) = free.checked_sub(width + 2) else {
+                break;
+            };
+            free = left;
             let style = if place == 1 && failed {
                 Style::Error
             } else {

@@ -1,18 +1,18 @@
 //! Headings, labels and sentences of the report in both languages, shared by text and Markdown.
 
 use crate::failure::{Lang, Text};
-use crate::report::Told;
 use crate::report::clock::{Clock, duration};
-use crate::report::schema::{Attempts, Endpoint, Latency};
+use crate::report::schema::Attempts;
 use crate::report::story::Block;
+use crate::report::{Settings, Told};
 
-const fn text(en: &'static str, zh: &'static str) -> Text {
+pub(super) const fn text(en: &'static str, zh: &'static str) -> Text {
     Text { en, zh }
 }
 
 pub(super) const AT_A_GLANCE: Text = text("At a glance", "概览");
 pub(super) const FINDINGS: Text = text("What failed", "诊断结论");
-pub(super) const WARNINGS: Text = text("Findings", "诊断结论");
+pub(super) const FINDINGS_ONLY: Text = text("Findings", "诊断结论");
 pub(super) const ENDPOINTS: Text = text("Endpoints", "影响范围（按端点）");
 pub(super) const ALSO_SEEN: Text = text("Also seen", "其他提示");
 pub(super) const UNJUDGED: Text = text("Could not be judged", "无法判断");
@@ -24,32 +24,21 @@ pub(super) const CLIENTS: Text = text("clients", "客户端");
 pub(super) const SEEN: Text = text("seen", "现象");
 pub(super) const EXAMPLE: Text = text("example", "示例");
 pub(super) const CERTAINTY: Text = text("certainty", "置信度");
-pub(super) const FRAMES: Text = text("frames", "证据");
-pub(super) const FILTER: Text = text("filter", "过滤式");
-pub(super) const REMEDY: Text = text("do first", "处置");
+pub(super) const FRAMES: Text = text("frames", "证据帧");
+pub(super) const FILTER: Text = text("filter", "显示过滤");
+pub(super) const REMEDY: Text = text("do first", "处置建议");
 pub(super) const CONSEQUENCES: Text = text("then", "后果");
-pub(super) const ALSO: Text = text("also fits", "亦符合");
-pub(super) const INCOMPLETE: Text = text("not read to its end, or not everywhere", "未能完整读取");
+pub(super) const ALSO: Text = text("also fits", "同时符合");
+pub(super) const INCOMPLETE: Text = text("incomplete", "未能完整读取");
 
-/// Heads of the endpoint table.
-pub(super) const COLUMNS: [Text; 9] = [
-    text("endpoint", "端点"),
-    text("ok", "成功"),
-    text("failed", "失败"),
-    text("refused", "被拒"),
-    text("open", "未定"),
-    text("avail.", "可用性"),
-    text("connect", "建连"),
-    text("TLS", "TLS"),
-    text("1st byte", "首字节"),
+/// Heads of the overview in Markdown.
+pub(super) const GLANCE: [Text; 5] = [
+    text("severity", "等级"),
+    text("count", "次数"),
+    text("what", "故障"),
+    ENDPOINT,
+    text("code", "代码"),
 ];
-
-/// What the columns of the endpoint table mean.
-pub(super) const LEGEND: Text = text(
-    "refused: the service answered, and said no. open: the capture does not tell. Times: p50/p95 in ms, each the bound \
-     that it lies below.",
-    "被拒：服务已应答但拒绝；未定：抓包不足以判断。时延为 p50/p95（毫秒），取所在区间的上界。",
-);
 
 pub(super) const MASKED: Text = text(
     "Tax identifiers, invoice numbers and phone numbers are masked; --redact off shows them.",
@@ -68,6 +57,36 @@ pub(super) fn severity(word: &str, lang: Lang) -> &'static str {
         (_, Lang::En) => "INFO",
         (_, Lang::Zh) => "提示",
     }
+}
+
+/// The heading of the findings.
+pub(super) const fn findings(told: &Told) -> Text {
+    if told.report.summary.attempts.failed > 0 {
+        FINDINGS
+    } else {
+        FINDINGS_ONLY
+    }
+}
+
+/// The label of the summary: of several findings, it speaks of the first.
+pub(super) const fn seen(block: &Block<'_>) -> Text {
+    if block.findings > 1 { EXAMPLE } else { SEEN }
+}
+
+/// Something in the report was masked.
+pub(super) fn masks(told: &Told, settings: &Settings) -> bool {
+    let masked = |text: &str| text.contains("***");
+    settings.redact
+        && (told
+            .report
+            .findings
+            .iter()
+            .any(|finding| masked(&finding.summary))
+            || told
+                .report
+                .captures
+                .iter()
+                .any(|capture| capture.notes.iter().any(|note| masked(note))))
 }
 
 /// The one sentence that comes first.
@@ -92,14 +111,24 @@ pub(super) fn headline(told: &Told, lang: Lang) -> String {
             format!("Nothing was seen to fail, but none of {all_text} attempts could be decided")
         }
         (Lang::Zh, _, 0, 0) => format!("未见失败，但 {all_text} 次访问尝试均无法判定"),
-        (Lang::En, _, 0, _) => format!(
-            "Nothing failed: {} of {all_text} attempts reached their service",
-            number(decided)
-        ),
-        (Lang::Zh, _, 0, _) => format!(
-            "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端",
-            number(decided)
-        ),
+        (Lang::En, _, 0, _) if undetermined == 0 => {
+            format!("Nothing failed: all {all_text} attempts reached their service")
+        }
+        (Lang::Zh, _, 0, _) if undetermined == 0 => {
+            format!("未发现失败：{all_text} 次访问尝试全部到达服务端")
+        }
+        (Lang::En, _, 0, _) => {
+            format!(
+                "Nothing failed: {} of {all_text} attempts reached their service, the others were left open",
+                number(decided)
+            )
+        }
+        (Lang::Zh, _, 0, _) => {
+            format!(
+                "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端，其余无法判定",
+                number(decided)
+            )
+        }
         (Lang::En, ..) => {
             format!("{failed_text} of {all_text} attempts failed, availability {share}")
         }
@@ -217,7 +246,7 @@ pub(super) fn clients(block: &Block<'_>, lang: Lang) -> Option<String> {
         })
         .collect();
     let more = block.clients_total.saturating_sub(listed.len() as u64);
-    let (total, list) = (number(block.clients_total), listed.join(comma(lang)));
+    let (total, list) = (number(block.clients_total), listed.join(enumeration(lang)));
     Some(match (more, lang) {
         (0, Lang::En) => format!("{total}: {list}"),
         (0, Lang::Zh) => format!("{total} 个：{list}"),
@@ -273,104 +302,31 @@ pub(super) const fn certainty_word(sure: f64) -> Text {
 
 /// `3, 4, 7 in demo.pcapng, and 203 more`.
 pub(super) fn frames(block: &Block<'_>, lang: Lang) -> Option<String> {
-    let listed: Vec<String> = block
+    let (file, frames) = block.frames.first()?;
+    let list: Vec<String> = frames.iter().map(ToString::to_string).collect();
+    let list = list.join(enumeration(lang));
+    let files = block.frames.len() as u64 - 1;
+    let others: usize = block
         .frames
         .iter()
-        .map(|(file, frames)| {
-            let list: Vec<String> = frames.iter().map(ToString::to_string).collect();
-            match lang {
-                Lang::En => format!("{} in {file}", list.join(", ")),
-                Lang::Zh => format!("{file} 第 {} 帧", list.join("、")),
-            }
-        })
-        .collect();
-    if listed.is_empty() {
-        return None;
-    }
-    let between = match lang {
-        Lang::En => "; ",
-        Lang::Zh => "；",
-    };
-    let list = listed.join(between);
-    Some(match (block.frames_more, lang) {
-        (0, _) => list,
-        (more, Lang::En) => format!("{list}, and {} more", number(more)),
-        (more, Lang::Zh) => format!("{list}，另有 {} 帧", number(more)),
+        .skip(1)
+        .map(|(_, frames)| frames.len())
+        .sum();
+    let more = block.frames_more + others as u64;
+    Some(match (lang, more, files) {
+        (Lang::En, 0, _) => format!("{list} in {file}"),
+        (Lang::Zh, 0, _) => format!("{file} 第 {list} 帧"),
+        (Lang::En, more, 0) => format!("{list} in {file}, and {} more", number(more)),
+        (Lang::Zh, more, 0) => format!("{file} 第 {list} 帧，另有 {} 帧", number(more)),
+        (Lang::En, more, _) => format!(
+            "{list} in {file}, and {} more, in other files too",
+            number(more)
+        ),
+        (Lang::Zh, more, _) => format!(
+            "{file} 第 {list} 帧，另有 {} 帧（含其他文件）",
+            number(more)
+        ),
     })
-}
-
-/// The cells of an endpoint's row.
-pub(super) fn cells(endpoint: &Endpoint, lang: Lang) -> [String; 9] {
-    let count = |count: u64| {
-        if count == 0 {
-            "·".to_owned()
-        } else {
-            number(count)
-        }
-    };
-    let times = |latency: &Option<Latency>| {
-        latency.as_ref().map_or_else(
-            || "·".to_owned(),
-            |latency| format!("{}/{}", latency.p50, latency.p95),
-        )
-    };
-    let attempts = endpoint.attempts;
-    [
-        endpoint.id.clone(),
-        count(attempts.ok),
-        count(attempts.failed),
-        count(attempts.answered_no),
-        count(attempts.undetermined),
-        endpoint
-            .availability
-            .map_or_else(|| "·".to_owned(), |share| percent(share, lang)),
-        times(&endpoint.latency_ms.connect),
-        times(&endpoint.latency_ms.tls),
-        times(&endpoint.latency_ms.first_byte),
-    ]
-}
-
-/// Endpoints of which the table tells: those with failures or findings before others, in the report's order; and how
-/// many are left out.
-pub(super) fn endpoints(told: &Told) -> (Vec<&Endpoint>, usize) {
-    const LISTED_MAX: usize = 24;
-    let all = &told.report.endpoints;
-    let told_of = |endpoint: &&Endpoint| {
-        endpoint.attempts.failed > 0 || !endpoint.findings_by_code.is_empty()
-    };
-    let hit = all.iter().filter(told_of).count();
-    let mut room = LISTED_MAX.saturating_sub(hit);
-    let listed: Vec<&Endpoint> = all
-        .iter()
-        .filter(|endpoint| {
-            if told_of(endpoint) {
-                return true;
-            }
-            let fits = room > 0;
-            room = room.saturating_sub(1);
-            fits
-        })
-        .collect();
-    let listed: Vec<&Endpoint> = listed
-        .into_iter()
-        .take(LISTED_MAX.max(hit.min(100)))
-        .collect();
-    let omitted = all.len() - listed.len();
-    (listed, omitted)
-}
-
-/// `and 12 further endpoints`.
-pub(super) fn further_endpoints(count: usize, lang: Lang) -> String {
-    match lang {
-        Lang::En => format!(
-            "and {} further endpoints; --format json lists all",
-            number(count as u64)
-        ),
-        Lang::Zh => format!(
-            "另有 {} 个端点，--format json 列出全部",
-            number(count as u64)
-        ),
-    }
 }
 
 /// `and 12 more`.
@@ -381,7 +337,15 @@ pub(super) fn more(count: usize, lang: Lang) -> String {
     }
 }
 
-/// What stands between items of a list.
+/// What stands between names of one kind.
+pub(super) const fn enumeration(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => ", ",
+        Lang::Zh => "、",
+    }
+}
+
+/// What stands between parts of a sentence.
 pub(super) const fn comma(lang: Lang) -> &'static str {
     match lang {
         Lang::En => ", ",
@@ -394,7 +358,7 @@ pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -403,7 +367,7 @@ pub(super) fn number(value: u64) -> String {
 }
 
 /// `65.38 %`; never rounded up to a hundred.
-fn percent(share: f64, lang: Lang) -> String {
+pub(super) fn percent(share: f64, lang: Lang) -> String {
     let hundredths = (share * 10_000.0 + 1e-6).floor();
     let exact = hundredths / 100.0;
     let figure = if hundredths % 100.0 == 0.0 {

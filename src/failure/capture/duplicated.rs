@@ -1,6 +1,6 @@
 #![doc = include_str!("duplicated.en.md")]
 
-use crate::failure::capture::{about, number, share};
+use crate::failure::capture::{about, counted, number, share};
 use crate::failure::flow::Quality;
 use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
@@ -22,7 +22,7 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let packets = finding.number("packets").unwrap_or(0);
     let share = finding.number("share").unwrap_or(0) as f64 / 10.0;
     match lang {
-        Lang::En => format!("{packets} packets ({share:.1} %) were captured more than once and are set aside"),
+        Lang::En => format!("{} ({share:.1} %) captured more than once and set aside", counted(packets, "packet")),
         Lang::Zh => format!("{packets} 个报文（{share:.1} %）被重复抓到，分析时已剔除"),
     }
 }

@@ -32,7 +32,6 @@ fn damaged(index: usize, file: &FileReport) -> Option<Finding> {
                 .seen_if(after, "first-after");
         }
     }
-    finding.count = file.damages;
     finding = finding
         .detail("file", Value::Text(file.path.clone()))
         .detail("damages", number(file.damages))
@@ -62,9 +61,9 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         (finding.number("frames_read").unwrap_or(0), finding.number("first_bad_offset").unwrap_or(0));
     let skipped = finding.number("skipped_bytes").unwrap_or(0);
     match (lang, cut) {
-        (Lang::En, true) => format!("{file} ends within a record at byte {offset}; {frames} frames were read"),
+        (Lang::En, true) => format!("{file} ends within a record at byte {offset}; frames read: {frames}"),
         (Lang::En, false) => {
-            format!("{file} is damaged from byte {offset} on; {frames} frames were read, {skipped} bytes skipped")
+            format!("{file} is damaged from byte {offset} on; frames read: {frames}, bytes skipped: {skipped}")
         }
         (Lang::Zh, true) => format!("{file} 在字节 {offset} 处的记录中途结束，已读取 {frames} 个帧"),
         (Lang::Zh, false) => format!("{file} 从字节 {offset} 起损坏，已读取 {frames} 个帧，跳过 {skipped} 字节"),

@@ -63,6 +63,11 @@ fn place(index: usize, file: &FileReport, frame: u32, offset: u64) -> Option<Mar
     (frame > 0 && frame <= file.last_frame).then_some(Mark { time: time?, offset, file: index, frame })
 }
 
+/// `1 packet`, `2 packets`.
+fn counted(count: i64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 fn number(count: u64) -> Value {
     Value::Number(i64::try_from(count).unwrap_or(i64::MAX))
 }

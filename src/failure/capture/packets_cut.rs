@@ -1,6 +1,6 @@
 #![doc = include_str!("packets_cut.en.md")]
 
-use crate::failure::capture::{about, about_files, number, share};
+use crate::failure::capture::{about, about_files, counted, number, share};
 use crate::failure::flow::Quality;
 use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
@@ -30,8 +30,11 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (frames, flows) = (finding.number("frames").unwrap_or(0), finding.number("flows").unwrap_or(0));
     match (lang, flows) {
-        (Lang::En, 0) => format!("{frames} frames were captured in part only"),
-        (Lang::En, _) => format!("{frames} frames were captured in part only; {flows} conversations lost content by it"),
+        (Lang::En, 0) => format!("{} captured in part only", counted(frames, "frame")),
+        (Lang::En, _) => {
+            let (frames, flows) = (counted(frames, "frame"), counted(flows, "conversation"));
+            format!("{frames} captured in part only; content of {flows} is not whole")
+        }
         (Lang::Zh, 0) => format!("{frames} 个帧只抓取了一部分"),
         (Lang::Zh, _) => format!("{frames} 个帧只抓取了一部分，{flows} 条会话因此内容不全"),
     }

@@ -1,6 +1,6 @@
 #![doc = include_str!("packets_dropped.en.md")]
 
-use crate::failure::capture::{EXAMPLES_MAX, number, place};
+use crate::failure::capture::{EXAMPLES_MAX, counted, number, place};
 use crate::failure::flow::Quality;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject};
 use crate::guide;
@@ -60,9 +60,10 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (dropped, missed) = (finding.number("dropped").unwrap_or(0), finding.number("missed_bytes").unwrap_or(0));
     match (lang, dropped, missed) {
         (Lang::En, 0, _) => format!("{missed} bytes were acknowledged that no captured packet carries"),
-        (Lang::En, _, 0) => format!("the capturing machine dropped {dropped} packets"),
+        (Lang::En, _, 0) => format!("the capturing machine dropped {}", counted(dropped, "packet")),
         (Lang::En, ..) => {
-            format!("the capturing machine dropped {dropped} packets; {missed} acknowledged bytes are in none captured")
+            let dropped = counted(dropped, "packet");
+            format!("the capturing machine dropped {dropped}; {missed} acknowledged bytes are in none captured")
         }
         (Lang::Zh, 0, _) => format!("有 {missed} 字节已被确认，却没有任何抓到的报文携带"),
         (Lang::Zh, _, 0) => format!("抓包机丢弃了 {dropped} 个报文"),

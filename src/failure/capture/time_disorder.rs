@@ -1,6 +1,6 @@
 #![doc = include_str!("time_disorder.en.md")]
 
-use crate::failure::capture::{about_files, number};
+use crate::failure::capture::{about_files, counted, number};
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::ingest::FileReport;
@@ -25,7 +25,7 @@ pub(super) fn judge(files: &[FileReport]) -> Option<Finding> {
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (frames, back) = (finding.number("frames").unwrap_or(0), finding.number("back_max_ms").unwrap_or(0));
     match lang {
-        Lang::En => format!("{frames} frames are stamped earlier than one before them, by up to {back} ms"),
+        Lang::En => format!("{} stamped earlier than a frame before, by up to {back} ms", counted(frames, "frame")),
         Lang::Zh => format!("{frames} 个帧的时间戳早于前面的帧，最多倒退 {back} 毫秒"),
     }
 }

@@ -27,7 +27,6 @@ pub(super) fn judge(seen: &Conflict, name_of: &dyn Fn(IpAddr) -> Option<String>)
         finding = finding.seen(*at, role);
     }
     finding.last = finding.last.max(seen.last.time);
-    finding.count = seen.changes.max(1);
     let number = |count: u64| Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
     let macs = seen.macs.iter().take(MACS_MAX).map(|mac| mac_text(*mac)).collect();
     let span = finding.last.since(first).max(0) / MILLISECOND;
@@ -54,7 +53,7 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         (Lang::Zh, true, [holder, prober, ..]) => {
             format!("{prober} 探测 {address} 是否空闲，{holder} 应答该地址已在使用")
         }
-        (Lang::En, ..) => format!("{address} is claimed by {} MAC addresses in turn: {}", macs.len(), macs.join(", ")),
-        (Lang::Zh, ..) => format!("{} 个 MAC 地址交替声称拥有 {address}：{}", macs.len(), macs.join("、")),
+        (Lang::En, ..) => format!("{address} is claimed by {} MAC addresses: {}", macs.len(), macs.join(", ")),
+        (Lang::Zh, ..) => format!("{} 个 MAC 地址同时声称拥有 {address}：{}", macs.len(), macs.join("、")),
     }
 }

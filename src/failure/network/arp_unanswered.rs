@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
 use crate::flow::heard::Heard;
-use crate::flow::neighbours::{Mac, Neighbours, Outage};
+use crate::flow::neighbours::{Mac, Neighbours, Outage, Sight};
 use crate::guide;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
 
@@ -25,18 +25,21 @@ pub fn judge(neighbours: &Neighbours, heard: &Heard, name_of: &dyn Fn(IpAddr) ->
         let name = name_of(outage.target);
         let next_hop = neighbours.forwards(outage.target) || edge_of_subnet(outage.asker, outage.target);
         let needed = next_hop || name.is_some() || neighbours.talked_to(outage.target, outage.last.time);
-        let seen = neighbours.sees_unicast_to((outage.asker_mac, outage.asker), outage.target);
+        let sight = neighbours.sight((outage.asker_mac, outage.asker), outage.target);
         let back = back(&outage, heard);
         let mut finding = about(&outage, next_hop, back);
         finding.name = name;
-        if needed && seen && back.is_none() {
+        finding = match sight {
+            Sight::None => finding.at_most(60, UNSEEN),
+            // The other of the two is the way out or the next hop itself: both would have seen its answer.
+            Sight::OfTwo if !next_hop => finding.at_most(85, OF_TWO),
+            _ => finding,
+        };
+        if needed && sight != Sight::None && back.is_none() {
             findings.push(finding);
             continue;
         }
-        let mut finding = finding.severity(Severity::Info);
-        if !seen {
-            finding = finding.at_most(60, UNSEEN);
-        }
+        let finding = finding.severity(Severity::Info);
         lesser.entry((outage.asker, outage.asker_mac)).or_default().push(finding);
     }
     findings.extend(lesser.into_values().filter_map(folded));
@@ -46,6 +49,11 @@ pub fn judge(neighbours: &Neighbours, heard: &Heard, name_of: &dyn Fn(IpAddr) ->
 const UNSEEN: Text = Text {
     en: "frames to the asker are not in the capture, so an answer could not be seen",
     zh: "抓包点看不到发往请求方的单播帧，应答可能存在而未被抓到",
+};
+
+const OF_TWO: Text = Text {
+    en: "captured at the asker or at the one host that it talks to, which of them is not known",
+    zh: "抓包点在请求方或与其通信的唯一对端，无法确定是哪一端",
 };
 
 /// When the target was heard again, by ARP or by any packet to the asker.
@@ -157,9 +165,9 @@ fn summary(finding: &Finding, lang: Lang) -> String {
             format!("{asker} asked {requests} times in {seconds:.1} s who has {target}{hop} and got no answer{more}")
         }
         Lang::Zh => {
-            let hop = if hop { "（下一跳）" } else { "" };
+            let hop = if hop { "（下一跳）" } else { " " };
             let more = if more > 0 { format!("；另有 {more} 个地址同样无应答") } else { String::new() };
-            format!("{asker} 在 {seconds:.1} 秒内 {requests} 次询问 {target}{hop} 的 MAC 地址，均无应答{more}")
+            format!("{asker} 在 {seconds:.1} 秒内 {requests} 次询问 {target}{hop}的 MAC 地址，均无应答{more}")
         }
     }
 }

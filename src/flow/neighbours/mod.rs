@@ -11,12 +11,14 @@ mod vantage;
 #[cfg(test)]
 mod tests;
 
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
 pub use self::claims::{Conflict, ConflictKind};
 pub use self::requests::Outage;
+pub use self::vantage::Sight;
 use self::claims::{Claim, Claims, Kind};
 use self::requests::{Request, Requests};
 use self::vantage::Vantage;
@@ -35,15 +37,14 @@ const CARRIERS_MAX: usize = 16_384;
 const CARRIED_MAX: usize = 4;
 /// Routers that announced themselves.
 const ROUTERS_MAX: usize = 256;
-/// Places of the list of packets just passed, so that most packets cost one comparison.
-const RECENT: usize = 256;
+/// Pairs of hosts known to have nothing new to tell: 128 KiB of fingerprints, so that most packets cost one comparison.
+const FAMILIAR: usize = 16_384;
 
 /// What is remembered of the hosts on the link.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    recent: Vec<Option<Passed>>,
-    /// Asking anew makes what just passed worth looking at again.
-    generation: u64,
+    familiar: Vec<u64>,
+    hasher: hashbrown::DefaultHashBuilder,
     hosts: HashMap<IpAddr, Timestamp>,
     carried: HashMap<Mac, Vec<IpAddr>>,
     routers: HashSet<IpAddr>,
@@ -74,55 +75,30 @@ impl Place {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Passed {
-    source: IpAddr,
-    destination: IpAddr,
-    link: (Option<Mac>, Option<Mac>),
-    interface: u32,
-    second: i64,
-    generation: u64,
-}
-
-impl Passed {
-    fn slot(&self) -> usize {
-        let last = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => u32::from(ip),
-            IpAddr::V6(ip) => u128::from(ip) as u32,
-        };
-        let mixed = last(self.source).wrapping_mul(0x9e37_79b1) ^ last(self.destination).wrapping_mul(0x85eb_ca77);
-        (mixed >> 24) as usize % RECENT
-    }
-}
-
 impl Neighbours {
-    /// A packet with an IP header, whatever it carries. Costs one comparison where the same two hosts exchanged
-    /// another packet within this second.
+    /// A packet with an IP header, whatever it carries. Costs one hash and one comparison where the same frame ends and
+    /// hosts were seen before.
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
-        let passed = Passed {
-            source: ip.source,
-            destination: ip.destination,
-            link: (link.source, link.destination),
-            interface,
-            second: at.time.second(),
-            generation: self.generation,
-        };
-        if self.recent.is_empty() {
-            self.recent.resize(RECENT, None);
+        self.requests.heard(ip.source, at);
+        let ends = (ip.source, ip.destination, link.source, link.destination, link.tunnel, interface);
+        let fingerprint = self.hasher.hash_one(ends);
+        if self.familiar.is_empty() {
+            self.familiar.resize(FAMILIAR, 0);
         }
-        match self.recent.get_mut(passed.slot()) {
-            Some(Some(known)) if *known == passed => return,
-            Some(slot) => *slot = Some(passed),
+        match self.familiar.get_mut((fingerprint >> 32) as usize % FAMILIAR) {
+            Some(known) if *known == fingerprint => {}
+            Some(known) => {
+                *known = fingerprint;
+                self.host(ip, link, at, interface);
+            }
             None => {}
         }
-        self.host(ip, link, at, interface);
     }
 
     fn host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         if !unicast(ip.source) || ip.source.is_loopback() {
             return;
         }
-        self.requests.heard(ip.source, at);
         self.talked(ip.source, at.time);
         if !unicast(ip.destination) {
             return;
@@ -221,7 +197,6 @@ impl Neighbours {
 
     fn ask(&mut self, request: Request) {
         self.claims.asked(&request);
-        self.generation += 1;
         self.requests.ask(request);
     }
 
@@ -258,10 +233,10 @@ impl Neighbours {
         self.claims.conflicts()
     }
 
-    /// Would an answer to `asker` have been seen? Frames to its MAC are in the capture, and not only because the
-    /// capture was taken at one other host that it talks to.
-    pub fn sees_unicast_to(&self, asker: (Mac, IpAddr), target: IpAddr) -> bool {
-        self.vantage.sees(asker, (self.claims.holder(target), target))
+    /// Would an answer of `target` to `asker` have been seen? Frames to the asker's MAC are in the capture, and not
+    /// only because the capture was taken at one other host that it talks to.
+    pub fn sight(&self, asker: (Mac, IpAddr), target: IpAddr) -> Sight {
+        self.vantage.sight(asker, (self.claims.holder(target), target))
     }
 
     /// Did `address` send or get an IP packet up to `time`?

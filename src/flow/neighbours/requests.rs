@@ -16,10 +16,12 @@ use crate::time::{Nanos, SECOND, Timestamp};
 const BURST: Nanos = 10 * SECOND;
 /// An answer within this of a request answers it.
 const PATIENCE: Nanos = SECOND;
-/// Runs kept at once; when full, those that can become nothing any more are forgotten, then newcomers are.
+/// Runs kept at once, fewer than `u16` counts; when full, those that can become nothing any more are forgotten, then newcomers are.
 const RUNS_MAX: usize = 16_384;
 /// Askers kept of one target.
 const ASKERS_MAX: usize = 64;
+/// Counters of targets by their last bits: most packets come of hosts that nobody asks for.
+const WATCHED: usize = 1_024;
 /// Frames kept of one run: the first ones, and the last.
 const MARKS_MAX: usize = 16;
 /// Ended outages kept: the first ones.
@@ -74,6 +76,7 @@ struct Run {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     open: HashMap<IpAddr, Vec<Run>>,
+    watched: Vec<u16>,
     runs: usize,
     ended: Vec<Outage>,
     swept: Option<i64>,
@@ -155,17 +158,30 @@ impl Requests {
             None => {
                 self.open.entry(request.target).or_default().push(Run::new(&request));
                 self.runs += 1;
+                if askers == 0 {
+                    self.watch(request.target);
+                }
             }
         }
     }
 
-    /// `target` sent something.
+    fn watch(&mut self, target: IpAddr) {
+        self.watched.resize(WATCHED, 0);
+        if let Some(count) = self.watched.get_mut(slot(target)) {
+            *count += 1;
+        }
+    }
+
+    /// `target` sent something. Costs one look into a small table unless somebody asks for it.
     pub(super) fn heard(&mut self, target: IpAddr, at: Mark) {
-        if self.open.is_empty() {
+        if self.watched.get(slot(target)).is_none_or(|count| *count == 0) {
             return;
         }
         let Some(runs) = self.open.remove(&target) else { return };
         self.runs -= runs.len();
+        if let Some(count) = self.watched.get_mut(slot(target)) {
+            *count = count.saturating_sub(1);
+        }
         for outage in outages_of(target, &runs, Some(at)) {
             if self.ended.len() < ENDED_MAX {
                 self.ended.push(outage);
@@ -186,6 +202,12 @@ impl Requests {
             !runs.is_empty()
         });
         self.runs = self.open.values().map(Vec::len).sum();
+        self.watched.fill(0);
+        let mut targets: Vec<IpAddr> = self.open.keys().copied().collect();
+        targets.sort_unstable();
+        for target in targets {
+            self.watch(target);
+        }
     }
 
     pub(super) fn outages(&self) -> Vec<Outage> {
@@ -200,6 +222,14 @@ impl Requests {
     pub(super) fn omitted(&self) -> u64 {
         self.omitted
     }
+}
+
+fn slot(target: IpAddr) -> usize {
+    let bits = match target {
+        IpAddr::V4(ip) => u32::from(ip),
+        IpAddr::V6(ip) => u128::from(ip) as u32,
+    };
+    (bits ^ (bits >> 10)) as usize % WATCHED
 }
 
 /// The outages among the runs for one target; the first one takes what too few requests of others add.

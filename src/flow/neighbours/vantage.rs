@@ -29,6 +29,17 @@ enum End {
 /// The ends that are in every unicast frame so far.
 type Common = [Option<End>; 2];
 
+/// Whether an answer to a host would have been captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// Frames to it are not in the capture, or only those of one other host that captured them.
+    None,
+    /// It and one other host are in every frame: the capture was taken at one of the two, at which is not known.
+    OfTwo,
+    /// Yes.
+    Full,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Vantage {
     points: BTreeMap<u32, Common>,
@@ -67,13 +78,19 @@ impl Vantage {
     }
 
     /// Would what `target` answers to `asker` be in the capture?
-    pub(super) fn sees(&self, asker: (Mac, IpAddr), target: (Option<Mac>, IpAddr)) -> bool {
-        let asker = [End::Mac(asker.0), End::Ip(asker.1)];
+    pub(super) fn sight(&self, asker: (Mac, IpAddr), target: (Option<Mac>, IpAddr)) -> Sight {
+        let asker = [Some(End::Mac(asker.0)), Some(End::Ip(asker.1))];
         let target = [target.0.map(End::Mac), Some(End::Ip(target.1))];
-        asker.iter().filter_map(|end| self.received.get(end)).flatten().any(|interface| {
-            let Some(common) = self.points.get(interface) else { return false };
-            let mut at_one_host = common.iter().flatten().peekable();
-            at_one_host.peek().is_none() || at_one_host.any(|end| asker.contains(end) || target.contains(&Some(*end)))
-        })
+        let at = |interface: &u32| {
+            let Some(common) = self.points.get(interface) else { return Sight::None };
+            let own = common.iter().any(|end| end.is_some() && (asker.contains(end) || target.contains(end)));
+            match common.iter().flatten().count() {
+                0 => Sight::Full,
+                2 if own && !common.iter().all(|end| asker.contains(end) || target.contains(end)) => Sight::OfTwo,
+                _ if own => Sight::Full,
+                _ => Sight::None,
+            }
+        };
+        asker.iter().flatten().filter_map(|end| self.received.get(end)).flatten().map(at).max().unwrap_or(Sight::None)
     }
 }

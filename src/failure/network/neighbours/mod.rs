@@ -26,6 +26,9 @@ pub fn judge_neighbours(
 /// A connection may begin to fail this long before its host asks for the neighbour again (RFC 4861 10: 5 s until a
 /// probe, 3 s of probes; Linux keeps a reachable entry up to 45 s).
 const BEFORE: Nanos = 60 * SECOND;
+/// A connection may have given up this long before its host did so with the neighbour: what is stale is used for some
+/// seconds more.
+const LEAD: Nanos = 10 * SECOND;
 /// A connection may end this long after the last request.
 const AFTER: Nanos = 30 * SECOND;
 
@@ -67,7 +70,7 @@ pub fn fold(arp: &mut [Finding], findings: Vec<Finding>) -> Vec<Finding> {
 /// anybody behind it; and what its asker, a router, reported as unreachable.
 fn explains(cause: &Finding, finding: &Finding) -> bool {
     let told = cause.class.code == arp_unanswered::CLASS.code && cause.severity >= Severity::Error;
-    let meanwhile = finding.last >= cause.first && finding.first <= cause.last.plus(AFTER);
+    let meanwhile = finding.last.plus(LEAD) >= cause.first && finding.first <= cause.last.plus(AFTER);
     let since = cause.first.since(finding.first);
     if !told || !FOLLOWS.contains(&finding.class.code) || !meanwhile || since > BEFORE {
         return false;
@@ -77,9 +80,11 @@ fn explains(cause: &Finding, finding: &Finding) -> bool {
     let next_hop = arp_unanswered::is_next_hop(cause);
     let behind = server == target || (next_hop && arp_unanswered::is_remote(asker, server));
     let reported = finding.text("router").and_then(|router| router.parse::<IpAddr>().ok());
+    // A router reports with the address of the client's side and asks with that of the target's: the host that it
+    // reports as unreachable is what both have in common (RFC 1812 5.2.7.1, RFC 4443 3.1).
+    let not_found = matches!(finding.text("unreachable"), Some("host" | "address")) && server == target;
     match reported {
-        // A router may report with any of its addresses; that of the link where it asks is the one known.
-        Some(router) => router == asker && behind,
+        Some(router) => not_found || (router == asker && behind),
         None => client == asker && behind,
     }
 }
