@@ -27,6 +27,7 @@ pub(crate) fn settings() -> Settings {
         until: None,
         color: false,
         width: 100,
+        redact: true,
     }
 }
 
