@@ -8,6 +8,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod run;
+pub(crate) mod split;
 
 use std::fs;
 use std::path::{Path, PathBuf};

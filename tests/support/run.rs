@@ -45,7 +45,8 @@ pub(crate) fn report_of_bytes(name: &str, bytes: Vec<u8>) -> Option<String> {
     Some(finish(feed, 1))
 }
 
-fn finish(mut feed: Feed, threads: usize) -> String {
+/// Runs what `feed` gives through the engine, and writes the report.
+pub(crate) fn finish(mut feed: Feed, threads: usize) -> String {
     let options = Options {
         threads,
         rows: true,
