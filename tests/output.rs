@@ -129,7 +129,11 @@ fn every_format_is_what_it_says() {
             .enumerate()
             .all(|(place, event)| event["seq"] == place + 1)
     );
-    assert!(out("csv").starts_with("id,code,severity,"));
+    assert!(
+        out("csv")
+            .trim_start_matches('\u{feff}')
+            .starts_with("id,code,severity,")
+    );
     assert_eq!(out("csv").lines().count(), 2);
     for format in ["text", "markdown"] {
         assert!(out(format).contains("transport.syn-refused"), "{format}");
@@ -249,4 +253,79 @@ fn run_figures_are_printed_on_standard_error_only() {
     assert_eq!(ran.status, 0);
     assert!(ran.stderr.contains("2 packets"), "{}", ran.stderr);
     assert!(!ran.stdout.contains("2 packets, 1 flows"));
+}
+
+/// What surrounds the example in README.md.
+const EXAMPLE: (&str, &str) = (
+    "do not edit by hand -->\n```text\n",
+    "```\n<!-- end of example -->",
+);
+
+#[test]
+fn the_example_in_the_readme_is_what_the_program_prints() {
+    let ran = wirefault(&[
+        "analyze",
+        "captures/demo.pcapng",
+        "--ca-bundle",
+        "captures/lab/roots.pem",
+    ]);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let readme = fs::read_to_string("README.md").expect("README.md");
+    let (before, rest) = readme.split_once(EXAMPLE.0).expect("the example begins");
+    let (example, after) = rest.split_once(EXAMPLE.1).expect("the example ends");
+    if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        let blessed = [before, EXAMPLE.0, &ran.stdout, EXAMPLE.1, after].concat();
+        fs::write("README.md", blessed).expect("README.md");
+        return;
+    }
+    assert_eq!(
+        example, ran.stdout,
+        "README.md shows another report; `BLESS=1 cargo test --test output readme` writes it anew"
+    );
+}
+
+#[test]
+fn the_schemas_describe_what_is_written() {
+    let schema = json(&wirefault(&["schema"]).stdout);
+    let report = json(&wirefault(&["analyze", "--format", "json", "captures/demo.pcapng"]).stdout);
+    let properties = schema["properties"].as_object().expect("properties");
+    let members = report.as_object().expect("an object");
+    for key in members.keys() {
+        assert!(
+            properties.contains_key(key),
+            "the schema does not know `{key}`"
+        );
+    }
+    for key in schema["required"].as_array().expect("a list") {
+        assert!(
+            members.contains_key(key.as_str().expect("a name")),
+            "{key} is required and absent"
+        );
+    }
+}
+
+#[test]
+fn no_report_holds_a_null_or_an_empty_string() {
+    fn check(value: &serde_json::Value, path: &str) {
+        match value {
+            serde_json::Value::Null => panic!("{path} is null"),
+            serde_json::Value::String(text) => assert!(!text.is_empty(), "{path} is empty"),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| check(item, path)),
+            serde_json::Value::Object(members) => {
+                members
+                    .iter()
+                    .for_each(|(key, member)| check(member, &format!("{path}.{key}")));
+            }
+            _ => {}
+        }
+    }
+    for path in [
+        "captures/demo.pcapng",
+        "captures/network",
+        "captures/capture",
+        "captures/hostile/header-only.pcap",
+    ] {
+        let ran = wirefault(&["analyze", "--format", "json", path]);
+        check(&json(&ran.stdout), path);
+    }
 }
