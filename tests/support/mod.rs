@@ -7,6 +7,8 @@
 )]
 
 pub(crate) mod catalogue;
+#[path = "../../fuzz/doors.rs"]
+pub(crate) mod doors;
 pub(crate) mod run;
 pub(crate) mod split;
 
