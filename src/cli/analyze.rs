@@ -1,6 +1,6 @@
 //! `wirefault analyze`: one report over all inputs.
 
-use crate::cli::{Common, Failure, FormatArg, input, language, output};
+use crate::cli::{Common, Failure, FormatArg, SwitchArg, input, language, output};
 use crate::failure::Severity;
 use crate::report::{self, Settings};
 
@@ -16,6 +16,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         lang: language(common.lang),
         zone: report::zone(common.tz.as_deref()).map_err(Failure::usage)?,
         findings_max: common.findings_max,
+        redact: common.redact == SwitchArg::On,
         since: window.0,
         until: window.1,
         color: output::color(common.color, common.output.is_none()),

@@ -39,9 +39,9 @@ enum Command {
     },
     /// Say what a code means, how it is told, what it is not, and what to do
     Explain {
-        /// Code of the catalogue, such as `transport.syn-refused`
-        #[arg(required_unless_present = "list")]
-        code: Option<String>,
+        /// Code of the catalogue, such as `transport.syn-refused`, or what a client shows: `12029`, `curl 7`
+        #[arg(required_unless_present = "list", allow_negative_numbers = true)]
+        code: Vec<String>,
         /// List all codes
         #[arg(long)]
         list: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Common {
     /// Language of texts; else from the locale
     #[arg(long, value_enum)]
     pub lang: Option<LangArg>,
-    /// Time zone of text, markdown and csv; JSON is UTC
+    /// Time zone of text and markdown; JSON and csv are UTC
     #[arg(long, value_name = "NAME")]
     pub tz: Option<String>,
     /// Threads; the report does not depend on them
@@ -96,6 +96,9 @@ pub(crate) struct Common {
     /// Exit with 1 if a finding is at least this severe
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<SeverityArg>,
+    /// Mask taxpayer ids, invoice numbers and phones; credentials are masked always
+    #[arg(long, value_enum, default_value = "on", value_name = "on|off")]
+    pub redact: SwitchArg,
     /// Print run figures on standard error
     #[arg(long)]
     pub stats: bool,
@@ -135,6 +138,12 @@ pub(crate) enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SwitchArg {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -180,7 +189,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
         Command::Flows { common } => flows::run(&common),
-        Command::Explain { code, list, lang } => explain::run(code.as_deref(), list, language(lang)),
+        Command::Explain { code, list, lang } => explain::run(Some(&code.join(" ")), list, language(lang)),
         Command::Schema { which } => schema::run(which),
     };
     match done {

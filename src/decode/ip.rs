@@ -227,13 +227,11 @@ pub(super) fn extensions(mut ip: Ip<'_>) -> Ip<'_> {
     ip
 }
 
-/// Could `wire` bytes that begin like these be an IPv4 packet, padding after it allowed?
+/// Could `wire` bytes that begin like these be an IPv4 packet, padding after it allowed? A length of 0 proves nothing.
 pub(super) fn fits_v4(bytes: &[u8], wire: usize) -> bool {
     let header = bytes.first().map_or(0, |first| usize::from(first & 15) * 4);
-    let Some(total) = u16_at(bytes, 2).map(usize::from) else {
-        return false;
-    };
-    header >= 20 && (total == 0 || (header..=wire).contains(&total))
+    let total = u16_at(bytes, 2).map_or(0, usize::from);
+    header >= 20 && (header..=wire).contains(&total)
 }
 
 /// Could `wire` bytes that begin like these be an IPv6 packet, padding after it allowed?

@@ -144,6 +144,7 @@ pub(super) fn raw(bytes: &[u8], around: Around) -> Packet<'_> {
 pub(super) fn ppp(bytes: &[u8], around: Around) -> Packet<'_> {
     let bytes = match (bytes.first(), bytes.get(1)) {
         (Some(0xff), Some(0x03)) => after(bytes, 2),
+        (Some(0xff), None) => return broken(&around, "ppp", StopReason::Cut),
         (Some(0x0f | 0x8f), _) => return cisco_hdlc(bytes, around),
         _ => bytes,
     };
@@ -182,14 +183,19 @@ pub(super) fn pppoe(bytes: &[u8], around: Around) -> Packet<'_> {
         return broken(&around, "pppoe", StopReason::Unknown(code.into()));
     }
     let rest = after(bytes, 6);
-    // As with IP, 0 is a length that the card was to fill in.
+    if len == 0 {
+        // As with IP, the card was to fill it in.
+        return ppp(rest, around);
+    }
+    let len = usize::from(len);
+    let missing = len.saturating_sub(rest.len());
     ppp(
-        if len == 0 {
-            rest
-        } else {
-            upto(rest, len.into())
+        upto(rest, len),
+        Around {
+            missing,
+            trailer: 0,
+            ..around
         },
-        around,
     )
 }
 

@@ -43,6 +43,10 @@ fn below(label: u32, bytes: &[u8], around: Around) -> Packet<'_> {
     if u16_at(bytes, 12).is_some_and(link::reads) {
         return link::ethernet(bytes, inner);
     }
+    if first == 4 && u16_at(bytes, 2) == Some(0) {
+        // Segmentation offload left the length out.
+        return ip::v4(bytes, inner);
+    }
     // Eighteen bytes decide; where the snaplen left fewer, nobody can tell.
     let reason = if array::<18>(bytes, 0).is_none() {
         StopReason::Cut

@@ -12,7 +12,7 @@ use crate::endpoint;
 use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
 use crate::engine::shard::{Stub, Told};
-use crate::failure::network::{dns, packet_loss};
+use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::surroundings;
 use crate::failure::{Finding, Severity, capture, security};
@@ -39,6 +39,16 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     for (reason, count) in told.unjudged.drain() {
         *unjudged.entry(reason.to_owned()).or_default() += count;
     }
+    for (reason, count) in [
+        ("fragments-incomplete", engine.fragments.incomplete()),
+        ("neighbours-omitted", engine.neighbours.omitted()),
+        ("lookups-evicted", engine.lookups.counts.evicted + engine.lookups.counts.omitted),
+        ("names-forgotten", engine.names.forgotten),
+    ] {
+        if count > 0 {
+            unjudged.insert(reason.to_owned(), count);
+        }
+    }
     let names = &engine.names;
     let mut findings = std::mem::take(&mut told.findings);
     for finding in &mut findings {
@@ -57,9 +67,12 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     findings = security::judge_ciphers(findings, &told.chosen);
     findings = surroundings::fold_twins(findings);
     findings.extend(loss(&told, names));
-    findings.extend(crate::failure::network::judge_neighbours(&mut engine.neighbours, &told.heard));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
     let failed_lookups = lookups_told(&mut findings, &lookups, &told, names, engine.clock, &mut unjudged);
+    let name_of = |address| names.names_of(address).first().map(|name| (*name).to_owned());
+    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
+    findings = network::neighbours::fold(&mut missing, findings);
+    findings.extend(missing);
     findings = fold_states(findings);
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     let stubs = without_twins(told.stubs);

@@ -9,7 +9,7 @@ use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::chain::Verdict;
 use crate::protocol::{Chunk, Next, Observer, Probe, dns, http1, tls};
-use crate::tcp::connection::{Connection, Taken};
+use crate::tcp::connection::Connection;
 use crate::time::Timestamp;
 
 /// First bytes kept of each direction, for telling plain text on a TLS port and the like.
@@ -102,8 +102,8 @@ impl Conversation {
         if from == self.client_end { ToServer } else { ToClient }
     }
 
-    /// Takes one segment. `place` hashes where it was seen.
-    pub fn on_segment(&mut self, from: End, segment: &TcpSegment<'_>, ip: &IpFacts, place: u32, at: Mark) -> Taken {
+    /// Takes one segment, seen for the first time. `place` hashes where it was seen.
+    pub fn on_segment(&mut self, from: End, segment: &TcpSegment<'_>, ip: &IpFacts, place: u32, at: Mark) {
         if self.assumed && !segment.payload.is_empty() && matches!(self.application, Application::Unknown) {
             self.settle_roles(from, segment.payload);
         }
@@ -116,9 +116,9 @@ impl Conversation {
         }
         let port = self.server().1;
         let Self { connection, application, first_bytes, .. } = self;
-        connection.on_segment(direction, segment, ip, place, at, &mut |from, chunk, at| {
+        connection.on_segment(direction, segment, ip, at, &mut |from, chunk, at| {
             on_chunk(application, first_bytes, port, from, chunk, at)
-        })
+        });
     }
 
     /// The flow ends: what still waits is delivered.

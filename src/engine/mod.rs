@@ -1,8 +1,9 @@
 //! The conductor: the only room that sees the whole line.
 //!
-//! A batch goes through three phases: decode (parallel over lanes), what concerns no single flow (one thread:
-//! fragments, ARP and neighbour discovery, names), and flows (parallel over 64 shards, each in the capture's order).
-//! With one thread the phases are plain loops. The result never depends on threads or batches.
+//! With several threads a batch goes through three phases: decode (parallel over lanes), what concerns no single flow
+//! (one thread: ARP and neighbour discovery, names), and flows (parallel over 64 shards, each in the capture's order).
+//! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
+//! order. The result never depends on threads or batches.
 
 pub mod close;
 pub mod conversation;
@@ -16,17 +17,17 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::decode::fragment::{Fragments, Joined};
-use crate::decode::{Body, IcmpMessage, IpFacts, Packet, StopReason, decode};
+use crate::decode::fragment::Fragments;
+use crate::decode::{Body, IcmpMessage, IpFacts, Packet, Stop, StopReason, decode};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::shard::{Routed, Shard};
 use crate::failure::episode::Unreachable;
 use crate::flow::heard::Heard;
-use crate::flow::key::{FlowKey, KeyHasher, SHARDS, shard_of};
+use crate::flow::key::{End, FlowKey, KeyHasher, SHARDS, shard_of};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
-use crate::ingest::{Batch, FileReport, Frame};
+use crate::ingest::{Batch, FileReport, Frame, FrameRef};
 use crate::mark::Mark;
 use crate::protocol::dns;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
@@ -63,17 +64,29 @@ pub struct Engine {
 
 /// A decoded frame with what routing needs.
 #[derive(Clone, Copy, Debug)]
-struct Lane<'a> {
+struct Item<'a> {
     packet: Packet<'a>,
-    key: Option<(FlowKey, crate::flow::key::End)>,
+    key: Option<(FlowKey, End)>,
     hash: u64,
+    place: u32,
     at: Mark,
     clock: Timestamp,
     interface: u32,
 }
 
-/// Frames that one lane decodes.
-const LANE: usize = 1_024;
+/// Frames that one thread decodes at a time, and the shard that each of them concerns.
+#[derive(Debug, Default)]
+struct Lane<'a> {
+    items: Vec<Item<'a>>,
+    shards: Vec<u8>,
+    fragments: bool,
+}
+
+/// Frames in a lane: few enough for their decoded form to stay in a core's cache.
+const LANE: usize = 512;
+/// Not the business of any flow.
+const NO_SHARD: u8 = u8::MAX;
+const _: () = assert!(SHARDS <= NO_SHARD as usize);
 
 impl Engine {
     /// An engine without packets. Fails if no threads can be had.
@@ -107,42 +120,75 @@ impl Engine {
 
     /// All phases of one batch.
     pub fn push(&mut self, batch: &Batch) {
-        let hasher = self.hasher.clone();
-        let lane = |frames: &[crate::ingest::FrameRef]| -> Vec<Lane<'_>> {
-            frames.iter().map(|frame| prepare(&batch.frame(frame), &hasher)).collect()
-        };
-        let lanes: Vec<Vec<Lane<'_>>> = match &self.pool {
-            Some(pool) => pool.install(|| batch.frames.par_chunks(LANE).map(lane).collect()),
-            None => batch.frames.chunks(LANE).map(lane).collect(),
-        };
         self.packets += batch.frames.len() as u64;
-        let mut joined: Vec<(Joined, Mark, Timestamp, u32)> = Vec::new();
-        let mut order: Vec<Vec<Step<'_>>> = vec![Vec::new(); SHARDS];
-        for item in lanes.iter().flatten() {
-            self.clock = self.clock.max(item.clock);
-            if let Body::Fragment(_) = item.packet.body {
-                if let Some(whole) = self.fragments.push(&item.packet, item.clock) {
-                    joined.push((whole, item.at, item.clock, item.interface));
-                }
-            } else {
-                self.route(item, &mut order);
+        match self.pool.take() {
+            Some(pool) => {
+                self.push_parallel(&pool, batch);
+                self.pool = Some(pool);
             }
+            None => self.push_serial(batch),
         }
-        let rejoined: Vec<Lane<'_>> = joined
-            .iter()
-            .map(|(whole, at, clock, interface)| lane_of(whole.packet(), *at, *clock, *interface, &self.hasher))
-            .collect();
-        for item in &rejoined {
-            self.route(item, &mut order);
-        }
-        if !rejoined.is_empty() {
-            // A joined packet takes its place at the frame that completed it.
-            for steps in &mut order {
-                steps.sort_by_key(Step::place);
-            }
-        }
-        self.flow_phase(&order);
         self.take_names();
+    }
+
+    /// One frame after the other, each to its end.
+    fn push_serial(&mut self, batch: &Batch) {
+        for frame in &batch.frames {
+            let item = prepare(&batch.frame(frame), &self.hasher);
+            self.step(&item);
+        }
+    }
+
+    /// Decodes in parallel, takes what concerns no flow in order, then lets each thread have its shards.
+    fn push_parallel(&mut self, pool: &rayon::ThreadPool, batch: &Batch) {
+        let hasher = &self.hasher;
+        let lanes: Vec<Lane<'_>> =
+            pool.install(|| batch.frames.par_chunks(LANE).map(|frames| Lane::decode(batch, frames, hasher)).collect());
+        if lanes.iter().any(|lane| lane.fragments) {
+            // A joined packet takes its place at the frame that completed it: rare, and only order keeps it right.
+            for item in lanes.iter().flat_map(|lane| &lane.items) {
+                self.step(item);
+            }
+            return;
+        }
+        for item in lanes.iter().flat_map(|lane| &lane.items) {
+            self.serial(item);
+        }
+        let share = SHARDS.div_ceil(pool.current_num_threads().max(1));
+        let shards = &mut self.shards;
+        pool.install(|| {
+            shards.par_chunks_mut(share).enumerate().for_each(|(place, own)| {
+                let first = place * share;
+                for lane in &lanes {
+                    for (shard, item) in lane.shards.iter().zip(&lane.items) {
+                        let own = usize::from(*shard).checked_sub(first).and_then(|index| own.get_mut(index));
+                        if let Some(shard) = own {
+                            flow(shard, item);
+                        }
+                    }
+                }
+            });
+        });
+    }
+
+    /// Everything that one frame means.
+    fn step(&mut self, item: &Item<'_>) {
+        if let Body::Fragment(_) = item.packet.body {
+            self.clock = self.clock.max(item.clock);
+            if let Some(whole) = self.fragments.push(&item.packet, item.clock) {
+                let joined = item_of(whole.packet(), item.at, item.clock, item.interface, &self.hasher);
+                self.step_joined(&joined);
+            }
+        } else {
+            self.step_joined(item);
+        }
+    }
+
+    fn step_joined(&mut self, item: &Item<'_>) {
+        self.serial(item);
+        if let Some(shard) = self.shards.get_mut(usize::from(item.shard())) {
+            flow(shard, item);
+        }
     }
 
     /// The capture ends; `files` tell what they themselves suffered.
@@ -159,55 +205,18 @@ impl Engine {
         close::close(self, files)
     }
 
-    fn flow_phase(&mut self, order: &[Vec<Step<'_>>]) {
-        let work = |(shard, steps): (&mut Shard, &Vec<Step<'_>>)| {
-            for step in steps {
-                match step {
-                    Step::Segment(routed) => shard.on_segment(routed),
-                    Step::Error { key, hash, error, clock } => shard.on_unreachable(key, *hash, error, *clock),
-                }
-            }
-        };
-        match &self.pool {
-            Some(pool) => {
-                let shards = &mut self.shards;
-                pool.install(|| shards.par_iter_mut().zip(order.par_iter()).for_each(work));
-            }
-            None => self.shards.iter_mut().zip(order).for_each(work),
-        }
-    }
-
-    fn route<'a>(&mut self, item: &Lane<'a>, order: &mut [Vec<Step<'a>>]) {
+    /// What a frame means beside its flow: names, neighbours, who was heard, what could not be read.
+    fn serial(&mut self, item: &Item<'_>) {
+        self.clock = self.clock.max(item.clock);
         let packet = &item.packet;
         if let Some(stop) = packet.stopped {
-            let reason = match stop.reason {
-                StopReason::Cut => format!("cut:{}", stop.layer),
-                StopReason::Malformed => format!("malformed:{}", stop.layer),
-                StopReason::Unknown(number) => format!("unknown:{}:{number}", stop.layer),
-                StopReason::Encrypted => format!("encrypted:{}", stop.layer),
-            };
-            *self.undecoded.entry(reason).or_default() += 1;
+            *self.undecoded.entry(reason(stop)).or_default() += 1;
         }
         match (&packet.body, &packet.ip) {
-            (Body::Tcp(segment), Some(ip)) => {
-                let Some((key, from)) = item.key else { return };
-                if let Some(steps) = order.get_mut(shard_of(item.hash)) {
-                    steps.push(Step::Segment(Routed {
-                        key,
-                        hash: item.hash,
-                        from,
-                        segment: *segment,
-                        ip: *ip,
-                        place: place(packet, item.interface, &self.hasher),
-                        at: item.at,
-                        clock: item.clock,
-                    }));
-                }
-                self.neighbours.on_host(ip.source, packet.link.source, item.at);
-            }
+            (Body::Tcp(_), Some(ip)) => self.note_host(packet, ip, item),
             (Body::Udp(datagram), Some(ip)) => {
                 self.note_heard(ip, item.at);
-                self.neighbours.on_host(ip.source, packet.link.source, item.at);
+                self.note_host(packet, ip, item);
                 let ports = (datagram.source_port, datagram.destination_port);
                 if dns::looks_like(datagram.payload, ports)
                     && let Some(message) = dns::parse(datagram.payload)
@@ -217,14 +226,20 @@ impl Engine {
             }
             (Body::Icmp(message), Some(ip)) => {
                 self.note_heard(ip, item.at);
-                self.on_icmp(message, ip, item, order);
-                if message.neighbour.is_some() {
-                    self.neighbours.on_packet(packet, item.at, item.interface);
-                }
+                self.on_icmp(message, ip, item);
             }
-            (Body::Arp(_), _) => self.neighbours.on_packet(packet, item.at, item.interface),
+            (Body::Arp(_), _) if packet.link.tunnel == 0 => {
+                self.neighbours.on_packet(packet, item.at, item.interface);
+            }
             (_, Some(ip)) => self.note_heard(ip, item.at),
             _ => {}
+        }
+    }
+
+    /// Inside a tunnel the MAC is the tunnel's, and says nothing of the address.
+    fn note_host(&mut self, packet: &Packet<'_>, ip: &IpFacts, item: &Item<'_>) {
+        if packet.link.tunnel == 0 {
+            self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
         }
     }
 
@@ -236,31 +251,18 @@ impl Engine {
         }
     }
 
-    fn on_icmp<'a>(&mut self, message: &IcmpMessage<'_>, ip: &IpFacts, item: &Lane<'a>, order: &mut [Vec<Step<'a>>]) {
-        let Some(quoted) = message.quoted else { return };
-        let source = (quoted.source, quoted.source_port);
-        let destination = (quoted.destination, quoted.destination_port);
-        let error = Unreachable {
-            at: item.at,
-            v6: message.v6,
-            kind: message.kind,
-            code: message.code,
-            router: ip.source,
-            quoted,
-            count: 1,
-        };
-        if quoted.protocol == 6 {
-            let (key, _) = FlowKey::of(source, destination, 6, item.packet.link.tunnel);
-            let hash = self.hasher.hash(&key);
-            if let Some(steps) = order.get_mut(shard_of(hash)) {
-                steps.push(Step::Error { key, hash, error, clock: item.clock });
-            }
-        } else if quoted.protocol == 17 && quoted.destination_port == 53 {
+    fn on_icmp(&mut self, message: &IcmpMessage<'_>, ip: &IpFacts, item: &Item<'_>) {
+        self.note_host(&item.packet, ip, item);
+        // Neighbour discovery, and the routers that announce themselves (RFC 4861 4.2).
+        if item.packet.link.tunnel == 0 && (message.neighbour.is_some() || (message.v6 && message.kind == 134)) {
+            self.neighbours.on_packet(&item.packet, item.at, item.interface);
+        }
+        if let Some(quoted) = message.quoted.filter(|quoted| quoted.protocol == 17 && quoted.destination_port == 53) {
             self.lookups.on_unreachable(quoted.source, quoted.destination, quoted.source_port, item.at);
         }
     }
 
-    fn on_dns(&mut self, ip: &IpFacts, ports: (u16, u16), message: &dns::Message, item: &Lane<'_>) {
+    fn on_dns(&mut self, ip: &IpFacts, ports: (u16, u16), message: &dns::Message, item: &Item<'_>) {
         let (client, resolver) =
             if message.response { (ip.destination, ip.source) } else { (ip.source, ip.destination) };
         let client_port = if message.response { ports.1 } else { ports.0 };
@@ -283,39 +285,91 @@ impl Engine {
     }
 }
 
-/// One thing that a shard takes.
-#[derive(Clone, Copy, Debug)]
-enum Step<'a> {
-    Segment(Routed<'a>),
-    Error { key: FlowKey, hash: u64, error: Unreachable, clock: Timestamp },
+impl<'a> Lane<'a> {
+    fn decode(batch: &'a Batch, frames: &[FrameRef], hasher: &KeyHasher) -> Self {
+        let mut lane =
+            Self { items: Vec::with_capacity(frames.len()), shards: Vec::with_capacity(frames.len()), fragments: false };
+        for frame in frames {
+            let item = prepare(&batch.frame(frame), hasher);
+            lane.fragments |= matches!(item.packet.body, Body::Fragment(_));
+            lane.shards.push(item.shard());
+            lane.items.push(item);
+        }
+        lane
+    }
 }
 
-impl Step<'_> {
-    /// Reading order: files of a run are merged by time, so frame numbers alone do not order them.
-    fn place(&self) -> (Timestamp, Mark) {
-        match self {
-            Self::Segment(routed) => (routed.clock, routed.at),
-            Self::Error { error, clock, .. } => (*clock, error.at),
+impl Item<'_> {
+    /// The shard of its flow; an ICMP error belongs to the flow that it quotes.
+    fn shard(&self) -> u8 {
+        match self.key {
+            Some(_) => u8::try_from(shard_of(self.hash)).unwrap_or(NO_SHARD),
+            None => NO_SHARD,
         }
     }
 }
 
-fn prepare<'a>(frame: &Frame<'a>, hasher: &KeyHasher) -> Lane<'a> {
-    lane_of(decode(frame), frame.at, frame.clock, frame.interface, hasher)
+/// What a frame means to its flow.
+fn flow(shard: &mut Shard, item: &Item<'_>) {
+    let (Some((key, from)), Some(ip)) = (item.key, item.packet.ip) else { return };
+    match &item.packet.body {
+        Body::Tcp(segment) => shard.on_segment(&Routed {
+            key,
+            hash: item.hash,
+            from,
+            segment: *segment,
+            ip,
+            place: item.place,
+            at: item.at,
+            clock: item.clock,
+        }),
+        Body::Icmp(message) => {
+            let Some(quoted) = message.quoted else { return };
+            let error = Unreachable {
+                at: item.at,
+                v6: message.v6,
+                kind: message.kind,
+                code: message.code,
+                router: ip.source,
+                quoted,
+                count: 1,
+            };
+            shard.on_unreachable(&key, item.hash, &error, item.clock);
+        }
+        _ => {}
+    }
 }
 
-fn lane_of<'a>(packet: Packet<'a>, at: Mark, clock: Timestamp, interface: u32, hasher: &KeyHasher) -> Lane<'a> {
+/// Why decoding stopped, as it is counted.
+fn reason(stop: Stop) -> String {
+    match stop.reason {
+        StopReason::Cut => format!("cut:{}", stop.layer),
+        StopReason::Malformed => format!("malformed:{}", stop.layer),
+        StopReason::Unknown(number) => format!("unknown:{}:{number}", stop.layer),
+        StopReason::Encrypted => format!("encrypted:{}", stop.layer),
+    }
+}
+
+fn prepare<'a>(frame: &Frame<'a>, hasher: &KeyHasher) -> Item<'a> {
+    item_of(decode(frame), frame.at, frame.clock, frame.interface, hasher)
+}
+
+fn item_of<'a>(packet: Packet<'a>, at: Mark, clock: Timestamp, interface: u32, hasher: &KeyHasher) -> Item<'a> {
+    let tunnel = packet.link.tunnel;
     let key = match (&packet.body, &packet.ip) {
-        (Body::Tcp(segment), Some(ip)) => Some(FlowKey::of(
-            (ip.source, segment.source_port),
-            (ip.destination, segment.destination_port),
-            6,
-            packet.link.tunnel,
-        )),
+        (Body::Tcp(segment), Some(ip)) => {
+            let (source, destination) = (segment.source_port, segment.destination_port);
+            Some(FlowKey::of((ip.source, source), (ip.destination, destination), 6, tunnel))
+        }
+        (Body::Icmp(IcmpMessage { quoted: Some(quoted), .. }), _) if quoted.protocol == 6 => {
+            let (source, destination) = (quoted.source_port, quoted.destination_port);
+            Some(FlowKey::of((quoted.source, source), (quoted.destination, destination), 6, tunnel))
+        }
         _ => None,
     };
     let hash = key.as_ref().map_or(0, |(key, _)| hasher.hash(key));
-    Lane { packet, key, hash, at, clock, interface }
+    let place = if key.is_some() { place(&packet, interface, hasher) } else { 0 };
+    Item { packet, key, hash, place, at, clock, interface }
 }
 
 /// Where a packet was seen, for telling sightings: interface, VLAN and source MAC.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
 
-use crate::decode::{IpFacts, TcpSegment};
+use crate::decode::{IpFacts, TcpSegment, flag};
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::row::{self, Row};
 use crate::failure::episode::Unreachable;
@@ -21,7 +21,7 @@ use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::tls::chain::Verifier;
-use crate::tcp::connection::Taken;
+use crate::tcp::sighting::{Recent, Signature};
 use crate::time::{Nanos, SECOND, Timestamp};
 
 /// A closed flow still takes late segments for so long.
@@ -87,6 +87,7 @@ pub struct Shard {
     verifier: Verifier,
     want_rows: bool,
     clock: Timestamp,
+    recent: Recent,
     /// DNS messages that came over TCP: client, resolver, message, frame.
     pub dns: Vec<(IpAddr, IpAddr, crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
@@ -127,6 +128,7 @@ impl Shard {
             verifier,
             want_rows,
             clock: Timestamp::default(),
+            recent: Recent::default(),
             dns: Vec::new(),
             told: Told::default(),
         }
@@ -145,10 +147,12 @@ impl Shard {
         };
         let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         note_heard(&mut self.told.heard, conversation, routed);
-        let taken = conversation.on_segment(routed.from, &routed.segment, &routed.ip, routed.place, routed.at);
-        if taken == Taken::Sighting {
+        if self.recent.is_sighting(signature(routed)) {
+            conversation.connection.on_sighting(conversation.direction(routed.from));
             self.told.quality.sighting(routed.at);
+            return;
         }
+        conversation.on_segment(routed.from, &routed.segment, &routed.ip, routed.place, routed.at);
         let (client, server) = (conversation.client().0, conversation.server().0);
         if let Application::Dns(messages) = &mut conversation.application {
             self.dns.extend(messages.take().into_iter().map(|(_, message, at)| (client, server, message, at)));
@@ -308,6 +312,35 @@ impl Shard {
         };
         Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))
     }
+}
+
+/// What tells this packet from every other of its flow, and from a copy of it.
+fn signature(routed: &Routed<'_>) -> Signature {
+    let (segment, ip) = (&routed.segment, &routed.ip);
+    let stamp = segment.options.timestamps.map_or(0, |(value, _)| value);
+    let id = ip.id.unwrap_or(0);
+    let words = [
+        u64::from(segment.seq) << 32 | u64::from(segment.ack),
+        u64::from(segment.payload_len) << 32 | u64::from(segment.window) << 8 | u64::from(segment.flags),
+        u64::from(stamp) << 32 | u64::from(id),
+        u64::from(routed.from == End::A),
+    ];
+    Signature {
+        print: words.iter().fold(routed.hash, |print, word| fold(print ^ word)),
+        time: routed.at.time,
+        place: routed.place,
+        checksum: segment.checksum,
+        ttl: ip.ttl,
+        identified: id != 0,
+        stamped: stamp != 0,
+        weighty: segment.payload_len > 0 || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
+    }
+}
+
+/// Multiplies and folds: enough for words below a seeded hash.
+fn fold(word: u64) -> u64 {
+    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
+    (wide as u64) ^ (wide >> 64) as u64
 }
 
 fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Routed<'_>) {

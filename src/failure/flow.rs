@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::failure::episode::Episode;
-use crate::failure::{Finding, Severity, application, network, security, transport};
+use crate::failure::{Finding, application, network, security, transport};
 use crate::mark::Mark;
 use crate::time::Timestamp;
 
@@ -91,7 +91,7 @@ impl Quality {
             self.one_sided += 1;
             earlier(&mut self.first_one_sided, first);
         }
-        let carries = connection.halves.iter().any(|half| half.counts.data_segments > 0);
+        let carries = connection.halves.iter().any(|half| half.counts.data_segments > 0 || half.fin.is_some());
         if carries && connection.syns.count == 0 && connection.synacks.count == 0 {
             self.mid_flow += 1;
             earlier(&mut self.first_mid_flow, first);
@@ -105,7 +105,8 @@ impl Quality {
             earlier(&mut self.first_cut, connection.cut);
         }
         let missed: u64 = connection.streams.iter().map(|stream| stream.missed_bytes).sum();
-        if missed > 0 {
+        // What another direction or a snaplen hides was not dropped.
+        if missed > 0 && connection.one_sided().is_none() && connection.cut.is_none() {
             self.missed_bytes += missed;
             earlier(&mut self.first_missed, connection.span.map(|span| span.1));
         }
@@ -197,7 +198,6 @@ pub fn judge(at: &Episode<'_>) -> Judged {
     match failed {
         Some(finding) => {
             judged.explains_loss = true;
-            judged.findings.retain(|told| told.fails || finding.severity < Severity::Critical || !told.fails);
             judged.outcomes.failed += 1;
             judged.findings.push(finding);
         }

@@ -9,6 +9,7 @@ pub mod application;
 pub mod attempt;
 pub mod capture;
 pub mod classes;
+pub mod client_codes;
 pub mod episode;
 pub mod flow;
 pub mod network;

@@ -4,3 +4,4 @@ pub mod heard;
 pub mod key;
 pub mod lookup;
 pub mod names;
+pub mod neighbours;

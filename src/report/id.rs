@@ -9,17 +9,30 @@ use crate::failure::Finding;
 use crate::flow::key::FlowKey;
 use crate::time::Timestamp;
 
-/// `f-` and 16 hex digits of SHA-256 over code, protocol, client, server and the first evidence's time in ns.
-pub fn finding(finding: &Finding) -> String {
-    let first = finding.evidence.iter().map(|seen| seen.at.time).min().unwrap_or(finding.first);
-    let text = format!(
+/// `f-` and 16 hex digits of SHA-256 over code, protocol, client, server and the first evidence's time in ns; for a
+/// second finding with all of these alike (`alike` 1 and more) also over its number.
+pub fn finding(finding: &Finding, alike: u32) -> String {
+    let first = finding
+        .evidence
+        .iter()
+        .map(|seen| seen.at.time)
+        .min()
+        .unwrap_or(finding.first);
+    let mut text = format!(
         "{}|{}|{}|{}|{}",
         finding.class.code,
         finding.protocol,
         end(finding.client),
-        finding.name.as_deref().filter(|_| finding.server.is_none()).map_or_else(|| end(finding.server), str::to_owned),
+        finding
+            .name
+            .as_deref()
+            .filter(|_| finding.server.is_none())
+            .map_or_else(|| end(finding.server), str::to_owned),
         first.ns()
     );
+    if alike > 0 {
+        let _ = write!(text, "|{alike}");
+    }
     format!("f-{}", digest(&text))
 }
 
@@ -53,7 +66,10 @@ pub fn community(key: &FlowKey) -> String {
 }
 
 fn end(end: Option<(IpAddr, u16)>) -> String {
-    end.map_or_else(|| "-".to_owned(), |(ip, port)| crate::failure::host_port(ip, port))
+    end.map_or_else(
+        || "-".to_owned(),
+        |(ip, port)| crate::failure::host_port(ip, port),
+    )
 }
 
 fn digest(text: &str) -> String {
@@ -73,7 +89,10 @@ fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let group = chunk
+            .iter()
+            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         for place in 0..4 {
             let index = (group >> (18 - 6 * place) & 63) as usize;
             let letter = ALPHABET.get(index).copied().map_or('=', char::from);
@@ -90,8 +109,12 @@ mod tests {
 
     #[test]
     fn community_id_matches_the_specification() {
-        let (key, _) =
-            FlowKey::of(([128, 232, 110, 120].into(), 34_855), ([66, 35, 250, 204].into(), 80), 6, 0);
+        let (key, _) = FlowKey::of(
+            ([128, 232, 110, 120].into(), 34_855),
+            ([66, 35, 250, 204].into(), 80),
+            6,
+            0,
+        );
         assert_eq!(community(&key), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
     }
 }

@@ -1,8 +1,9 @@
 //! JSON, and the stream of events.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::report::Told;
+use crate::report::schema::{Closing, Event, Header};
 
 /// One object, indented, with a newline at its end.
 pub fn report(told: &Told) -> String {
@@ -11,30 +12,60 @@ pub fn report(told: &Told) -> String {
     text
 }
 
-/// One object a line: `header`, the captures, the findings, the endpoints, last `summary`.
+/// One object a line: `header`, the findings, incidents, captures and endpoints, last `summary`.
 pub fn events(told: &Told) -> String {
     let report = &told.report;
-    let mut lines = vec![json!({
-        "type": "header", "schema": "wirefault.events/1", "tool": report.tool, "options": {},
-    })];
-    lines.extend(report.captures.iter().map(|capture| tagged("capture", json!(capture))));
-    lines.extend(report.findings.iter().map(|finding| tagged("finding", json!(finding))));
-    lines.extend(report.endpoints.iter().map(|endpoint| tagged("endpoint", json!(endpoint))));
-    lines.push(json!({"type": "summary", "summary": report.summary, "unjudged": report.unjudged}));
-    let mut text = String::new();
-    for (seq, mut line) in lines.into_iter().enumerate() {
-        if let Some(object) = line.as_object_mut() {
-            object.insert("seq".to_owned(), json!(seq + 1));
-        }
-        text.push_str(&line.to_string());
-        text.push('\n');
-    }
-    text
+    let mut lines = Lines::default();
+    lines.push(
+        "header",
+        &Header {
+            schema: "wirefault.events/1",
+            tool: &report.tool,
+            options: &told.options,
+        },
+    );
+    report
+        .findings
+        .iter()
+        .for_each(|finding| lines.push("finding", finding));
+    report
+        .incidents
+        .iter()
+        .for_each(|incident| lines.push("incident", incident));
+    report
+        .captures
+        .iter()
+        .for_each(|capture| lines.push("capture", capture));
+    report
+        .endpoints
+        .iter()
+        .for_each(|endpoint| lines.push("endpoint", endpoint));
+    lines.push(
+        "summary",
+        &Closing {
+            summary: &report.summary,
+            unjudged: &report.unjudged,
+        },
+    );
+    lines.text
 }
 
-fn tagged(kind: &str, mut value: serde_json::Value) -> serde_json::Value {
-    if let Some(object) = value.as_object_mut() {
-        object.insert("type".to_owned(), json!(kind));
+#[derive(Default)]
+struct Lines {
+    text: String,
+    seq: u64,
+}
+
+impl Lines {
+    fn push<T: Serialize>(&mut self, kind: &'static str, body: &T) {
+        self.seq += 1;
+        let line = serde_json::to_string(&Event {
+            kind,
+            seq: self.seq,
+            body,
+        })
+        .unwrap_or_default();
+        self.text.push_str(&line);
+        self.text.push('\n');
     }
-    value
 }

@@ -1,15 +1,25 @@
-//! Telling it: findings into text, Markdown, JSON, lines of events and CSV.
+//! Telling it: findings into text, Markdown, JSON, lines of events and CSV, flows into a table.
 //!
 //! Texts are made while writing. The same bytes with the same options give the same report, byte for byte.
 
+mod balance;
+mod clock;
 pub mod csv;
 pub mod id;
 pub mod json;
+mod layout;
 pub mod markdown;
+mod notes;
+pub mod redact;
 pub mod schema;
+mod story;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod told;
+mod unjudged;
+mod words;
 
 pub use told::Told;
 
@@ -29,6 +39,8 @@ pub struct Settings {
     pub since: Option<Timestamp>,
     /// Findings up to this time.
     pub until: Option<Timestamp>,
+    /// Mask identifiers of taxpayers and people; credentials are masked always.
+    pub redact: bool,
     /// Colours in text.
     pub color: bool,
     /// Columns of text.
@@ -38,8 +50,9 @@ pub struct Settings {
 /// The time zone of a name, or the machine's.
 pub fn zone(name: Option<&str>) -> Result<jiff::tz::TimeZone, String> {
     match name {
-        Some(name) => jiff::tz::TimeZone::get(name)
-            .map_err(|_| format!("--tz {name}: no such time zone; use a name such as Asia/Shanghai or UTC")),
+        Some(name) => jiff::tz::TimeZone::get(name).map_err(|_| {
+            format!("--tz {name}: no such time zone; use a name such as Asia/Shanghai or UTC")
+        }),
         None => Ok(jiff::tz::TimeZone::system()),
     }
 }

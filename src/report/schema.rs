@@ -49,6 +49,56 @@ pub struct Tool {
     pub trust_store: String,
 }
 
+/// Options that the content of a report depends on, in the header of `jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Options {
+    /// `en` or `zh`.
+    pub lang: &'static str,
+    /// Identifiers of taxpayers and people are masked.
+    pub redact: bool,
+    /// Findings of one code and endpoint before further ones fold by client.
+    pub findings_max: usize,
+    /// Findings from this time on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Findings up to this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// One line of `jsonl`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event<'a, T> {
+    /// `header`, `finding`, `incident`, `capture`, `endpoint`, `summary`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Number of the line from 1.
+    pub seq: u64,
+    /// The members of what it tells.
+    #[serde(flatten)]
+    pub body: &'a T,
+}
+
+/// What the first line of `jsonl` tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Header<'a> {
+    /// `wirefault.events/1`.
+    pub schema: &'static str,
+    /// What judged.
+    pub tool: &'a Tool,
+    /// How.
+    pub options: &'a Options,
+}
+
+/// What the last line of `jsonl` tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Closing<'a> {
+    /// Totals.
+    pub summary: &'a Summary,
+    /// Counts of what could not be decoded or decided.
+    pub unjudged: &'a BTreeMap<String, u64>,
+}
+
 /// One input file.
 #[derive(Clone, Debug, Serialize)]
 pub struct Capture {

@@ -11,9 +11,10 @@ use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
 use crate::ingest::{FileReport, Interface};
 use crate::report::schema::{
-    Attempts, Bins, Capture, End, Endpoint, Evidence, Finding as Row, Latency, LatencyKinds, Report, Summary, Tool,
+    Attempts, Bins, Capture, End, Endpoint, Evidence, Finding as Row, Latency, LatencyKinds,
+    Options, Report, Summary, Tool,
 };
-use crate::report::{Settings, id};
+use crate::report::{Settings, id, notes, redact};
 use crate::time::Timestamp;
 
 /// A report ready to be written, with what the text needs beside it.
@@ -25,6 +26,10 @@ pub struct Told {
     pub worst: Option<Severity>,
     /// Times of the findings, as the mirror has them as text only.
     pub times: Vec<(Timestamp, Timestamp)>,
+    /// Options that the content depends on.
+    pub options: Options,
+    /// From the first frame to the last, over all files.
+    pub span: Option<(Timestamp, Timestamp)>,
 }
 
 impl Told {
@@ -39,22 +44,26 @@ impl Told {
             settings.since.is_none_or(|since| finding.first >= since)
                 && settings.until.is_none_or(|until| finding.first <= until)
         };
-        let mut findings: Vec<Finding> = diagnosis.findings.into_iter().filter(within).collect();
-        findings = fold_excess(findings, settings.findings_max);
-        let mut rows: Vec<(Timestamp, String, Finding)> =
-            findings.into_iter().map(|finding| (finding.first, id::finding(&finding), finding)).collect();
-        rows.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let rows = in_order(
+            diagnosis.findings.into_iter().filter(within).collect(),
+            settings.findings_max,
+        );
         let worst = rows
             .iter()
-            .filter(|(_, _, finding)| finding.class.layer() != "capture")
-            .map(|(_, _, finding)| finding.severity)
+            .filter(|(_, finding)| finding.class.layer() != "capture")
+            .map(|(_, finding)| finding.severity)
             .max();
         let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
-        for (_, _, finding) in &rows {
+        for (_, finding) in &rows {
             *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
-            *by_severity.entry(finding.severity.name().to_owned()).or_default() += finding.count;
+            *by_severity
+                .entry(finding.severity.name().to_owned())
+                .or_default() += finding.count;
         }
-        let times = rows.iter().map(|(_, _, finding)| (finding.first, finding.last)).collect();
+        let times = rows
+            .iter()
+            .map(|(_, finding)| (finding.first, finding.last))
+            .collect();
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -64,7 +73,11 @@ impl Told {
                 endpoints: "built-in/1".to_owned(),
                 trust_store: diagnosis.trust_store,
             },
-            captures: files.iter().enumerate().map(|(index, file)| capture(index, file, interfaces)).collect(),
+            captures: files
+                .iter()
+                .enumerate()
+                .map(|(index, file)| capture(index, file, interfaces, settings))
+                .collect(),
             summary: Summary {
                 packets: diagnosis.packets,
                 flows: diagnosis.flows,
@@ -74,41 +87,110 @@ impl Told {
                 findings_by_severity: by_severity,
             },
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
-            findings: rows.into_iter().map(|(_, id, finding)| row(id, &finding, files, settings.lang)).collect(),
+            findings: rows
+                .into_iter()
+                .map(|(id, finding)| row(id, &finding, files, settings))
+                .collect(),
             incidents: Vec::new(),
             unjudged: diagnosis.unjudged,
         };
-        Self { report, worst, times }
+        Self {
+            report,
+            options: options(settings),
+            worst,
+            times,
+            span: span(files),
+        }
     }
 }
 
+/// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
+/// requests, two names asked for in one tick of the clock): the second is numbered, in an order that content gives.
+fn in_order(findings: Vec<Finding>, max: usize) -> Vec<(String, Finding)> {
+    let tie = |finding: &Finding| {
+        let seen: Vec<_> = finding
+            .evidence
+            .iter()
+            .map(|seen| (seen.at.time, seen.role))
+            .collect();
+        format!(
+            "{:?}{:?}{:?}{seen:?}",
+            finding.name, finding.last, finding.details
+        )
+    };
+    let mut rows: Vec<(String, Finding)> = findings
+        .into_iter()
+        .map(|finding| (id::finding(&finding, 0), finding))
+        .collect();
+    rows.sort_by(|a, b| {
+        (a.1.first, &a.0)
+            .cmp(&(b.1.first, &b.0))
+            .then_with(|| tie(&a.1).cmp(&tie(&b.1)))
+    });
+    let mut rows = fold_excess(rows, max);
+    let mut known: BTreeMap<String, u32> = BTreeMap::new();
+    for (id, finding) in &mut rows {
+        let alike = known.entry(id.clone()).or_default();
+        if *alike > 0 {
+            *id = id::finding(finding, *alike);
+        }
+        *alike += 1;
+    }
+    rows.sort_by(|a, b| (a.1.first, &a.0).cmp(&(b.1.first, &b.0)));
+    rows
+}
+
 /// Beyond `max` findings of one code and endpoint, further ones fold into one per client.
-fn fold_excess(findings: Vec<Finding>, max: usize) -> Vec<Finding> {
-    let mut seen: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
-    let mut folded: BTreeMap<(&'static str, String, Option<IpAddr>), usize> = BTreeMap::new();
-    let mut kept: Vec<Finding> = Vec::new();
-    for finding in findings {
-        let key = (finding.class.code, finding.server_text());
+fn fold_excess(findings: Vec<(String, Finding)>, max: usize) -> Vec<(String, Finding)> {
+    let mut seen: BTreeMap<(&'static str, Option<String>), usize> = BTreeMap::new();
+    let mut folded: BTreeMap<(&'static str, Option<String>, Option<IpAddr>), usize> =
+        BTreeMap::new();
+    let mut kept: Vec<(String, Finding)> = Vec::new();
+    for (id, finding) in findings {
+        let key = (finding.class.code, endpoint_id(&finding));
         let count = seen.entry(key.clone()).or_default();
         *count += 1;
         if *count <= max {
-            kept.push(finding);
+            kept.push((id, finding));
             continue;
         }
         let by_client = (key.0, key.1, finding.client.map(|client| client.0));
-        match folded.get(&by_client).and_then(|index| kept.get_mut(*index)) {
-            Some(into) => {
+        match folded
+            .get(&by_client)
+            .and_then(|index| kept.get_mut(*index))
+        {
+            Some((_, into)) => {
                 into.count += finding.count;
                 into.first = into.first.min(finding.first);
                 into.last = into.last.max(finding.last);
+                into.severity = into.severity.max(finding.severity);
+                into.fails |= finding.fails;
             }
             None => {
                 folded.insert(by_client, kept.len());
-                kept.push(finding);
+                kept.push((id, finding));
             }
         }
     }
     kept
+}
+
+fn options(settings: &Settings) -> Options {
+    Options {
+        lang: match settings.lang {
+            Lang::En => "en",
+            Lang::Zh => "zh",
+        },
+        redact: settings.redact,
+        findings_max: settings.findings_max,
+        since: settings.since.map(|since| since.to_string()),
+        until: settings.until.map(|until| until.to_string()),
+    }
+}
+
+fn span(files: &[FileReport]) -> Option<(Timestamp, Timestamp)> {
+    let first = files.iter().filter_map(|file| file.first_time).min()?;
+    Some((first, files.iter().filter_map(|file| file.last_time).max()?))
 }
 
 fn catalogue() -> String {
@@ -130,7 +212,12 @@ fn attempts(outcomes: &Outcomes) -> Attempts {
     }
 }
 
-fn capture(index: usize, file: &FileReport, _interfaces: &[Interface]) -> Capture {
+fn capture(
+    index: usize,
+    file: &FileReport,
+    interfaces: &[Interface],
+    settings: &Settings,
+) -> Capture {
     Capture {
         id: format!("c-{}", index + 1),
         point: format!("p-{}", u64::from(file.point) + 1),
@@ -144,7 +231,7 @@ fn capture(index: usize, file: &FileReport, _interfaces: &[Interface]) -> Captur
         last_time: file.last_time.map(|time| time.to_string()),
         complete: file.complete,
         memory_limited: false,
-        notes: file.notes.iter().map(ToString::to_string).collect(),
+        notes: notes::of(file, interfaces, settings),
     }
 }
 
@@ -158,8 +245,16 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
         ports: balance.ports.clone(),
         attempts: attempts(&balance.attempts),
         availability: availability(&balance.attempts),
-        latency_ms: LatencyKinds { connect: latency(connect), tls: latency(tls), first_byte: latency(first_byte) },
-        findings_by_code: balance.findings_by_code.iter().map(|(code, n)| ((*code).to_owned(), *n)).collect(),
+        latency_ms: LatencyKinds {
+            connect: latency(connect),
+            tls: latency(tls),
+            first_byte: latency(first_byte),
+        },
+        findings_by_code: balance
+            .findings_by_code
+            .iter()
+            .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect(),
     }
 }
 
@@ -168,13 +263,20 @@ fn latency(histogram: &Histogram) -> Option<Latency> {
         p50: histogram.percentile(50)?,
         p95: histogram.percentile(95)?,
         p99: histogram.percentile(99)?,
-        histogram: Bins { bounds: BOUNDS_MS.to_vec(), counts: histogram.counts.to_vec() },
+        histogram: Bins {
+            bounds: BOUNDS_MS.to_vec(),
+            counts: histogram.counts.to_vec(),
+        },
     })
 }
 
-fn row(id: String, finding: &Finding, files: &[FileReport], lang: Lang) -> Row {
-    let class = finding.class;
-    let path = |file: u32| files.get(file as usize).map_or_else(String::new, |file| file.path.clone());
+fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings) -> Row {
+    let (class, lang) = (finding.class, settings.lang);
+    let path = |file: u32| {
+        files
+            .get(file as usize)
+            .map_or_else(String::new, |file| file.path.clone())
+    };
     let mut evidence: Vec<_> = finding.evidence.clone();
     evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
     Row {
@@ -183,7 +285,10 @@ fn row(id: String, finding: &Finding, files: &[FileReport], lang: Lang) -> Row {
         layer: class.layer(),
         severity: finding.severity.name(),
         confidence: f64::from(finding.confidence) / 100.0,
-        confidence_reason: finding.reason.filter(|_| finding.confidence < 90).map(|reason| reason.of(lang)),
+        confidence_reason: finding
+            .reason
+            .filter(|_| finding.confidence < 90)
+            .map(|reason| reason.of(lang)),
         count: finding.count,
         fails: finding.fails,
         subject: match finding.subject {
@@ -194,13 +299,16 @@ fn row(id: String, finding: &Finding, files: &[FileReport], lang: Lang) -> Row {
             Subject::Capture => "capture",
         },
         title: class.title(lang),
-        summary: (class.summary)(finding, lang),
+        summary: masked(&(class.summary)(finding, lang), settings),
         remedy: class.remedy(lang),
         endpoint: endpoint_id(finding),
         client: finding.client.map(|client| end(Some(client), None)),
         server: (finding.server.is_some() || finding.name.is_some())
             .then(|| end(finding.server, finding.name.clone())),
-        flow: finding.flow.as_ref().map(|(key, first)| id::flow(key, *first)),
+        flow: finding
+            .flow
+            .as_ref()
+            .map(|(key, first)| id::flow(key, *first)),
         community_id: finding.flow.as_ref().map(|(key, _)| id::community(key)),
         first_time: finding.first.to_string(),
         last_time: finding.last.to_string(),
@@ -215,7 +323,12 @@ fn row(id: String, finding: &Finding, files: &[FileReport], lang: Lang) -> Row {
                 role: seen.role,
             })
             .collect(),
-        details: finding.details.iter().map(|(key, value)| (*key, detail(value))).collect(),
+        details: finding
+            .details
+            .iter()
+            .filter(|(_, value)| !matches!(value, Value::Text(text) if text.is_empty()))
+            .map(|(key, value)| (*key, detail(key, value, settings)))
+            .collect(),
         also: finding.also.clone(),
         consequences: finding.consequences.clone(),
         supersedes: None,
@@ -244,20 +357,54 @@ fn end(end: Option<(IpAddr, u16)>, name: Option<String>) -> End {
 /// A display filter that shows just the evidence. Frame numbers count per file: of several files, the first one's.
 fn filter(finding: &Finding) -> String {
     let file = finding.evidence.first().map(|seen| seen.at.file);
-    let mut frames: Vec<u32> =
-        finding.evidence.iter().filter(|seen| Some(seen.at.file) == file).map(|seen| seen.at.frame).collect();
+    let mut frames: Vec<u32> = finding
+        .evidence
+        .iter()
+        .filter(|seen| Some(seen.at.file) == file)
+        .map(|seen| seen.at.frame)
+        .collect();
     frames.sort_unstable();
     frames.dedup();
-    frames.iter().map(|frame| format!("frame.number == {frame}")).collect::<Vec<_>>().join(" || ")
+    frames
+        .iter()
+        .map(|frame| format!("frame.number == {frame}"))
+        .collect::<Vec<_>>()
+        .join(" || ")
 }
 
-fn detail(value: &Value) -> Json {
+fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
+    // Serial numbers and hashes of certificates are public and may look like anything.
+    let public = [
+        "serial",
+        "sha256",
+        "fingerprint",
+        "chain",
+        "not_after",
+        "not_before",
+    ]
+    .contains(&key);
+    let text = |text: &String| {
+        if public {
+            text.clone()
+        } else {
+            masked(text, settings)
+        }
+    };
     match value {
         Value::Number(number) => json!(number),
         Value::Thousandths(share) => json!(*share as f64 / 1_000.0),
         Value::Bool(flag) => json!(flag),
-        Value::Text(text) => json!(text),
-        Value::List(items) => json!(items),
+        Value::Text(words) => json!(text(words)),
+        Value::List(items) => json!(items.iter().map(text).collect::<Vec<_>>()),
         Value::Time(time) => json!(time.to_string()),
+    }
+}
+
+/// A text that quotes the wire, as it may be shown.
+fn masked(text: &str, settings: &Settings) -> String {
+    if settings.redact {
+        redact::redact(text)
+    } else {
+        redact::credentials(text)
     }
 }

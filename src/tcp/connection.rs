@@ -10,26 +10,30 @@ use crate::mark::{Mark, Seen};
 use crate::protocol::{Chunk, Next};
 use crate::tcp::half::{Half, Repeat, Reset, hops};
 use crate::tcp::history::History;
-use crate::tcp::sighting::Signature;
 use crate::tcp::stream::Stream;
 use crate::time::Nanos;
 
 /// First marks of something that repeats, and how often it did.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Repeats {
     /// Occurrences.
     pub count: u32,
-    /// The first eight.
-    pub marks: [Option<Mark>; 8],
     /// The last one.
     pub last: Option<Mark>,
+    marks: Vec<Mark>,
 }
+
+/// Marks kept of something that repeats.
+const MARKS_MAX: usize = 8;
 
 impl Repeats {
     /// One more.
     pub fn add(&mut self, at: Mark) {
-        if let Some(slot) = self.marks.get_mut(self.count as usize) {
-            *slot = Some(at);
+        if self.marks.len() < MARKS_MAX {
+            if self.marks.is_empty() {
+                self.marks.reserve_exact(1);
+            }
+            self.marks.push(at);
         }
         self.count = self.count.saturating_add(1);
         self.last = Some(at);
@@ -37,12 +41,12 @@ impl Repeats {
 
     /// The first one.
     pub fn first(&self) -> Option<Mark> {
-        self.marks.first().copied().flatten()
+        self.marks.first().copied()
     }
 
     /// Those that were kept, in order.
     pub fn kept(&self) -> impl Iterator<Item = Mark> + '_ {
-        self.marks.iter().flatten().copied()
+        self.marks.iter().copied()
     }
 }
 
@@ -84,15 +88,6 @@ pub struct Connection {
     pub cut: Option<Mark>,
     /// Gaps already told to `history`, by direction.
     gaps_told: [u64; 2],
-}
-
-/// What one call of `on_segment` found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// A packet that was already seen.
-    Sighting,
-    /// A new one.
-    Segment,
 }
 
 impl Connection {
@@ -163,27 +158,20 @@ impl Connection {
         }
     }
 
-    /// Takes one segment that `from` sent. `place` hashes interface, VLAN and MAC.
-    pub fn on_segment(
-        &mut self,
-        from: Direction,
-        segment: &TcpSegment<'_>,
-        ip: &IpFacts,
-        place: u32,
-        at: Mark,
-        sink: Sink<'_>,
-    ) -> Taken {
-        if self.is_sighting(from, segment, ip, place, at) {
-            self.halves[from.index()].counts.sightings += 1;
-            return Taken::Sighting;
-        }
+    /// A packet of `from` that was already seen passed again.
+    pub fn on_sighting(&mut self, from: Direction) {
+        self.halves[from.index()].counts.sightings += 1;
+    }
+
+    /// Takes one segment that `from` sent, seen for the first time.
+    pub fn on_segment(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark, sink: Sink<'_>) {
         self.span = Some((self.span.map_or(at, |span| span.0), at));
         self.history
             .on_segment(from, segment.flags, segment.seq, segment.payload_len);
         self.note_packet(from, segment, ip, at);
         if segment.flags & flag::RST != 0 {
             self.on_reset(from, segment, ip, at);
-            return Taken::Segment;
+            return;
         }
         self.note_life_after_reset(from, segment, at);
         if segment.flags & flag::SYN != 0 {
@@ -199,38 +187,15 @@ impl Connection {
         if segment.flags & flag::FIN != 0 {
             self.on_fin(from, segment, at, sink);
         }
-        Taken::Segment
     }
 
     /// The end of the flow: delivers what waits.
     pub fn finish(&mut self, sink: Sink<'_>) {
         let Some((_, last)) = self.span else { return };
         for from in [ToServer, ToClient] {
-            self.streams[from.index()].finish(last, &mut |chunk, at| sink(from, chunk, at));
+            let acked = self.halves[from.index()].acked;
+            self.streams[from.index()].finish(acked, last, &mut |chunk, at| sink(from, chunk, at));
         }
-    }
-
-    fn is_sighting(
-        &mut self,
-        from: Direction,
-        segment: &TcpSegment<'_>,
-        ip: &IpFacts,
-        place: u32,
-        at: Mark,
-    ) -> bool {
-        self.halves[from.index()].recent.is_sighting(Signature {
-            time: at.time,
-            seq: segment.seq,
-            ack: segment.ack,
-            id: ip.id.unwrap_or(0),
-            ts_value: segment.options.timestamps.map_or(0, |(value, _)| value),
-            payload_len: segment.payload_len,
-            place,
-            window: segment.window,
-            checksum: segment.checksum,
-            flags: segment.flags,
-            ttl: ip.ttl,
-        })
     }
 
     fn note_packet(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark) {

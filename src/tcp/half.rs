@@ -5,7 +5,6 @@
 //! known of the range, the IP identification and the time (`Repeat`); where that does not decide, `Ambiguous`.
 
 use crate::mark::{Mark, Seen};
-use crate::tcp::sighting::Recent;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Position of the first sequence number seen of an end.
@@ -80,20 +79,26 @@ struct Hole {
 }
 
 /// Repetitions of the oldest unacknowledged data.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Unacked {
     /// The data was first sent here.
     pub first: Option<Mark>,
     /// How often it was sent again.
     pub repeats: u32,
     /// The first repetitions.
-    pub marks: [Option<Mark>; REPEATS_MAX],
+    pub marks: Vec<Mark>,
 }
 
 impl Unacked {
+    fn clear(&mut self) {
+        self.first = None;
+        self.repeats = 0;
+        self.marks.clear();
+    }
+
     fn repeat(&mut self, at: Mark) {
-        if let Some(slot) = self.marks.get_mut(self.repeats as usize) {
-            *slot = Some(at);
+        if self.marks.len() < REPEATS_MAX {
+            self.marks.push(at);
         }
         self.repeats = self.repeats.saturating_add(1);
     }
@@ -186,8 +191,6 @@ pub struct Half {
     holes: Vec<Hole>,
     /// First retransmitted segments.
     pub retransmissions: Vec<Mark>,
-    /// For telling sightings.
-    pub recent: Recent,
 }
 
 impl Half {
@@ -242,15 +245,9 @@ impl Half {
         self.acked = position;
         self.acked_at = Some(at);
         self.dup_acks = 0;
-        self.unacked = Unacked {
-            first: if self.data_end > position {
-                Some(at)
-            } else {
-                None
-            },
-            ..Unacked::default()
-        };
-        self.probing = Unacked::default();
+        self.unacked.clear();
+        self.unacked.first = (self.data_end > position).then_some(at);
+        self.probing.clear();
         true
     }
 

@@ -7,8 +7,10 @@
 
 use crate::time::{MICROSECOND, MILLISECOND, Nanos, SECOND, Timestamp};
 
-/// Segments of one direction that a later one is compared with.
-const RECENT_MAX: usize = 32;
+/// Places of the table: sets of `WAYS` packets.
+const SETS: usize = 256;
+/// Packets that share a set; the oldest makes room.
+const WAYS: usize = 4;
 /// Two sightings of one packet lie at most this far apart.
 const APART_MAX: Nanos = SECOND;
 /// No stack retransmits sooner than this (RFC 6298 asks for 1 s, Linux does 200 ms).
@@ -16,76 +18,69 @@ const RETRANSMIT_MIN: Nanos = 190 * MILLISECOND;
 /// Copies made by one mirror follow each other within this.
 const COPY_MAX: Nanos = 200 * MICROSECOND;
 
-/// What identifies one packet of one direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What identifies one packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
+    /// Hash over the flow, the direction, and what every copy has: sequence and acknowledgment numbers, length, flags,
+    /// window, time stamp and IP identification.
+    pub print: u64,
     /// When it passed.
     pub time: Timestamp,
-    /// Sequence number on the wire.
-    pub seq: u32,
-    /// Acknowledgment number on the wire.
-    pub ack: u32,
-    /// IP identification, 0 where there is none.
-    pub id: u32,
-    /// TSval, 0 where there is none.
-    pub ts_value: u32,
-    /// Payload bytes on the wire.
-    pub payload_len: u32,
     /// Interface, VLAN and source MAC, hashed; where it was seen.
     pub place: u32,
-    /// Window field.
-    pub window: u16,
     /// TCP checksum field.
     pub checksum: u16,
-    /// Control bits.
-    pub flags: u8,
     /// Time to live.
     pub ttl: u8,
+    /// It has an IP identification.
+    pub identified: bool,
+    /// It carries a TCP time stamp.
+    pub stamped: bool,
+    /// It carries payload, SYN, FIN or RST.
+    pub weighty: bool,
 }
 
 impl Signature {
     fn same_packet(&self, later: &Self) -> bool {
-        let alike = (self.seq, self.payload_len, self.flags, self.window)
-            == (later.seq, later.payload_len, later.flags, later.window)
-            && self.ack == later.ack
-            && self.ts_value == later.ts_value;
         let apart = later.time.since(self.time).abs();
-        if !alike || apart > APART_MAX || self.id != later.id {
+        if self.print != later.print || apart > APART_MAX {
             return false;
         }
-        if self.id != 0 {
+        if self.identified {
             return true;
         }
-        let elsewhere = self.place != later.place || self.ttl != later.ttl;
-        if elsewhere {
-            apart < RETRANSMIT_MIN || self.ts_value != 0
+        if self.place != later.place || self.ttl != later.ttl {
+            apart < RETRANSMIT_MIN || self.stamped
         } else {
-            apart < COPY_MAX
-                && self.checksum == later.checksum
-                && (self.payload_len > 0 || self.flags & 0x07 != 0)
+            apart < COPY_MAX && self.checksum == later.checksum && self.weighty
         }
     }
 }
 
-/// The last segments of one direction.
-#[derive(Clone, Debug, Default)]
+/// The last packets of many flows: a table of fixed size (40 KiB), so that a flow costs nothing. A copy is found while
+/// fewer than `WAYS` later packets fell into its set, which a mirror's or a router's delay of some hundred packets
+/// leaves room for.
+#[derive(Clone, Debug)]
 pub struct Recent {
-    signatures: Vec<Signature>,
-    oldest: usize,
+    sets: Box<[[Signature; WAYS]; SETS]>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { sets: Box::new([[Signature::default(); WAYS]; SETS]) }
+    }
 }
 
 impl Recent {
     /// Is this packet a further sighting of one that was just seen? If not it is remembered.
     pub fn is_sighting(&mut self, new: Signature) -> bool {
-        if self.signatures.iter().any(|old| old.same_packet(&new)) {
+        // The low bits chose the shard.
+        let Some(set) = self.sets.get_mut((new.print >> 32) as usize % SETS) else { return false };
+        if set.iter().any(|old| old.same_packet(&new)) {
             return true;
         }
-        if self.signatures.len() < RECENT_MAX {
-            self.signatures.push(new);
-        } else if let Some(slot) = self.signatures.get_mut(self.oldest) {
-            *slot = new;
-            self.oldest = (self.oldest + 1) % RECENT_MAX;
-        }
+        set.rotate_right(1);
+        set[0] = new;
         false
     }
 }
@@ -95,17 +90,14 @@ mod tests {
     use super::*;
 
     const DATA: Signature = Signature {
+        print: 0x1234_5678_9abc_def0,
         time: Timestamp::from_ns(0),
-        seq: 100,
-        ack: 200,
-        id: 7,
-        ts_value: 0,
-        payload_len: 10,
         place: 1,
-        window: 500,
         checksum: 0x1234,
-        flags: 0x18,
         ttl: 64,
+        identified: true,
+        stamped: false,
+        weighty: true,
     };
 
     fn check(later: Signature, expected: bool) {
@@ -129,13 +121,13 @@ mod tests {
 
     #[test]
     fn a_new_identification_is_a_retransmission() {
-        check(Signature { id: 8, ..DATA }, false);
+        check(Signature { print: 8 << 32, ..DATA }, false);
     }
 
     #[test]
     fn without_identification_another_place_within_the_timer_is_a_sighting() {
         let mut recent = Recent::default();
-        let first = Signature { id: 0, ..DATA };
+        let first = Signature { identified: false, ..DATA };
         assert!(!recent.is_sighting(first));
         assert!(recent.is_sighting(Signature {
             place: 2,

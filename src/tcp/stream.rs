@@ -132,9 +132,11 @@ impl Stream {
         }
     }
 
-    /// The end of the flow: whatever waits is delivered, holes as gaps.
-    pub fn finish(&mut self, at: Mark, sink: Sink<'_>) {
+    /// The end of the flow: whatever waits is delivered, holes as gaps. What the receiver acknowledged of them, up to
+    /// `acked`, was on the wire and is missing from the capture.
+    pub fn finish(&mut self, acked: u64, at: Mark, sink: Sink<'_>) {
         while let Some(first) = self.pieces.first().map(|piece| piece.start) {
+            self.count_missed(first, acked);
             self.gap_to(first, at, sink);
             self.join(sink);
         }
@@ -161,12 +163,13 @@ impl Stream {
     }
 
     fn count_only(&mut self, start: u64, end: u64, acked: u64) {
-        if start > self.next && acked > self.next {
-            self.missed_bytes = self
-                .missed_bytes
-                .saturating_add(start.min(acked) - self.next);
-        }
+        self.count_missed(start, acked);
         self.next = self.next.max(end);
+    }
+
+    /// The hole before `start`, as far as the receiver acknowledged it.
+    fn count_missed(&mut self, start: u64, acked: u64) {
+        self.missed_bytes = self.missed_bytes.saturating_add(start.min(acked).saturating_sub(self.next));
     }
 
     fn keep(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark) {
@@ -258,11 +261,7 @@ impl Stream {
                 .is_some_and(|since| at.time.since(since) >= REORDER);
         let held: usize = self.pieces.iter().map(|piece| piece.bytes.len()).sum();
         if overdue || held > OUT_OF_ORDER_MAX || self.pieces.len() > 256 || self.done {
-            if acked > self.next {
-                self.missed_bytes = self
-                    .missed_bytes
-                    .saturating_add(first.min(acked) - self.next);
-            }
+            self.count_missed(first, acked);
             self.gap_to(first, at, sink);
             self.hole_since = Some(at.time);
             self.join(sink);

@@ -1,5 +1,7 @@
 //! 网络层: link, ARP, ICMP, routing and name resolution.
 
+pub mod arp_conflict;
+pub mod arp_unanswered;
 pub mod dns;
 pub mod dns_no_address;
 pub mod dns_nxdomain;
@@ -9,4 +11,7 @@ pub mod dns_slow;
 pub mod dns_timeout;
 pub mod firewall_rejected;
 pub mod icmp_unreachable;
+pub mod neighbours;
 pub mod packet_loss;
+
+pub use neighbours::judge_neighbours;

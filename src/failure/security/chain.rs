@@ -21,7 +21,10 @@ pub fn detect_refused(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if matches!(end, Refusal::Alert(description, _) if !is_certificate_alert(description)) {
         return None;
     }
-    let problem = pointed_at(verdict, &end).or_else(|| first(verdict))?;
+    // Nobody refuses a chain for a weak root, whose own signature proves nothing.
+    let problem = pointed_at(verdict, &end)
+        .or_else(|| first(verdict))
+        .filter(|problem| !matches!(problem, Problem::Weak { root: true, .. }))?;
     let mut finding = finding(at, session, verdict, problem).severity(Severity::Critical).failing();
     finding = match end {
         Refusal::Alert(description, mark) => finding

@@ -2,11 +2,10 @@
 
 use crate::failure::Text;
 use crate::failure::episode::Episode;
-use crate::mark::Direction::{ToClient, ToServer};
+use crate::mark::Direction::ToServer;
 use crate::mark::Mark;
 use crate::protocol::tls::session::is_alert_size;
 use crate::protocol::tls::{Session, Stage};
-use crate::time::SECOND;
 
 /// How a client's part of the handshake ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,15 +32,12 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
     if let Some(alert) = session.fatal(ToServer) {
         return Refusal::Alert(alert.description, alert.at);
     }
-    if session.stage() >= Stage::ClientFinished && !empty_finish(session) {
-        let closed = close(at);
-        let spoke = session.application(ToServer).is_some() || session.stage() == Stage::Complete;
-        // A Finished, then FIN at once without any data: some clients check the chain only after the handshake.
-        return match closed {
-            Some(end) if session.application(ToServer).is_none() && server_idle(session, end) && !spoke => {
-                Refusal::Close(end)
-            }
-            _ => Refusal::Accepted,
+    if session.stage() >= Stage::ClientFinished {
+        // Some clients check the chain only after the handshake: they close without a word.
+        return match (session.application(ToServer), close(at)) {
+            (Some(_), _) => Refusal::Accepted,
+            (None, Some(end)) => Refusal::Close(end),
+            (None, None) => Refusal::Unknown,
         };
     }
     if session.is_13() {
@@ -74,15 +70,6 @@ pub fn first_close(at: &Episode<'_>) -> Option<Mark> {
 
 fn end(half: &crate::tcp::half::Half) -> Option<Mark> {
     [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)].into_iter().flatten().min()
-}
-
-/// TLS 1.3: an empty Certificate (25 bytes) and Finished answer a request; that is no refusal by the client.
-fn empty_finish(_session: &Session) -> bool {
-    false
-}
-
-fn server_idle(session: &Session, end: Mark) -> bool {
-    session.data[ToClient.index()].last.is_none_or(|last| last < end || end.time.since(last.time) < SECOND)
 }
 
 /// Reasons for a confidence below certainty.

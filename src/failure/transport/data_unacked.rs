@@ -24,9 +24,9 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
     let half = at.half(from);
     let peer = at.half(from.reverse());
     let (what, repeated) = if half.unacked.repeats >= REPEATS && !half.all_acked() {
-        ("data", half.unacked)
+        ("data", &half.unacked)
     } else if half.probing.repeats >= REPEATS && peer.last.is_none_or(|last| last < first_repeat(&half.probing)) {
-        ("keep-alive", half.probing)
+        ("keep-alive", &half.probing)
     } else {
         return None;
     };
@@ -36,7 +36,7 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
     }
     let last = half.last?;
     let mut finding = at.finding(&CLASS).seen_if(repeated.first, what).failing();
-    for mark in repeated.marks.iter().flatten() {
+    for mark in &repeated.marks {
         finding = finding.seen(*mark, if what == "data" { "retransmission" } else { "keep-alive" });
     }
     let began = repeated.first.unwrap_or(last);
@@ -53,7 +53,7 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
 }
 
 fn first_repeat(repeated: &Unacked) -> crate::mark::Mark {
-    repeated.marks.first().copied().flatten().unwrap_or_default()
+    repeated.marks.first().copied().unwrap_or_default()
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {

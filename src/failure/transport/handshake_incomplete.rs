@@ -67,7 +67,7 @@ fn never_acknowledged(at: &Episode<'_>) -> Option<Finding> {
 
 /// The client acknowledged, the server goes on repeating its SYN-ACK and takes nothing.
 fn acknowledged_in_vain(at: &Episode<'_>) -> Option<Finding> {
-    let (ack, again) = (at.connection.established?, at.connection.synacks_after_ack);
+    let (ack, again) = (at.connection.established?, &at.connection.synacks_after_ack);
     let (first, last) = (again.first()?, again.last?);
     let (client, server) = (at.client_half(), at.server_half());
     let accepted = server.counts.data_segments > 0 || client.acked > client.data_start();

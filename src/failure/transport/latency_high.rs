@@ -3,7 +3,7 @@
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
-use crate::time::{MILLISECOND, Nanos};
+use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// `transport.latency-high`
 pub static CLASS: Class =
@@ -14,9 +14,12 @@ pub const ALWAYS: Nanos = 500 * MILLISECOND;
 /// A handshake this long is told if it is ten times the endpoint's median.
 pub const RELATIVE: Nanos = 200 * MILLISECOND;
 
+/// No stack waits longer for its SYN before it sends another: such a time is the capture's clock, not the network.
+const BELIEVED: Nanos = 5 * SECOND;
+
 /// A candidate: the handshake took at least `RELATIVE`, without retries. The surroundings decide below `ALWAYS`.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let took = at.connection.connect_rtt().filter(|took| *took >= RELATIVE)?;
+    let took = at.connection.connect_rtt().filter(|took| (RELATIVE..BELIEVED).contains(took))?;
     let finding = at
         .finding(&CLASS)
         .seen_if(at.connection.syns.first(), "syn")

@@ -1,0 +1,176 @@
+//! Reasons why something could not be decoded or decided, as sentences.
+
+use std::collections::BTreeMap;
+
+use crate::failure::{Lang, Text};
+
+/// Numbers of unknown types that are named.
+const NAMED_MAX: usize = 4;
+
+/// How often, and what; the engine's unknown reasons verbatim. Most frequent first.
+pub(super) fn sentences(reasons: &BTreeMap<String, u64>, lang: Lang) -> Vec<(u64, String)> {
+    let mut told: Vec<(u64, String)> = Vec::new();
+    let mut unknown: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
+    for (reason, count) in reasons {
+        match reason.split_once(':') {
+            Some(("unknown", rest)) => {
+                let (layer, number) = rest.split_once(':').unwrap_or((rest, ""));
+                unknown.entry(layer).or_default().push((*count, number));
+            }
+            Some((kind, layer)) => told.push((
+                *count,
+                undecoded(kind, layer, lang).unwrap_or_else(|| reason.clone()),
+            )),
+            None => told.push((
+                *count,
+                known(reason).map_or_else(|| reason.clone(), |text| text.of(lang).to_owned()),
+            )),
+        }
+    }
+    for (layer, mut numbers) in unknown {
+        numbers.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let count = numbers.iter().map(|(count, _)| count).sum();
+        told.push((count, of_unknown_type(layer, &numbers, lang)));
+    }
+    told.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    told
+}
+
+fn known(reason: &str) -> Option<Text> {
+    let (en, zh) = match reason {
+        "one-sided" => (
+            "connections of which only one direction was captured",
+            "连接只抓到单向报文",
+        ),
+        "handshake-not-seen-to-end" => (
+            "connections whose TCP handshake had no outcome before the capture ended",
+            "连接的 TCP 握手到抓包结束仍无结果",
+        ),
+        "starts-mid-flow" => (
+            "connections that began before the capture",
+            "连接在抓包开始之前已建立",
+        ),
+        "nothing-said" => (
+            "connections that stood without a request and its answer",
+            "连接已建立，但未见完整的请求与应答",
+        ),
+        "reverse-path-not-in-capture" => (
+            "silences that prove nothing: the way back is not in the capture",
+            "未见应答，但抓包中没有回程报文，不能据此判断",
+        ),
+        "dns-patience-not-passed" => (
+            "name lookups still waiting when the capture ended",
+            "域名解析到抓包结束仍在等待应答",
+        ),
+        "evicted" => (
+            "connections judged before their end because too many were open at once",
+            "并发连接过多，提前结束判断",
+        ),
+        _ => return None,
+    };
+    Some(Text { en, zh })
+}
+
+fn undecoded(kind: &str, layer: &str, lang: Lang) -> Option<String> {
+    let layer = name(layer);
+    Some(match (kind, lang) {
+        ("cut", Lang::En) => format!("packets cut by the snaplen within {layer}"),
+        ("cut", Lang::Zh) => format!("报文在 {layer} 层内被抓包长度截短"),
+        ("malformed", Lang::En) => format!("packets with malformed {layer}"),
+        ("malformed", Lang::Zh) => format!("报文的 {layer} 层格式错误"),
+        ("encrypted", Lang::En) => format!("packets encrypted within {layer}"),
+        ("encrypted", Lang::Zh) => format!("报文在 {layer} 层内加密"),
+        _ => return None,
+    })
+}
+
+fn of_unknown_type(layer: &str, numbers: &[(u64, &str)], lang: Lang) -> String {
+    let number = |number: &str| match number.parse::<u32>() {
+        Ok(value) if matches!(layer, "eth" | "vlan") => format!("0x{value:04x}"),
+        _ => number.to_owned(),
+    };
+    let mut list: Vec<String> = numbers
+        .iter()
+        .take(NAMED_MAX)
+        .map(|(count, of)| format!("{} ×{count}", number(of)))
+        .collect();
+    if numbers.len() > NAMED_MAX {
+        list.push("…".to_owned());
+    }
+    let layer = name(layer);
+    match lang {
+        Lang::En => format!(
+            "packets with an unknown protocol above {layer}: {}",
+            list.join(", ")
+        ),
+        Lang::Zh => format!("报文在 {layer} 之上为未知协议：{}", list.join("、")),
+    }
+}
+
+fn name(layer: &str) -> &str {
+    match layer {
+        "eth" => "Ethernet",
+        "vlan" => "VLAN",
+        "mpls" => "MPLS",
+        "ip" => "IP",
+        "ipv4" => "IPv4",
+        "ipv6" => "IPv6",
+        "arp" => "ARP",
+        "tcp" => "TCP",
+        "udp" => "UDP",
+        "icmp" => "ICMP",
+        "icmpv6" => "ICMPv6",
+        "gre" => "GRE",
+        "vxlan" => "VXLAN",
+        "esp" => "ESP",
+        "ppp" => "PPP",
+        "pppoe" => "PPPoE",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reasons: &[(&str, u64)], lang: Lang, expect: &[(u64, &str)]) {
+        let reasons = reasons
+            .iter()
+            .map(|(reason, count)| ((*reason).to_owned(), *count))
+            .collect();
+        let told = sentences(&reasons, lang);
+        let told: Vec<(u64, &str)> = told
+            .iter()
+            .map(|(count, text)| (*count, text.as_str()))
+            .collect();
+        assert_eq!(told, expect);
+    }
+
+    #[test]
+    fn unknown_types_are_one_sentence_a_layer() {
+        check(
+            &[
+                ("unknown:eth:35020", 5),
+                ("unknown:eth:8", 7),
+                ("cut:tcp", 1),
+            ],
+            Lang::En,
+            &[
+                (
+                    12,
+                    "packets with an unknown protocol above Ethernet: 0x0008 ×7, 0x88cc ×5",
+                ),
+                (1, "packets cut by the snaplen within TCP"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_reason_without_a_sentence_is_told_verbatim() {
+        check(
+            &[("new-reason", 2), ("odd:thing", 1)],
+            Lang::Zh,
+            &[(2, "new-reason"), (1, "odd:thing")],
+        );
+    }
+}
