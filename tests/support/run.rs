@@ -1,0 +1,139 @@
+//! Running: the engine in this process for speed, the program itself where the command line is what is tested.
+
+use std::io::{Cursor, Read, Write as _};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, LazyLock};
+
+use serde_json::Value;
+use wirefault::engine::{Engine, Options};
+use wirefault::failure::Lang;
+use wirefault::ingest::{self, Batch, Feed};
+use wirefault::protocol::tls::chain::TrustStore;
+use wirefault::report::{self, Settings, Told};
+
+/// The lab's roots, parsed once.
+pub(crate) static TRUST: LazyLock<Arc<TrustStore>> = LazyLock::new(|| {
+    let pem = std::fs::read(super::ROOTS).expect("the lab's roots");
+    Arc::new(TrustStore::from_pem(&pem).expect("the lab's roots are PEM"))
+});
+
+/// Settings of `--lang en --tz UTC`, everything else as by default.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        lang: Lang::En,
+        zone: jiff::tz::TimeZone::UTC,
+        findings_max: 1_000,
+        since: None,
+        until: None,
+        color: false,
+        width: 100,
+        redact: true,
+    }
+}
+
+/// The JSON report of these paths.
+pub(crate) fn report_of(paths: &[String], threads: usize) -> String {
+    let (feed, errors) = Feed::open(paths, &ingest::Options::default());
+    assert!(errors.is_empty(), "{paths:?}: {errors:?}");
+    finish(feed, threads)
+}
+
+/// The JSON report of a stream of these bytes; `None` where they are no capture.
+pub(crate) fn report_of_bytes(name: &str, bytes: Vec<u8>) -> Option<String> {
+    let stream: Box<dyn Read + Send> = Box::new(Cursor::new(bytes));
+    let feed = Feed::of_stream(name, stream, &ingest::Options::default()).ok()?;
+    Some(finish(feed, 1))
+}
+
+/// Runs what `feed` gives through the engine, and writes the report.
+pub(crate) fn finish(mut feed: Feed, threads: usize) -> String {
+    let options = Options {
+        threads,
+        rows: true,
+        trust: Arc::clone(&TRUST),
+    };
+    let mut engine = Engine::new(&options).expect("an engine");
+    let mut batch = Batch::default();
+    while feed.next(&mut batch) {
+        engine.push(&batch);
+    }
+    let files = feed.files().to_vec();
+    let diagnosis = engine.finish(&files);
+    let told = Told::new(diagnosis, &files, feed.interfaces(), &settings());
+    report::json::report(&told)
+}
+
+/// A report as JSON; panics where it is none.
+pub(crate) fn json(text: &str) -> Value {
+    serde_json::from_str(text)
+        .unwrap_or_else(|error| panic!("the report is no JSON: {error}\n{text}"))
+}
+
+/// An array of a report.
+pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// A text member, empty where absent.
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+/// How a run of the program ended.
+pub(crate) struct Ran {
+    /// Exit status.
+    pub(crate) status: i32,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+/// Runs the program, with a locale and without what the caller's environment would change.
+pub(crate) fn wirefault(arguments: &[&str]) -> Ran {
+    ran(&program(arguments).output().expect("the program starts"))
+}
+
+/// The same with bytes on standard input.
+pub(crate) fn wirefault_fed(arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = program(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may stop reading early: that is its right.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    ran(&child.wait_with_output().expect("the program ends"))
+}
+
+/// The program's command line.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wirefault"));
+    command.args(arguments).stdin(Stdio::null());
+    for name in [
+        "LC_ALL",
+        "LC_MESSAGES",
+        "LANG",
+        "NO_COLOR",
+        "COLUMNS",
+        "RUST_BACKTRACE",
+    ] {
+        command.env_remove(name);
+    }
+    command.env("LC_ALL", "C").env("TZ", "UTC");
+    command
+}
+
+fn ran(output: &Output) -> Ran {
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
