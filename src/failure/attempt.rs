@@ -45,9 +45,12 @@ pub struct Successes {
     by_pair: HashMap<Pair, Vec<Connected>>,
     /// The servers that one client reached on a port, in the order of their addresses.
     reached: HashMap<(IpAddr, u16), BTreeSet<IpAddr>>,
-    /// Of one place, by when they stood.
-    by_origin: HashMap<u32, Vec<Connected>>,
+    /// Of one place, family and port, by when they stood.
+    by_origin: HashMap<Family, Vec<Connected>>,
 }
+
+/// Where a client's packets were seen, whether by IPv4, and the server's port.
+type Family = (u32, bool, u16);
 
 type Pair = (IpAddr, (IpAddr, u16));
 
@@ -58,7 +61,7 @@ impl Successes {
         for one in connected {
             all.by_pair.entry((one.client, one.server)).or_default().push(one);
             all.reached.entry((one.client, one.server.1)).or_default().insert(one.server.0);
-            all.by_origin.entry(one.origin).or_default().push(one);
+            all.by_origin.entry((one.origin, one.client.is_ipv4(), one.server.1)).or_default().push(one);
         }
         all.by_pair.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
         all.by_origin.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
@@ -83,8 +86,8 @@ impl Successes {
                     .map(|one| (*one, true)),
             }
         }));
-        let family = window(self.by_origin.get(&failed.origin), failed.first, RACE)
-            .filter(|one| one.client.is_ipv4() != client.is_ipv4() && one.server.1 == server.1)
+        let other_family = (failed.origin, !client.is_ipv4(), server.1);
+        let family = window(self.by_origin.get(&other_family), failed.first, RACE)
             .filter_map(|one| match related(names, server.0, one.server.0) {
                 Some(true) => Some((*one, false)),
                 Some(false) => None,
