@@ -13,5 +13,7 @@ use crate::flow::key::SHARDS;
 pub const FLOWS_MAX: usize = 1 << 20;
 /// A shard's share of them.
 pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
+/// Names that flows of one shard share; further ones are kept flow by flow.
+pub const NAMES_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;

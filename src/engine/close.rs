@@ -64,7 +64,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     findings = silence(findings, &told, &mut unjudged);
     let (settled, _) = surroundings::settle_authentication(findings, &told.authenticated);
     findings = surroundings::judge_latency(settled, &medians(&told.stubs));
-    findings = security::judge_ciphers(findings, &told.chosen);
+    findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     findings = surroundings::fold_twins(findings);
     findings.extend(loss(&told, names));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);

@@ -27,6 +27,7 @@ use crate::flow::key::{End, FlowKey, KeyHasher, SHARDS, shard_of};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
+use crate::limits;
 use crate::ingest::{Batch, FileReport, Frame, FrameRef};
 use crate::mark::Mark;
 use crate::protocol::dns;
@@ -99,7 +100,10 @@ impl Engine {
             None
         };
         let shards = (0..SHARDS)
-            .map(|_| Shard::new(hasher.clone(), Verifier::new(Arc::clone(&options.trust)), options.rows))
+            .map(|_| {
+                let verifier = Verifier::new(Arc::clone(&options.trust));
+                Shard::new(hasher.clone(), verifier, options.rows, limits::FLOWS_PER_SHARD)
+            })
             .collect();
         Ok(Self {
             hasher,

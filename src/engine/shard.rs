@@ -1,14 +1,15 @@
 //! One sixty-fourth of the flows: their table, their end, and what was told of them.
 //!
 //! A shard sees its packets in the capture's order and nothing else, so its results do not depend on threads or
-//! batches. A flow ends when another connection takes its addresses and ports, some time after both FINs or a RST,
-//! or with the capture.
+//! batches. A flow ends when another connection takes its addresses and ports, a little after both FINs or a RST, when
+//! it has been silent for long, or with the capture. What comes late of an ended flow is counted and starts no new one.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashTable};
+use hashbrown::{HashMap, HashSet, HashTable};
 
 use crate::decode::{IpFacts, TcpSegment, flag};
 use crate::engine::conversation::{Application, Conversation};
@@ -24,8 +25,15 @@ use crate::protocol::tls::chain::Verifier;
 use crate::tcp::sighting::{Recent, Signature};
 use crate::time::{Nanos, SECOND, Timestamp};
 
-/// A closed flow still takes late segments for so long.
-const LINGER: Nanos = 30 * SECOND;
+/// A closed flow still takes segments for so long: whoever was reset in another's name goes on at once, and Windows
+/// repeats a refused SYN twice within it.
+const LINGER: Nanos = 3 * SECOND;
+/// Segments of an ended flow are late for so long (a FIN is repeated with growing pauses).
+const LATE: Nanos = 60 * SECOND;
+/// A handshake that stands still for so long is over: Linux repeats a SYN for 127 s, its last pause is 64 s.
+const HALF_OPEN_IDLE: Nanos = 130 * SECOND;
+/// A connection that nobody used for so long is over.
+const IDLE: Nanos = 2 * 3_600 * SECOND;
 
 /// What stays of a flow when its packets are forgotten.
 #[derive(Clone, Debug)]
@@ -70,7 +78,7 @@ pub struct Told {
     /// Authenticated successes: client, server, target, when.
     pub authenticated: Vec<judging::Authenticated>,
     /// Cipher suites that a server chose: server, suite.
-    pub chosen: Vec<((IpAddr, u16), u16)>,
+    pub chosen: HashSet<((IpAddr, u16), u16)>,
     /// TCP flows.
     pub flows: u64,
 }
@@ -82,7 +90,13 @@ pub struct Shard {
     table: HashTable<u32>,
     slots: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
-    closing: VecDeque<(Timestamp, u32, u64)>,
+    /// When to look at a flow again: time, slot, id.
+    due: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
+    /// Ended flows by the hash of their key, and until when their segments are late.
+    ended: HashMap<u64, Timestamp>,
+    ended_order: VecDeque<(Timestamp, u64)>,
+    names: HashSet<Arc<str>>,
+    flows_max: usize,
     next_id: u64,
     verifier: Verifier,
     want_rows: bool,
@@ -116,14 +130,18 @@ pub struct Routed<'a> {
 }
 
 impl Shard {
-    /// An empty shard.
-    pub fn new(hasher: KeyHasher, verifier: Verifier, want_rows: bool) -> Self {
+    /// An empty shard that remembers up to `flows_max` flows.
+    pub fn new(hasher: KeyHasher, verifier: Verifier, want_rows: bool, flows_max: usize) -> Self {
         Self {
             hasher,
             table: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            closing: VecDeque::new(),
+            due: BinaryHeap::new(),
+            ended: HashMap::new(),
+            ended_order: VecDeque::new(),
+            names: HashSet::new(),
+            flows_max,
             next_id: 0,
             verifier,
             want_rows,
@@ -143,6 +161,7 @@ impl Shard {
                 self.create(routed)
             }
             Some(slot) => slot,
+            None if self.is_late(routed) => return,
             None => self.create(routed),
         };
         let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -161,7 +180,7 @@ impl Shard {
         if closed {
             conversation.closing = true;
             let id = conversation.id;
-            self.closing.push_back((routed.clock.plus(LINGER), slot, id));
+            self.due.push(Reverse((routed.clock.plus(LINGER), slot, id)));
         }
     }
 
@@ -184,18 +203,38 @@ impl Shard {
         }
     }
 
+    /// Time passed: looks at the flows whose time has come, and forgets old ends.
     fn advance(&mut self, clock: Timestamp) {
         self.clock = clock;
-        while let Some(&(deadline, slot, id)) = self.closing.front() {
+        while let Some(&Reverse((deadline, slot, id))) = self.due.peek() {
             if deadline > clock {
                 break;
             }
-            self.closing.pop_front();
-            let current = self.slots.get(slot as usize).and_then(Option::as_ref).is_some_and(|c| c.id == id);
-            if current {
-                self.finish_slot(slot);
+            self.due.pop();
+            let known = self.slots.get(slot as usize).and_then(Option::as_ref).filter(|known| known.id == id);
+            match known.map(|known| ends_at(known, deadline)) {
+                Some(end) if end > clock => self.due.push(Reverse((end, slot, id))),
+                Some(_) => self.finish_slot(slot),
+                None => {}
             }
         }
+        while let Some(&(until, hash)) = self.ended_order.front().filter(|(until, _)| *until <= clock) {
+            self.ended_order.pop_front();
+            if self.ended.get(&hash) == Some(&until) {
+                self.ended.remove(&hash);
+            }
+        }
+    }
+
+    /// A segment of a flow that has ended, and no SYN that begins another.
+    fn is_late(&mut self, routed: &Routed<'_>) -> bool {
+        let begins = routed.segment.flags & (flag::SYN | flag::ACK | flag::RST) == flag::SYN;
+        let late = !begins && self.ended.contains_key(&routed.hash);
+        if late {
+            *self.told.unjudged.entry("late-segments").or_default() += 1;
+            self.told.heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
+        }
+        late
     }
 
     fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
@@ -212,7 +251,7 @@ impl Shard {
     }
 
     fn create(&mut self, routed: &Routed<'_>) -> u32 {
-        if self.slots.len() - self.free.len() >= limits::FLOWS_PER_SHARD {
+        if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
         let conversation = Box::new(Conversation::new(routed.key, routed.from, &routed.segment, self.next_id));
@@ -230,6 +269,7 @@ impl Shard {
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
+        self.due.push(Reverse((routed.clock.plus(HALF_OPEN_IDLE), slot, self.next_id - 1)));
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.table.insert_unique(routed.hash, slot, |other| {
             slots.get(*other as usize).and_then(Option::as_ref).map_or(0, |known| hasher.hash(&known.key))
@@ -237,20 +277,14 @@ impl Shard {
         slot
     }
 
-    /// The table is full: the flow that has been silent longest is closed and counted.
+    /// The table is full: the flow that was to be looked at next is closed and counted.
     fn evict(&mut self) {
-        let oldest = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, conversation)| {
-                let known = conversation.as_ref()?;
-                Some((known.closing.then_some(0).unwrap_or(1), known.connection.span?.1.time, slot))
-            })
-            .min();
-        if let Some((_, _, slot)) = oldest {
-            *self.told.unjudged.entry("evicted").or_default() += 1;
-            self.finish_slot(u32::try_from(slot).unwrap_or(u32::MAX));
+        while let Some(Reverse((_, slot, id))) = self.due.pop() {
+            if self.slots.get(slot as usize).and_then(Option::as_ref).is_some_and(|known| known.id == id) {
+                *self.told.unjudged.entry("evicted").or_default() += 1;
+                self.finish_slot(slot);
+                return;
+            }
         }
     }
 
@@ -261,6 +295,9 @@ impl Shard {
             entry.remove();
         }
         self.free.push(slot);
+        let until = self.clock.plus(LATE);
+        self.ended.insert(hash, until);
+        self.ended_order.push_back((until, hash));
         conversation.finish();
         self.judge(&conversation);
     }
@@ -282,11 +319,12 @@ impl Shard {
         self.told.authenticated.extend(judged.authenticated);
         if let Some(hello) = episode.tls.and_then(|session| session.server_hello.as_ref()) {
             let chosen = (conversation.server(), hello.value.suite);
-            if !self.told.chosen.contains(&chosen) && self.told.chosen.len() < limits::SUITES_PER_SHARD {
-                self.told.chosen.push(chosen);
+            if self.told.chosen.len() < limits::SUITES_PER_SHARD {
+                self.told.chosen.insert(chosen);
             }
         }
         self.told.findings.extend(judged.findings);
+        let name = episode.name().map(|name| intern(&mut self.names, name));
         self.told.stubs.push(Stub {
             client: conversation.client(),
             server: conversation.server(),
@@ -295,7 +333,7 @@ impl Shard {
             twin: episode.client_half().isn.map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
             origin: conversation.origin,
             outcomes: judged.outcomes,
-            name: episode.name().map(Arc::from),
+            name,
             latency_ms: judged.latency_ms,
         });
     }
@@ -311,6 +349,31 @@ impl Shard {
             _ => None,
         };
         Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))
+    }
+}
+
+/// When a flow that stays as it is will be over; `looked_at` is when it was to be looked at.
+fn ends_at(known: &Conversation, looked_at: Timestamp) -> Timestamp {
+    let connection = &known.connection;
+    let Some((_, last)) = connection.span else { return looked_at };
+    match () {
+        () if known.closing => looked_at,
+        () if connection.halves.iter().any(|half| half.counts.data_segments > 0) => last.time.plus(IDLE),
+        () => last.time.plus(HALF_OPEN_IDLE),
+    }
+}
+
+/// One copy of a name.
+fn intern(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
+    match names.get(name) {
+        Some(known) => Arc::clone(known),
+        None => {
+            let new: Arc<str> = Arc::from(name);
+            if names.len() < limits::NAMES_PER_SHARD {
+                names.insert(Arc::clone(&new));
+            }
+            new
+        }
     }
 }
 

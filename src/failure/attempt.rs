@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use hashbrown::HashMap;
 
@@ -61,9 +62,8 @@ impl Successes {
     }
 
     /// The first connection that the same attempt as this failed connect came to; true where only a guess links them.
-    fn of(&self, failed: &Finding, names: &dyn Fn(IpAddr) -> BTreeSet<String>) -> Option<(Connected, bool)> {
+    fn of(&self, failed: &Finding, names: &mut NamesOf<'_>) -> Option<(Connected, bool)> {
         let ((client, _), server) = (failed.client?, failed.server?);
-        let dead = names(server.0);
         let own = window(self.by_client.get(&client), failed.first, ATTEMPT);
         let other = window(self.by_origin.get(&failed.origin), failed.first, RACE)
             .filter(|one| one.client.is_ipv4() != client.is_ipv4());
@@ -73,7 +73,7 @@ impl Successes {
                 if one.server == server {
                     return (one.began >= failed.first).then_some((*one, false));
                 }
-                let live = names(one.server.0);
+                let (dead, live) = (names.of(server.0), names.of(one.server.0));
                 match (dead.is_empty(), live.is_empty()) {
                     (false, false) => (!dead.is_disjoint(&live)).then_some((*one, false)),
                     _ => self.turned_to(failed, client, one).then_some((*one, true)),
@@ -94,6 +94,18 @@ impl Successes {
         };
         let turned = one.client != client || (0..=TURNED).contains(&after_last);
         fresh && near && turned && one.began >= failed.first
+    }
+}
+
+/// The names of an address, looked up once.
+struct NamesOf<'n> {
+    ask: &'n dyn Fn(IpAddr) -> BTreeSet<String>,
+    known: HashMap<IpAddr, Rc<BTreeSet<String>>>,
+}
+
+impl NamesOf<'_> {
+    fn of(&mut self, address: IpAddr) -> Rc<BTreeSet<String>> {
+        Rc::clone(self.known.entry(address).or_insert_with(|| Rc::new((self.ask)(address))))
     }
 }
 
@@ -118,12 +130,13 @@ pub fn fold(
 ) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
     let mut open: HashMap<(IpAddr, IpAddr, u16), usize> = HashMap::new();
+    let mut names = NamesOf { ask: names, known: HashMap::new() };
     for finding in findings {
         let (Some((client, _)), Some(server), true) = (finding.client, finding.server, is_connect(&finding)) else {
             kept.push(finding);
             continue;
         };
-        if let Some((success, guessed)) = successes.of(&finding, names) {
+        if let Some((success, guessed)) = successes.of(&finding, &mut names) {
             let delay = success.at.time.since(finding.first);
             if delay >= SECOND {
                 let slow = connect_slow::after(&finding, delay / MILLISECOND, success.at, success.server);

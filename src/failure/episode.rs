@@ -57,6 +57,9 @@ const ADVERSE_MAX: usize = 256;
 impl Web {
     /// Takes the exchanges that ended.
     pub fn collect(&mut self) {
+        if !self.log.has_ended() {
+            return;
+        }
         let ended: Vec<Exchange> = self.log.drain().collect();
         for exchange in ended {
             self.note(&exchange);

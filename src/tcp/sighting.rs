@@ -79,8 +79,10 @@ impl Recent {
         if set.iter().any(|old| old.same_packet(&new)) {
             return true;
         }
-        set.rotate_right(1);
-        set[0] = new;
+        // The oldest of the set, so that a copy is found while fewer than `WAYS` others fell into it.
+        if let Some(oldest) = set.iter_mut().min_by_key(|old| old.time) {
+            *oldest = new;
+        }
         false
     }
 }

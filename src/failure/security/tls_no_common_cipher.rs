@@ -1,5 +1,6 @@
 #![doc = include_str!("tls_no_common_cipher.en.md")]
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::failure::episode::Episode;
@@ -55,7 +56,7 @@ fn readings(session: &Session) -> Vec<String> {
 }
 
 /// Where other clients showed which suites the server takes, a disjoint offer is certain.
-pub fn judge_ciphers(findings: Vec<Finding>, chosen: &[((IpAddr, u16), u16)]) -> Vec<Finding> {
+pub fn judge_ciphers(findings: Vec<Finding>, chosen: &BTreeSet<((IpAddr, u16), u16)>) -> Vec<Finding> {
     findings
         .into_iter()
         .map(|mut finding| {

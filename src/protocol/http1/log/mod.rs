@@ -110,6 +110,11 @@ impl Log {
         self.finished.drain(..)
     }
 
+    /// Is there anything to drain?
+    pub fn has_ended(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
     /// The exchanges that have not ended: requests without a response, and at most one whose response is passing.
     pub fn open(&self) -> impl Iterator<Item = &Exchange> {
         self.current.iter().chain(&self.open)
