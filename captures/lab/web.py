@@ -21,6 +21,7 @@ import http_answers    # noqa: F401
 import quiet           # noqa: F401
 import far             # noqa: F401
 import client_tls      # noqa: F401
+import plain_words     # noqa: F401
 
 LIMIT = 64 * 1024
 

@@ -57,6 +57,8 @@ pub static ALL: &[&Class] = &[
     &application::http_unauthorized::CLASS,
     &application::http_forbidden::CLASS,
     &application::http_not_found::CLASS,
+    &application::http_client_error::CLASS,
+    &application::http_proxy_failed::CLASS,
     &application::no_response::CLASS,
     &application::slow_response::CLASS,
     &application::response_truncated::CLASS,

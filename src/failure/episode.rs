@@ -8,6 +8,7 @@ use crate::flow::key::FlowKey;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
 use crate::protocol::http1::{self, Exchange};
+use crate::protocol::socks;
 use crate::protocol::tls::Session;
 use crate::protocol::tls::chain::Verdict;
 use crate::tcp::connection::Connection;
@@ -117,6 +118,8 @@ pub struct Episode<'a> {
     pub tls: Option<&'a Session>,
     /// Its HTTP/1, if it spoke that in clear.
     pub web: Option<&'a Web>,
+    /// Its SOCKS, if it spoke that.
+    pub socks: Option<&'a socks::Session>,
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction, by `Direction::index`.
