@@ -22,11 +22,12 @@ use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "security.tls-obsolete",
     "security.cipher-weak",
     "security.cert-weak",
     "security.cert-expiring",
+    "security.cleartext-credentials",
     "transport.latency-high",
     "network.packet-loss",
 ];

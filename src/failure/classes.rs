@@ -50,6 +50,7 @@ pub static ALL: &[&Class] = &[
     &security::client_cert_rejected::CLASS,
     &security::tls_obsolete::CLASS,
     &security::cipher_weak::CLASS,
+    &security::cleartext_credentials::CLASS,
     &application::http_503::CLASS,
     &application::http_bad_gateway::CLASS,
     &application::http_server_error::CLASS,

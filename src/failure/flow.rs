@@ -174,8 +174,12 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 3] =
-    [transport::connect_slow::detect, transport::zero_window::detect, transport::latency_high::detect];
+const STATE: [Detect; 4] = [
+    transport::connect_slow::detect,
+    transport::zero_window::detect,
+    transport::latency_high::detect,
+    security::cleartext_credentials::detect,
+];
 
 /// Judges one conversation that ended, or that the capture left.
 pub fn judge(at: &Episode<'_>) -> Judged {

@@ -5,6 +5,7 @@
 
 pub mod chain;
 pub mod cipher_weak;
+pub mod cleartext_credentials;
 pub mod refusal;
 pub mod tls_alert;
 pub mod tls_cut_on_hello;
