@@ -348,7 +348,8 @@ impl Shard {
             Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
-        Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))
+        let stapled = session.stapled.as_ref().map_or(&[][..], |stapled| &stapled.value);
+        Some(self.verifier.judge(&sent.value, stapled, session.sni().or(tunnel_name), sent.at.time))
     }
 }
 

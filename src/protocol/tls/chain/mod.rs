@@ -7,6 +7,7 @@
 
 mod certificate;
 mod name;
+mod ocsp;
 mod signature;
 mod store;
 mod walk;
@@ -74,6 +75,19 @@ pub enum Problem {
         expected: String,
         /// What the leaf is for.
         presented: Vec<String>,
+    },
+    /// A stapled OCSP response says that a certificate is revoked (RFC 6960 4.2.1).
+    Revoked {
+        /// Its subject.
+        which: String,
+        /// Place among those sent, 0 the leaf.
+        place: usize,
+        /// Since when.
+        when: Timestamp,
+        /// The CRLReason's name (RFC 5280 5.3.1), where given.
+        reason: Option<&'static str>,
+        /// The response's signature was verified.
+        verified: bool,
     },
     /// MD5 or SHA-1 signature, RSA below 2048 bits, EC below 224 bits.
     Weak {
@@ -149,8 +163,15 @@ impl Verifier {
         Self { store, hasher: FixedState::with_seed(0), known: HashMap::new() }
     }
 
-    /// What a client of the store makes of `sent` (leaf first, as on the wire) for `name` at `at`.
-    pub fn judge(&mut self, sent: &[Arc<[u8]>], name: Option<&str>, at: Timestamp) -> Arc<Verdict> {
+    /// What a client of the store makes of `sent` (leaf first, as on the wire) and of the OCSP responses stapled to it,
+    /// for `name` at `at`.
+    pub fn judge(
+        &mut self,
+        sent: &[Arc<[u8]>],
+        stapled: &[Arc<[u8]>],
+        name: Option<&str>,
+        at: Timestamp,
+    ) -> Arc<Verdict> {
         if self.known.len() >= CHAINS_MAX {
             self.known.clear();
         }
@@ -161,7 +182,15 @@ impl Verifier {
         if met.sent != sent {
             *met = Remembered { sent: sent.to_vec(), id: identity(sent), known: walk::Known::new(sent, &self.store) };
         }
-        Arc::new(walk::judge(&met.known, &met.id, &self.store, name, at))
+        let mut verdict = walk::judge(&met.known, &met.id, &self.store, name, at);
+        if verdict.unjudged.is_none()
+            && let Some(revoked) = ocsp::revoked(&met.known, &self.store, stapled)
+        {
+            // Before a mere weakness, after what every client refuses, whether it reads stapled answers or not.
+            let place = verdict.problems.iter().position(|problem| matches!(problem, Problem::Weak { .. }));
+            verdict.problems.insert(place.unwrap_or(verdict.problems.len()), revoked);
+        }
+        Arc::new(verdict)
     }
 }
 
