@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
@@ -30,6 +32,8 @@ pub struct Told {
     pub options: Options,
     /// From the first frame to the last, over all files.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// The endpoint rules.
+    pub rules: Arc<Rules>,
 }
 
 impl Told {
@@ -70,7 +74,7 @@ impl Told {
                 name: "wirefault",
                 version: env!("CARGO_PKG_VERSION"),
                 catalogue: catalogue(),
-                endpoints: "built-in/1".to_owned(),
+                endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
             },
             captures: files
@@ -100,6 +104,7 @@ impl Told {
             worst,
             times,
             span: span(files),
+            rules: diagnosis.rules,
         }
     }
 }
@@ -183,6 +188,7 @@ fn options(settings: &Settings) -> Options {
         },
         redact: settings.redact,
         findings_max: settings.findings_max,
+        filter: None,
         since: settings.since.map(|since| since.to_string()),
         until: settings.until.map(|until| until.to_string()),
     }
@@ -240,7 +246,7 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
     Endpoint {
         id: balance.id.clone(),
         name: balance.name.clone(),
-        region: balance.region.map(str::to_owned),
+        region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
         attempts: attempts(&balance.attempts),
@@ -337,6 +343,9 @@ fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings)
 
 /// Id of the endpoint that a finding is about: `name:port`, else `address:port`.
 pub(crate) fn endpoint_id(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     match (&finding.name, finding.server) {
         (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
         (Some(name), _) => Some(name.clone()),
