@@ -99,6 +99,22 @@ impl Conversation {
         self.key.end(self.client_end.other())
     }
 
+    /// The port that a CONNECT asked for, whether a tunnel came of it or not.
+    pub fn connect_port(&self) -> Option<u16> {
+        let asked = |web: &Web| {
+            let exchanges = web.adverse.iter().chain(web.log.open());
+            let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
+            requests.any(|request| request.method == "CONNECT")
+        };
+        let web = match &self.application {
+            Application::Tunnel(web, _) => web,
+            Application::Http(web) if asked(web) => web,
+            _ => return None,
+        };
+        let port = web.host.as_deref()?.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(port.unwrap_or(443))
+    }
+
     /// The direction of what `from` sends.
     pub fn direction(&self, from: End) -> Direction {
         if from == self.client_end { ToServer } else { ToClient }

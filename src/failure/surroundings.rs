@@ -67,7 +67,12 @@ pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Slow handshakes below the absolute threshold are told only beside the endpoint's own median.
-pub fn judge_latency(findings: Vec<Finding>, medians: &HashMap<(IpAddr, u16), Nanos>) -> Vec<Finding> {
+/// A limit of the endpoint's own stands in for both.
+pub fn judge_latency(
+    findings: Vec<Finding>,
+    medians: &HashMap<(IpAddr, u16), Nanos>,
+    limit: &dyn Fn(&Finding) -> Option<Nanos>,
+) -> Vec<Finding> {
     findings
         .into_iter()
         .filter(|finding| {
@@ -75,6 +80,9 @@ pub fn judge_latency(findings: Vec<Finding>, medians: &HashMap<(IpAddr, u16), Na
                 return true;
             }
             let took = finding.number("connect_ms").unwrap_or(0).saturating_mul(MILLISECOND);
+            if let Some(limit) = limit(finding) {
+                return took > limit;
+            }
             let median = finding.server.and_then(|server| medians.get(&server)).copied();
             took > latency_high::ALWAYS || median.is_some_and(|median| took >= median.saturating_mul(10))
         })

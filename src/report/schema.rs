@@ -59,6 +59,9 @@ pub struct Options {
     pub redact: bool,
     /// Findings of one code and endpoint before further ones fold by client.
     pub findings_max: usize,
+    /// Which packets were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Findings from this time on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
@@ -31,6 +32,8 @@ pub struct Told {
     pub options: Options,
     /// From the first frame to the last, over all files.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// The endpoint rules.
+    pub rules: Arc<Rules>,
 }
 
 impl Told {
@@ -72,7 +75,7 @@ impl Told {
                 name: "wirefault",
                 version: env!("CARGO_PKG_VERSION"),
                 catalogue: catalogue(),
-                endpoints: "built-in/1".to_owned(),
+                endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
             },
             captures: files
@@ -102,6 +105,7 @@ impl Told {
             worst,
             times,
             span: span(files),
+            rules: diagnosis.rules,
         }
     }
 }
@@ -185,6 +189,7 @@ fn options(settings: &Settings) -> Options {
         },
         redact: settings.redact,
         findings_max: settings.findings_max,
+        filter: None,
         since: settings.since.map(|since| since.to_string()),
         until: settings.until.map(|until| until.to_string()),
     }
@@ -242,7 +247,7 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
     Endpoint {
         id: balance.id.clone(),
         name: balance.name.clone(),
-        region: balance.region.map(str::to_owned),
+        region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
         attempts: attempts(&balance.attempts),
@@ -351,6 +356,9 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
 
 /// Id of the endpoint that a finding is about: `name:port`, else `address:port`.
 pub(crate) fn endpoint_id(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     match (&finding.name, finding.server) {
         (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
         (Some(name), _) => Some(name.clone()),
