@@ -22,11 +22,12 @@ use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "security.tls-obsolete",
     "security.cipher-weak",
     "security.cert-weak",
     "security.cert-expiring",
+    "security.cleartext-credentials",
     "transport.latency-high",
     "network.packet-loss",
 ];
@@ -62,8 +63,9 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         known
     });
     findings = silence(findings, &told, &mut unjudged);
-    let (settled, _) = surroundings::settle_authentication(findings, &told.authenticated);
-    findings = surroundings::judge_latency(settled, &medians(&told.stubs), &|finding| endpoints.connect_limit(finding));
+    let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
+    no_failures(&mut told.stubs, &settled);
+    findings = surroundings::judge_latency(open, &medians(&told.stubs), &|finding| endpoints.connect_limit(finding));
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     findings = surroundings::fold_twins(findings);
     findings.extend(loss(&told, names));
@@ -150,6 +152,17 @@ fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, 
         }
     }
     kept
+}
+
+/// A challenge that was settled on another connection was no failed attempt.
+fn no_failures(stubs: &mut [Stub], settled: &[Finding]) {
+    for finding in settled.iter().filter(|finding| finding.fails) {
+        let flow = (finding.flow.map(|(_, began)| began), finding.client, finding.server);
+        let stub = stubs.iter_mut().find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
+        if let Some(stub) = stub {
+            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
+        }
+    }
 }
 
 /// Median handshake of each endpoint with at least five of them.

@@ -376,8 +376,9 @@ impl Shard {
             Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
+        let stapled = session.stapled.as_ref().map_or(&[][..], |stapled| &stapled.value);
         let name = session.sni().or(tunnel_name);
-        let verdict = self.verifier.judge(&sent.value, name, sent.at.time);
+        let verdict = self.verifier.judge(&sent.value, stapled, name, sent.at.time);
         if self.verifiers.is_empty() {
             return Some(verdict);
         }
@@ -390,7 +391,7 @@ impl Shard {
             server: Some(conversation.server()),
         });
         match rule.and_then(|rule| self.verifiers.get_mut(&rule.id)) {
-            Some(own) => Some(own.judge(&sent.value, name, sent.at.time)),
+            Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),
             None => Some(verdict),
         }
     }

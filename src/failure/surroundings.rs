@@ -89,16 +89,16 @@ pub fn judge_latency(
         .collect()
 }
 
-/// 401 and 407 that an authenticated request of the same client settles within 30 s are ordinary (rule 3).
+/// 401 and 407 that an authenticated request of the same client settles within 30 s are ordinary (rule 3): what is
+/// left, and what was settled.
 pub fn settle_authentication(
     findings: Vec<Finding>,
     authenticated: &[crate::failure::flow::Authenticated],
-) -> (Vec<Finding>, u32) {
+) -> (Vec<Finding>, Vec<Finding>) {
     let known: HashSet<(IpAddr, IpAddr)> = authenticated.iter().map(|done| (done.client, done.server.0)).collect();
-    let before = findings.len();
-    let kept: Vec<Finding> = findings
+    findings
         .into_iter()
-        .filter(|finding| {
+        .partition(|finding| {
             let challenge = matches!(finding.number("status"), Some(401 | 407));
             let (Some((client, _)), Some(server)) = (finding.client, finding.server) else { return true };
             if !challenge || !known.contains(&(client, server.0)) {
@@ -109,7 +109,4 @@ pub fn settle_authentication(
                 done.client == client && done.server.0 == server.0 && (0..=SETTLES).contains(&after)
             })
         })
-        .collect();
-    let settled = u32::try_from(before - kept.len()).unwrap_or(u32::MAX);
-    (kept, settled)
 }

@@ -4,6 +4,7 @@
 //! is what `wirefault schema` prints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -309,7 +310,7 @@ pub struct End {
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     /// Path of its file, as the user gave it.
-    pub file: String,
+    pub file: Arc<str>,
     /// 1-based number in that file.
     pub frame: u32,
     /// Byte of its record in the uncompressed file.

@@ -235,7 +235,7 @@ fn frames<'a>(findings: &[&'a Finding]) -> (Vec<(&'a str, Vec<u32>)>, u64) {
         if !known.insert((&seen.file, seen.frame)) || known.len() > FRAMES_MAX {
             continue;
         }
-        match listed.iter_mut().find(|(file, _)| *file == seen.file) {
+        match listed.iter_mut().find(|(file, _)| **file == *seen.file) {
             Some((_, frames)) => frames.push(seen.frame),
             None => listed.push((&seen.file, vec![seen.frame])),
         }

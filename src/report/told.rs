@@ -68,6 +68,7 @@ impl Told {
             .iter()
             .map(|(_, finding)| (finding.first, finding.last))
             .collect();
+        let shared = Shared::new(files, settings.lang);
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -93,7 +94,7 @@ impl Told {
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
             findings: rows
                 .into_iter()
-                .map(|(id, finding)| row(id, &finding, files, settings))
+                .map(|(id, finding)| row(id, &finding, &shared, settings))
                 .collect(),
             incidents: Vec::new(),
             unjudged: diagnosis.unjudged,
@@ -276,13 +277,25 @@ fn latency(histogram: &Histogram) -> Option<Latency> {
     })
 }
 
-fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings) -> Row {
+/// What every finding of a run shares: titles and remedies, read off the guides once, and the files' paths.
+struct Shared {
+    texts: BTreeMap<&'static str, (&'static str, &'static str)>,
+    paths: Vec<Arc<str>>,
+}
+
+impl Shared {
+    fn new(files: &[FileReport], lang: Lang) -> Self {
+        Self {
+            texts: classes::ALL.iter().map(|class| (class.code, (class.title(lang), class.remedy(lang)))).collect(),
+            paths: files.iter().map(|file| Arc::from(file.path.as_str())).collect(),
+        }
+    }
+}
+
+fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
     let (class, lang) = (finding.class, settings.lang);
-    let path = |file: u32| {
-        files
-            .get(file as usize)
-            .map_or_else(String::new, |file| file.path.clone())
-    };
+    let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
+    let (title, remedy) = shared.texts.get(class.code).copied().unwrap_or_default();
     let mut evidence: Vec<_> = finding.evidence.clone();
     evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
     Row {
@@ -304,9 +317,9 @@ fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings)
             Subject::Link => "link",
             Subject::Capture => "capture",
         },
-        title: class.title(lang),
+        title,
         summary: masked(&(class.summary)(finding, lang), settings),
-        remedy: class.remedy(lang),
+        remedy,
         endpoint: endpoint_id(finding),
         client: finding.client.map(|client| end(Some(client), None)),
         server: (finding.server.is_some() || finding.name.is_some())
