@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
@@ -30,6 +32,8 @@ pub struct Told {
     pub options: Options,
     /// From the first frame to the last, over all files.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// The endpoint rules.
+    pub rules: Arc<Rules>,
 }
 
 impl Told {
@@ -64,13 +68,14 @@ impl Told {
             .iter()
             .map(|(_, finding)| (finding.first, finding.last))
             .collect();
+        let shared = Shared::new(files, settings.lang);
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
                 name: "wirefault",
                 version: env!("CARGO_PKG_VERSION"),
                 catalogue: catalogue(),
-                endpoints: "built-in/1".to_owned(),
+                endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
             },
             captures: files
@@ -89,7 +94,7 @@ impl Told {
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
             findings: rows
                 .into_iter()
-                .map(|(id, finding)| row(id, &finding, files, settings))
+                .map(|(id, finding)| row(id, &finding, &shared, settings))
                 .collect(),
             incidents: Vec::new(),
             unjudged: diagnosis.unjudged,
@@ -100,6 +105,7 @@ impl Told {
             worst,
             times,
             span: span(files),
+            rules: diagnosis.rules,
         }
     }
 }
@@ -183,6 +189,7 @@ fn options(settings: &Settings) -> Options {
         },
         redact: settings.redact,
         findings_max: settings.findings_max,
+        filter: None,
         since: settings.since.map(|since| since.to_string()),
         until: settings.until.map(|until| until.to_string()),
     }
@@ -240,7 +247,7 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
     Endpoint {
         id: balance.id.clone(),
         name: balance.name.clone(),
-        region: balance.region.map(str::to_owned),
+        region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
         attempts: attempts(&balance.attempts),
@@ -270,13 +277,25 @@ fn latency(histogram: &Histogram) -> Option<Latency> {
     })
 }
 
-fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings) -> Row {
+/// What every finding of a run shares: titles and remedies, read off the guides once, and the files' paths.
+struct Shared {
+    texts: BTreeMap<&'static str, (&'static str, &'static str)>,
+    paths: Vec<Arc<str>>,
+}
+
+impl Shared {
+    fn new(files: &[FileReport], lang: Lang) -> Self {
+        Self {
+            texts: classes::ALL.iter().map(|class| (class.code, (class.title(lang), class.remedy(lang)))).collect(),
+            paths: files.iter().map(|file| Arc::from(file.path.as_str())).collect(),
+        }
+    }
+}
+
+fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
     let (class, lang) = (finding.class, settings.lang);
-    let path = |file: u32| {
-        files
-            .get(file as usize)
-            .map_or_else(String::new, |file| file.path.clone())
-    };
+    let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
+    let (title, remedy) = shared.texts.get(class.code).copied().unwrap_or_default();
     let mut evidence: Vec<_> = finding.evidence.clone();
     evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
     Row {
@@ -298,9 +317,9 @@ fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings)
             Subject::Link => "link",
             Subject::Capture => "capture",
         },
-        title: class.title(lang),
+        title,
         summary: masked(&(class.summary)(finding, lang), settings),
-        remedy: class.remedy(lang),
+        remedy,
         endpoint: endpoint_id(finding),
         client: finding.client.map(|client| end(Some(client), None)),
         server: (finding.server.is_some() || finding.name.is_some())
@@ -337,6 +356,9 @@ fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings)
 
 /// Id of the endpoint that a finding is about: `name:port`, else `address:port`.
 pub(crate) fn endpoint_id(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     match (&finding.name, finding.server) {
         (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
         (Some(name), _) => Some(name.clone()),

@@ -5,6 +5,7 @@ use crate::mark::{Direction, Mark};
 use super::super::body::{Decoder, Outcome};
 use super::super::exchange::{Exchange, Request};
 use super::super::marks;
+use super::super::secrets::{self, Exposed};
 use super::{Log, State};
 
 /// First bytes of an error's body that are looked at.
@@ -26,6 +27,13 @@ impl Log {
             self.side_mut(from).state = State::Between;
             return rest;
         }
+        let form = if asks {
+            self.request_of(number)
+                .and_then(|request| secrets::form(request))
+        } else {
+            None
+        };
+        let mut exposed = None;
         let mut seen = 0_u64;
         let adverse = self
             .current
@@ -45,7 +53,10 @@ impl Log {
                 page.extend_from_slice(data.get(..free).unwrap_or(&[]));
             }),
             None => decoder.take(rest, &mut |data| {
-                seen = seen.saturating_add(data.len() as u64)
+                seen = seen.saturating_add(data.len() as u64);
+                if exposed.is_none() {
+                    exposed = form.and_then(|form| secrets::of_body(form, data));
+                }
             }),
         };
         if asks {
@@ -53,6 +64,11 @@ impl Log {
                 request.body.seen_bytes = request.body.seen_bytes.saturating_add(seen);
                 request.last = at;
                 request.complete = outcome == Outcome::Ended;
+                let found = exposed.map(|found| Exposed {
+                    at: Some(at),
+                    ..found
+                });
+                request.exposed = request.exposed.take().or(found.map(Box::new));
             }
         } else if let Some(response) = self
             .current
