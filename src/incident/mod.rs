@@ -19,7 +19,7 @@ use std::net::IpAddr;
 pub use cause::{CAUSES, Cause, Owner};
 pub use context::{Answered, Context, Seen, Span, site};
 pub use evidence::Item;
-pub use scope::Scope;
+pub use scope::{Scope, prefix};
 
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Severity};
@@ -31,7 +31,7 @@ pub const INCIDENTS_MAX: usize = 1_000;
 pub const SAMPLE_MAX: usize = 16;
 /// Hypotheses told of one incident.
 const HYPOTHESES_MAX: usize = 5;
-/// A hypothesis below this score, in percent, is not worth a line.
+/// A hypothesis below this score is not worth a line.
 const SCORE_MIN: f64 = 0.1;
 /// Two hypotheses closer than this are not separated.
 const SEPARATION: f64 = 0.1;

@@ -2,14 +2,17 @@
 //! to do. Details follow for whom wants them; nothing is wider than the terminal.
 
 use crate::failure::{Lang, Text};
+use crate::incident::Incident;
 use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, unjudged, words};
+use crate::report::{Settings, Told, balance, incident, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
+/// Incidents told at length.
+const INCIDENTS_MAX: usize = 20;
 /// Notes told of one capture, and captures told of.
 const NOTES_MAX: usize = 6;
 const CAPTURES_MAX: usize = 20;
@@ -27,6 +30,10 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     };
     let (blocks, brief) = story::blocks(told);
     page.head(told, &blocks);
+    page.incidents(told);
+    if blocks.len() > 1 {
+        page.glance(&blocks);
+    }
     page.blocks(told, &blocks);
     page.endpoints(told);
     page.brief(&brief);
@@ -67,8 +74,67 @@ impl Page {
         for fact in words::facts(told, &self.clock, self.lang) {
             self.dim(&fact);
         }
-        if blocks.len() > 1 {
-            self.glance(blocks);
+    }
+
+    /// The incidents, worst first, and the state of each layer below them.
+    fn incidents(&mut self, told: &Told) {
+        if told.incidents.is_empty() {
+            return;
+        }
+        self.heading(incident::words::HEADING);
+        let places = incident::by_weight(&told.incidents);
+        for (number, one) in places.iter().take(INCIDENTS_MAX).filter_map(|place| told.incidents.get(*place)).enumerate() {
+            if number > 0 {
+                self.text.push('\n');
+            }
+            self.incident(one);
+        }
+        if places.len() > INCIDENTS_MAX {
+            self.dim(&incident::words::further(places.len() - INCIDENTS_MAX, self.lang));
+        }
+        self.layers(told);
+    }
+
+    fn incident(&mut self, one: &Incident) {
+        let word = one.severity.name();
+        let severity = words::severity(word, self.lang);
+        let indent = columns(severity) + 2;
+        let mut title = incident::words::title(one, self.lang);
+        if let Some(cause) = one.cause() {
+            title.push_str(&format!("  {}", cause.name));
+        }
+        for (number, line) in wrap(&title, self.width.saturating_sub(indent)).iter().enumerate() {
+            let lead = if number == 0 {
+                format!("{}  ", self.painter.paint(severity, Style::of(word)))
+            } else {
+                " ".repeat(indent)
+            };
+            self.text.push_str(&lead);
+            self.line(line, Style::Bold);
+        }
+        let indent = incident::words::indent(self.lang);
+        for (label, lines) in incident::words::items(one, &self.clock, self.lang) {
+            for (number, value) in lines.iter().enumerate() {
+                let label = if number == 0 { label.of(self.lang) } else { "" };
+                self.hang(label, value, indent);
+            }
+        }
+    }
+
+    fn layers(&mut self, told: &Told) {
+        self.heading(incident::layers::HEADING);
+        let rows = incident::layers::rows(told, self.lang);
+        let name = rows.iter().map(|row| columns(row.name)).max().unwrap_or(0);
+        let state = rows.iter().map(|row| columns(row.state)).max().unwrap_or(0);
+        for row in rows {
+            let lead = format!("  {}  ", left(row.name, name));
+            let style = if row.ill { Style::Error } else { Style::Plain };
+            let told = format!("{}  {}", left(row.state, state), row.codes);
+            let indent = columns(&lead);
+            for (number, line) in wrap(told.trim_end(), self.width.saturating_sub(indent)).iter().enumerate() {
+                self.text.push_str(&if number == 0 { lead.clone() } else { " ".repeat(indent) });
+                self.line(line, style);
+            }
         }
     }
 
@@ -191,7 +257,11 @@ impl Page {
             Lang::En => 13,
             Lang::Zh => 12,
         };
-        let label = left(&format!("  {}", label.of(self.lang)), indent);
+        self.hang(label.of(self.lang), value, indent);
+    }
+
+    fn hang(&mut self, label: &str, value: &str, indent: usize) {
+        let label = left(&format!("  {label}"), indent);
         for (number, line) in wrap(&safe(value), self.width.saturating_sub(indent))
             .iter()
             .enumerate()

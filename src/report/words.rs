@@ -11,8 +11,8 @@ pub(super) const fn text(en: &'static str, zh: &'static str) -> Text {
 }
 
 pub(super) const AT_A_GLANCE: Text = text("At a glance", "概览");
-pub(super) const FINDINGS: Text = text("What failed", "诊断结论");
-pub(super) const FINDINGS_ONLY: Text = text("Findings", "诊断结论");
+pub(super) const FINDINGS: Text = text("What failed", "证据：逐项发现");
+pub(super) const FINDINGS_ONLY: Text = text("Findings", "证据：逐项发现");
 pub(super) const ENDPOINTS: Text = text("Endpoints", "影响范围（按端点）");
 pub(super) const ALSO_SEEN: Text = text("Also seen", "其他提示");
 pub(super) const UNJUDGED: Text = text("Could not be judged", "无法判断");

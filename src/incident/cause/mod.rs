@@ -59,6 +59,8 @@ pub struct Cause {
     pub owner: Owner,
     /// Codes that it shows itself by, with their weights in percent.
     pub codes: &'static [(&'static str, u8)],
+    /// Without all of these it is not considered, unless a code that is specific to it was seen.
+    pub needs: &'static [&'static Item],
     /// What speaks for it, with weights in percent.
     pub favour: &'static [(&'static Item, u8)],
     /// What speaks against it, with weights in percent.
@@ -68,6 +70,9 @@ pub struct Cause {
     /// What to do now, and for good.
     pub remedy: Text,
 }
+
+/// Codes of this weight speak for a cause without further needs.
+const SPECIFIC: f64 = 0.5;
 
 /// Every cause that can be argued, in no order of likelihood.
 pub static CAUSES: &[&[Cause]] = &[network::CAUSES, reach::CAUSES, trust::CAUSES, service::CAUSES];
@@ -91,12 +96,16 @@ fn hypothesis(
     cause: &'static Cause,
     measured: &mut BTreeMap<&'static str, Option<Found>>,
 ) -> Option<Hypothesis> {
-    let mut favour = vec![by_codes(case, cause)?];
+    let codes = by_codes(case, cause)?;
+    let mut shown = |item: &'static Item| measured.entry(item.id).or_insert_with(|| item.measure(case)).clone();
+    if codes.weight < SPECIFIC && !cause.needs.iter().all(|item| shown(item).is_some()) {
+        return None;
+    }
+    let mut favour = vec![codes];
     let mut against = Vec::new();
     for (items, reasons) in [(cause.favour, &mut favour), (cause.against, &mut against)] {
         for (item, percent) in items {
-            let found = measured.entry(item.id).or_insert_with(|| item.measure(case)).as_ref();
-            reasons.extend(found.map(|found| reason(item, *percent, found)));
+            reasons.extend(shown(item).map(|found| reason(item, *percent, &found)));
         }
         reasons.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.item.id.cmp(b.item.id)));
     }

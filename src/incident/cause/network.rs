@@ -19,6 +19,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.dns-slow", 20),
             ("network.dns-nxdomain", 3),
         ],
+        needs: &[],
         favour: &[(&RESOLVER_DUMB, 50), (&SEVERAL_NAMES, 35), (&ALL_FAIL, 20), (&LAN_ANSWERS, 5)],
         against: &[
             // Out of order for one name only is the fault of that name's zone.
@@ -40,6 +41,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The name's own zone does not answer", zh: "该域名的权威解析异常" },
         owner: Owner::Service,
         codes: &[("network.dns-servfail", 40), ("network.dns-timeout", 15)],
+        needs: &[],
         favour: &[(&RESOLVER_ANSWERS, 65), (&RESOLVED_ELSEWHERE, 10)],
         against: &[(&SEVERAL_NAMES, 60), (&RESOLVER_DUMB, 40)],
         disproof: Text {
@@ -56,6 +58,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The name does not exist, or has no address", zh: "域名不存在或没有地址记录" },
         owner: Owner::Client,
         codes: &[("network.dns-nxdomain", 70), ("network.dns-no-address", 65)],
+        needs: &[],
         favour: &[(&ALL_FAIL, 20), (&RESOLVER_ANSWERS, 25)],
         // It exists for others: then this resolver's view of it is wrong.
         against: &[(&RESOLVED_ELSEWHERE, 25)],
@@ -73,6 +76,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The resolver refuses to answer", zh: "DNS 服务器按策略拒绝应答" },
         owner: Owner::Site,
         codes: &[("network.dns-refused", 75)],
+        needs: &[],
         favour: &[(&RESOLVER_ANSWERS, 20), (&ALL_FAIL, 15), (&SEVERAL_NAMES, 10)],
         against: &[],
         disproof: Text {
@@ -89,6 +93,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Somebody answers in the resolver's name", zh: "DNS 劫持或污染" },
         owner: Owner::Carrier,
         codes: &[("network.dns-spoofed", 90)],
+        needs: &[],
         favour: &[(&SEVERAL_NAMES, 30)],
         against: &[],
         disproof: Text {
@@ -105,6 +110,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The neighbour lost link or power", zh: "对端断电、断网或网线故障" },
         owner: Owner::Site,
         codes: &[("network.arp-unanswered", 65), ("network.host-silent", 40), ("transport.data-unacked", 5)],
+        needs: &[],
         favour: &[(&NEXT_HOP, 45), (&HOST_SILENT, 30), (&ALL_FAIL, 15)],
         against: &[(&HOST_SPEAKS, 70)],
         disproof: Text {
@@ -121,6 +127,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A port or trunk carries the wrong VLAN", zh: "VLAN 或 Trunk 配置错误" },
         owner: Owner::Site,
         codes: &[("network.vlan-mismatch", 88), ("network.arp-unanswered", 15), ("network.mac-flapping", 20)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[(&LAN_ANSWERS, 40)],
         disproof: Text {
@@ -137,6 +144,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Two machines use one IP address", zh: "IP 地址冲突" },
         owner: Owner::Site,
         codes: &[("network.arp-conflict", 90)],
+        needs: &[],
         favour: &[(&ELSEWHERE_WELL, 15), (&ALL_FAIL, 10)],
         against: &[],
         disproof: Text {
@@ -153,6 +161,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A broadcast storm floods the network", zh: "广播风暴（ARP 风暴）" },
         owner: Owner::Site,
         codes: &[("network.arp-storm", 90), ("network.mac-flapping", 25)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[],
         disproof: Text { en: "A capture of the same second on another port without the broadcasts.", zh: "若同一时刻其他端口无此广播则不成立。" },

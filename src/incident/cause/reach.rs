@@ -22,6 +22,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.dns-timeout", 15),
             ("transport.syn-refused", 10),
         ],
+        needs: &[],
         favour: &[
             // A host that is down answers nowhere: only something between tells ports apart in silence.
             (&OTHER_PORTS_ANSWER, 75),
@@ -59,6 +60,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.arp-unanswered", 30),
             ("network.host-silent", 80),
         ],
+        needs: &[],
         favour: &[
             (&OTHER_PORTS_DEAD, 50),
             (&HOST_SILENT, 40),
@@ -98,6 +100,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.http-503", 20),
             ("transport.closed-early", 15),
         ],
+        needs: &[],
         favour: &[
             (&ROUTER_PORT, 80),
             (&OTHER_PORTS_ANSWER, 50),
@@ -141,6 +144,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.no-response", 10),
             ("application.response-truncated", 10),
         ],
+        needs: &[&ONE_ADDRESS_BAD],
         // The whole of it: the same name, the same time, another address, well.
         favour: &[(&ONE_ADDRESS_BAD, 90), (&ALL_FAIL, 15), (&WORKED_BEFORE, 10)],
         against: &[(&ALL_ADDRESSES_BAD, 90), (&ELSEWHERE_DEAD, 60), (&OTHERS_SUCCEED, 30)],
@@ -164,6 +168,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.icmp-unreachable", 10),
             ("network.egress-lost", 90),
         ],
+        needs: &[&ELSEWHERE_DEAD],
         favour: &[
             (&ELSEWHERE_DEAD, 75),
             // The fault begins behind the own network.
@@ -184,6 +189,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The gateway takes no new connections (its table is full)", zh: "出口网关无法新建会话（NAT 表耗尽）" },
         owner: Owner::Site,
         codes: &[("transport.syn-unanswered", 5), ("network.egress-lost", 5), ("network.dns-timeout", 5)],
+        needs: &[&ELSEWHERE_DEAD, &OUTSIDE_HEARD],
         favour: &[
             // New connections die everywhere while old ones go on: that is a table, not a line. The one without the
             // other proves nothing, so neither suffices alone.
@@ -212,6 +218,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.http-forbidden", 20),
             ("application.http-throttled", 20),
         ],
+        needs: &[],
         favour: &[
             // Known: the tax gateways ban an address after a burst.
             (&BURST_BEFORE, 60),
@@ -241,6 +248,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-reply", 5),
             ("transport.connect-slow", 10),
         ],
+        needs: &[&IPV4_WORKS],
         favour: &[(&IPV4_WORKS, 88), (&SEVERAL_SERVERS, 20)],
         against: &[(&OTHERS_SUCCEED, 60), (&OTHER_PORTS_ANSWER, 50)],
         disproof: Text {
@@ -262,6 +270,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.routing-loop", 90),
             ("transport.handshake-incomplete", 25),
         ],
+        needs: &[],
         favour: &[
             (&ROUTER_NET, 75),
             // Answers come back on another way than the questions take.
@@ -290,6 +299,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.handshake-incomplete", 15),
             ("application.response-truncated", 5),
         ],
+        needs: &[],
         favour: &[(&LOSS, 50), (&SEVERAL_SERVERS, 25), (&INTERMITTENT, 25)],
         against: &[(&BIG_HELLO, 60), (&HOST_SILENT, 30), (&CONNECT_SLOWER_THEN, 30), (&ACKED, 60)],
         disproof: Text {
@@ -312,6 +322,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.latency-high", 20),
             ("transport.data-unacked", 10),
         ],
+        needs: &[],
         // Queues fill before they drop: round trips grow first.
         favour: &[(&CONNECT_SLOWER_THEN, 65), (&LOSS, 20), (&SEVERAL_SERVERS, 25), (&LOAD_ROSE, 20)],
         against: &[(&HOST_SILENT, 50), (&ELSEWHERE_DEAD, 40)],
@@ -333,6 +344,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-cut-on-hello", 40),
             ("transport.reset-by-server", 15),
         ],
+        needs: &[],
         favour: &[(&SAME_HOPS, 40), (&HELLO_NAME, 30), (&SEVERAL_SERVERS, 20)],
         against: &[(&OTHERS_SUCCEED, 20), (&ONE_ADDRESS_BAD, 40)],
         disproof: Text {
@@ -349,6 +361,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A gateway forgets idle connections", zh: "网关会话老化，空闲连接被丢弃" },
         owner: Owner::Site,
         codes: &[("transport.idle-dropped", 85)],
+        needs: &[],
         favour: &[(&ELSEWHERE_WELL, 15), (&SEVERAL_SERVERS, 20)],
         against: &[(&HOST_SILENT, 40), (&ELSEWHERE_DEAD, 70)],
         disproof: Text {
@@ -365,6 +378,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Large packets vanish, small ones pass", zh: "PMTU 黑洞：大包被丢弃，小包正常" },
         owner: Owner::Carrier,
         codes: &[("network.pmtu-blackhole", 85), ("transport.data-unacked", 10), ("security.tls-handshake-stalled", 15)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 25), (&WORKED_BEFORE, 5)],
         against: &[(&HOST_SILENT, 50), (&BIG_HELLO, 30)],
         disproof: Text {
@@ -386,6 +400,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-handshake-stalled", 10),
             ("security.tls-no-reply", 10),
         ],
+        needs: &[&BIG_HELLO],
         favour: &[(&BIG_HELLO, 80)],
         against: &[(&HOST_SILENT, 50)],
         disproof: Text {
@@ -406,6 +421,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.connect-slow", 15),
             ("transport.syn-unanswered", 5),
         ],
+        needs: &[],
         favour: &[
             // A full queue drops the last ACK, or the SYN, and the kernel repeats its SYN-ACK.
             (&ACKED, 70),
@@ -428,6 +444,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A flood keeps the server busy", zh: "疑似 DDoS / SYN 洪泛" },
         owner: Owner::Carrier,
         codes: &[("transport.syn-flood", 90)],
+        needs: &[],
         favour: &[(&LOAD_ROSE, 30), (&SLOWER_THEN, 20)],
         against: &[],
         disproof: Text {
@@ -444,6 +461,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The client itself breaks its connections off", zh: "客户端主动中断连接" },
         owner: Owner::Client,
         codes: &[("transport.reset-by-client", 75), ("security.tls-handshake-stalled", 10)],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 25), (&SEVERAL_SERVERS, 25), (&NAMES_RESOLVE, 5)],
         against: &[(&ALL_FAIL, 30), (&SLOWER_THEN, 30)],
         disproof: Text {
@@ -460,6 +478,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The service address moved to another machine", zh: "负载均衡主备切换（VIP 漂移）" },
         owner: Owner::Service,
         codes: &[("network.vip-moved", 80), ("transport.reset-by-server", 5), ("transport.syn-unanswered", 5)],
+        needs: &[&RECOVERED],
         favour: &[(&RECOVERED, 35), (&WORKED_BEFORE, 15)],
         against: &[(&ONE_ADDRESS_BAD, 40), (&OTHERS_SUCCEED, 30)],
         disproof: Text {

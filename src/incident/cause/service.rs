@@ -27,6 +27,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-reply", 30),
             ("security.tls-handshake-stalled", 15),
         ],
+        needs: &[],
         favour: &[
             // A failing service answers errors at once; an overloaded one answers late what it still answers.
             (&SLOWER_THEN, 55),
@@ -72,6 +73,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-reply", 15),
             ("data.response-empty", 40),
         ],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&ELSEWHERE_WELL, 10), (&WORKED_BEFORE, 5)],
         against: &[
             (&ONE_ADDRESS_BAD, 50),
@@ -96,6 +98,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The service limits these clients' rate", zh: "请求过频被限流" },
         owner: Owner::Client,
         codes: &[("application.http-throttled", 80)],
+        needs: &[],
         favour: &[(&RETRY_AFTER, 25), (&LOAD_ROSE, 25), (&INTERMITTENT, 15), (&OTHERS_SUCCEED, 15)],
         against: &[(&SLOWER_THEN, 25)],
         disproof: Text {
@@ -112,6 +115,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The proxy refuses or fails", zh: "代理服务器拒绝或故障" },
         owner: Owner::Site,
         codes: &[("application.http-proxy-failed", 88), ("application.http-bad-gateway", 5)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 15), (&ALL_FAIL, 15)],
         against: &[(&OTHERS_SUCCEED, 20)],
         disproof: Text {
@@ -133,6 +137,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.http-forbidden", 30),
             ("data.session-expired", 85),
         ],
+        needs: &[],
         favour: &[(&CREDENTIALS, 30), (&WORKED_BEFORE, 20), (&OTHERS_SUCCEED, 30)],
         against: &[(&WAF, 70), (&SLOWER_THEN, 20)],
         disproof: Text {
@@ -149,6 +154,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A web application firewall blocks the requests", zh: "被 WAF 拦截" },
         owner: Owner::Service,
         codes: &[("application.http-forbidden", 40), ("security.tls-cut-on-hello", 10), ("transport.reset-by-server", 5)],
+        needs: &[],
         favour: &[(&WAF, 80), (&FEW_CLIENTS, 10)],
         against: &[(&CREDENTIALS, 10)],
         disproof: Text {
@@ -165,6 +171,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The interface no longer exists under this path", zh: "接口路径已停用或不存在" },
         owner: Owner::Client,
         codes: &[("application.http-not-found", 72), ("application.api-version-mismatch", 60)],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&INTERMITTENT, 10), (&ELSEWHERE_WELL, 5)],
         against: &[(&ONE_ADDRESS_BAD, 50)],
         disproof: Text {
@@ -181,6 +188,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Client and service speak different versions of the interface", zh: "接口版本不一致" },
         owner: Owner::Client,
         codes: &[("application.api-version-mismatch", 80), ("data.version-mismatch", 88)],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 20)],
         against: &[],
         disproof: Text { en: "The same version accepted from another client.", zh: "若其他客户端以同一版本成功则不成立。" },
@@ -201,6 +209,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("data.digest-mismatch", 60),
             ("data.content-type-mismatch", 40),
         ],
+        needs: &[],
         favour: &[(&WORKED_BEFORE, 20), (&ALL_FAIL, 20)],
         against: &[],
         disproof: Text { en: "A body of the same kind that was well-formed just before.", zh: "若此前同类报文格式正常则需另查。" },
@@ -214,6 +223,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Clients submit the same thing again", zh: "重复提交" },
         owner: Owner::Client,
         codes: &[("application.duplicate-request", 80), ("application.retry-storm", 70)],
+        needs: &[],
         favour: &[(&SLOWER_THEN, 15)],
         against: &[],
         disproof: Text { en: "Serial numbers that differ between the requests.", zh: "若两次请求流水号不同则不成立。" },
@@ -227,6 +237,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The service refuses the content of the requests", zh: "服务端按业务规则拒绝" },
         owner: Owner::Client,
         codes: &[("data.business-error", 80), ("application.http-client-error", 50), ("data.status-stuck", 50)],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 15)],
         against: &[],
         disproof: Text { en: "The same content accepted later without change.", zh: "若相同内容稍后无改动即成功则不成立。" },
@@ -240,6 +251,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Somebody answers in the service's name", zh: "HTTP 劫持（页面注入）" },
         owner: Owner::Carrier,
         codes: &[("transport.data-injected", 92), ("data.content-type-mismatch", 20), ("application.http-redirect-loop", 5)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 30)],
         against: &[],
         disproof: Text { en: "Both payloads leaving the server itself.", zh: "若两份内容均由服务器发出则不成立。" },
@@ -258,6 +270,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.vpn-no-proposal", 85),
             ("security.vpn-tunnel-lost", 92),
         ],
+        needs: &[],
         favour: &[(&ELSEWHERE_WELL, 15)],
         against: &[],
         disproof: Text { en: "Traffic in both directions inside the tunnel.", zh: "隧道内双向有流量则不成立。" },

@@ -13,6 +13,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "A certificate of the server has expired", zh: "服务器证书（链）已过期" },
         owner: Owner::Service,
         codes: &[("security.cert-expired", 88)],
+        needs: &[],
         favour: &[(&ALL_FAIL, 35), (&INTERMEDIATE, 10), (&NEVER_WORKED, 10)],
         against: &[(&OTHERS_SUCCEED, 25), (&ONE_ADDRESS_BAD, 30)],
         disproof: Text {
@@ -34,6 +35,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-untrusted-root", 20),
             ("security.cert-rejected", 15),
         ],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&NEVER_WORKED, 5), (&CERT_CHANGED, 20)],
         // Some clients fetch or remember the missing part, so success elsewhere says little.
         against: &[(&OTHERS_SUCCEED, 20), (&ONE_ADDRESS_BAD, 30), (&CLOCK_SIGN, 60)],
@@ -59,6 +61,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected-inferred", 20),
             ("security.cert-untrusted-root", 20),
         ],
+        needs: &[],
         favour: &[(&CERT_CHANGED, 65), (&WORKED_BEFORE, 40), (&ALL_FAIL, 25)],
         against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60)],
         disproof: Text {
@@ -80,6 +83,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-untrusted-root", 40),
             ("security.cert-chain-incomplete", 10),
         ],
+        needs: &[],
         favour: &[
             // The chain validates, others take it: what differs is the client.
             (&OTHERS_SUCCEED, 50),
@@ -107,6 +111,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-not-yet-valid", 10),
             ("application.http-unauthorized", 3),
         ],
+        needs: &[&CLOCK_SIGN],
         favour: &[
             // "Expired", said of a certificate that is valid, is a statement about the client's calendar.
             (&CLOCK_SIGN, 80),
@@ -134,6 +139,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-bad-signature", 15),
             ("security.cert-rejected", 10),
         ],
+        needs: &[],
         // One foreign issuer for servers that have nothing else in common.
         favour: &[(&SEVERAL_SERVERS, 55), (&UNKNOWN_CA, 5)],
         against: &[(&CLOCK_SIGN, 70), (&ONE_ADDRESS_BAD, 50)],
@@ -157,6 +163,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-cut-on-hello", 25),
             ("security.tls-name-unrecognized", 30),
         ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 25), (&FEW_CLIENTS, 15), (&ALL_FAIL, 15)],
         against: &[(&INTERMITTENT, 30), (&ONE_ADDRESS_BAD, 40)],
         disproof: Text {
@@ -178,6 +185,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-common-cipher", 15),
             ("security.tls-cut-on-hello", 15),
         ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 15), (&NEVER_WORKED, 10)],
         against: &[(&WORKED_BEFORE, 40)],
         disproof: Text {
@@ -194,6 +202,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The client's own certificate is missing or refused", zh: "客户端证书缺失或被拒" },
         owner: Owner::Client,
         codes: &[("security.client-cert-missing", 88), ("security.client-cert-rejected", 88), ("security.tls-alert", 20)],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 30), (&FEW_CLIENTS, 10)],
         against: &[],
         disproof: Text {
@@ -210,6 +219,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "Plain text is spoken to a TLS port, or TLS to a plain one", zh: "端口与协议不符（http/https 混用）" },
         owner: Owner::Client,
         codes: &[("security.tls-not-tls", 85), ("application.http-malformed", 40), ("security.tls-cut-on-hello", 15)],
+        needs: &[],
         favour: &[(&NEVER_WORKED, 15), (&OTHERS_SUCCEED, 20)],
         against: &[(&WORKED_BEFORE, 40), (&HELLO_NAME, 10)],
         disproof: Text {
@@ -226,6 +236,7 @@ pub(super) static CAUSES: &[Cause] = &[
         title: Text { en: "The clients cannot ask whether the certificate is revoked", zh: "吊销检查（OCSP/CRL）被阻断" },
         owner: Owner::Site,
         codes: &[("security.revocation-unreachable", 85)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[],
         disproof: Text {

@@ -13,7 +13,7 @@ use crate::time::SECOND;
 pub(in crate::incident) static OTHERS_SUCCEED: Item = Item {
     id: "others-succeed",
     text: Text {
-        en: "{n} other clients reach the same address and port meanwhile",
+        en: "other clients that reach the same address and port meanwhile: {n}",
         zh: "同一时间另有 {n} 个客户端访问同一地址和端口成功",
     },
     measure: |case| Some(Found::new(by_count(case.others_well.len()), case.others_well.len())),
@@ -36,7 +36,7 @@ pub(in crate::incident) static ALL_FAIL: Item = Item {
 pub(in crate::incident) static FEW_CLIENTS: Item = Item {
     id: "only-some-clients",
     text: Text {
-        en: "only {n} of the clients that try it are hit, and those each time",
+        en: "only some of the clients that try it are hit, and those each time: {n}",
         zh: "仅 {n} 个客户端受影响，且次次失败",
     },
     measure: |case| {
@@ -50,7 +50,7 @@ pub(in crate::incident) static FEW_CLIENTS: Item = Item {
 pub(in crate::incident) static ELSEWHERE_WELL: Item = Item {
     id: "elsewhere-well",
     text: Text {
-        en: "the same clients reach other servers meanwhile: {n} connections ({what})",
+        en: "the same clients reach other servers meanwhile: {n} well ({what})",
         zh: "同一批客户端同时访问其他服务器正常：{n} 条连接（{what}）",
     },
     measure: |case| {
@@ -94,7 +94,7 @@ pub(in crate::incident) static ELSEWHERE_DEAD: Item = Item {
 pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
     id: "old-flows-go-on",
     text: Text {
-        en: "connections that stood before go on: {n} of the clients still hear servers outside",
+        en: "connections that stood before go on; clients that still hear servers outside: {n}",
         zh: "既有连接仍在通信：{n} 个受影响客户端仍能收到外部服务器的报文",
     },
     measure: |case| {
@@ -118,7 +118,7 @@ pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
 pub(in crate::incident) static LAN_ANSWERS: Item = Item {
     id: "own-network-answers",
     text: Text {
-        en: "hosts of their own network answer {n} of the clients meanwhile",
+        en: "clients that hosts of their own network answer meanwhile: {n}",
         zh: "期间本网内主机仍应答 {n} 个受影响客户端",
     },
     measure: |case| {
@@ -151,7 +151,7 @@ pub(in crate::incident) static SEVERAL_SERVERS: Item = Item {
 pub(in crate::incident) static BURST_BEFORE: Item = Item {
     id: "burst-before",
     text: Text {
-        en: "in the minute before, these clients tried it {n} times",
+        en: "these clients tried it often in the minute before: {n}×",
         zh: "此前一分钟内，这些客户端发起了 {n} 次连接",
     },
     measure: |case| {

@@ -10,14 +10,14 @@ use crate::incident::case::Case;
 /// The codes a cause is made of; measured per cause, its strength is the weighted share of the failures.
 pub(in crate::incident) static CODES: Item = Item {
     id: "codes",
-    text: Text { en: "{n} failures are of this kind: {what}", zh: "{n} 次失败属于此类：{what}" },
+    text: Text { en: "failures of this kind: {n} ({what})", zh: "{n} 次失败属于此类：{what}" },
     measure: |_| None,
 };
 
 pub(in crate::incident) static RETRY_AFTER: Item = Item {
     id: "retry-after",
     text: Text {
-        en: "the service asks to come back later (Retry-After) in {n} answers",
+        en: "the service asks to come back later (Retry-After): answers, {n}",
         zh: "服务端在 {n} 次应答中要求稍后重试（Retry-After）",
     },
     measure: |case| shown(case, |finding| finding.text("retry_after").is_some()),
@@ -26,7 +26,7 @@ pub(in crate::incident) static RETRY_AFTER: Item = Item {
 pub(in crate::incident) static CLOCK_SIGN: Item = Item {
     id: "client-calls-valid-expired",
     text: Text {
-        en: "the client calls a certificate expired or not yet valid that is valid at capture time: {n} times",
+        en: "the client calls a certificate expired or not yet valid that is valid at capture time ({n}×)",
         zh: "客户端把抓包时刻有效的证书判为过期或尚未生效：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_clock") == Some(true)),
@@ -35,7 +35,7 @@ pub(in crate::incident) static CLOCK_SIGN: Item = Item {
 pub(in crate::incident) static UNKNOWN_CA: Item = Item {
     id: "client-knows-no-ca",
     text: Text {
-        en: "the client says that it does not know the CA (alert unknown_ca): {n} times",
+        en: "the client says that it does not know the CA (alert unknown_ca, {n}×)",
         zh: "客户端告警“未知 CA”（unknown_ca）：{n} 次",
     },
     measure: |case| shown(case, |finding| rejects(finding) && finding.number("alert_code") == Some(48)),
@@ -98,7 +98,7 @@ pub(in crate::incident) static ROUTER_PORT: Item = Item {
 pub(in crate::incident) static ACKED: Item = Item {
     id: "handshake-ack-ignored",
     text: Text {
-        en: "the client's last ACK arrives and the SYN-ACK is repeated all the same: {n} times",
+        en: "the client's last ACK arrives and the SYN-ACK is repeated all the same ({n}×)",
         zh: "客户端已回 ACK，服务端仍重发 SYN-ACK：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_acked") == Some(true)),
@@ -107,7 +107,7 @@ pub(in crate::incident) static ACKED: Item = Item {
 pub(in crate::incident) static NOT_ACKED: Item = Item {
     id: "syn-ack-unheard",
     text: Text {
-        en: "the server's SYN-ACK never reaches the client, which repeats its SYN: {n} times",
+        en: "the server's SYN-ACK never reaches the client, which repeats its SYN ({n}×)",
         zh: "服务端的 SYN-ACK 未到达客户端，客户端继续重发 SYN：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_acked") == Some(false)),
@@ -150,7 +150,7 @@ pub(in crate::incident) static NEXT_HOP: Item = Item {
 pub(in crate::incident) static SERVER_FULL: Item = Item {
     id: "server-takes-no-more",
     text: Text {
-        en: "the server's receive window stays closed: {n} times",
+        en: "the server's receive window stays closed ({n}×)",
         zh: "服务端接收窗口持续为零：{n} 次",
     },
     measure: |case| {
@@ -164,7 +164,7 @@ pub(in crate::incident) static SERVER_FULL: Item = Item {
 pub(in crate::incident) static LOSS: Item = Item {
     id: "segments-lost",
     text: Text {
-        en: "segments of the same endpoint are lost on the way: {n} retransmitted",
+        en: "segments of the same endpoint are lost on the way; retransmitted: {n}",
         zh: "该端点的报文在途丢失：重传 {n} 个",
     },
     measure: |case| {
@@ -176,13 +176,13 @@ pub(in crate::incident) static LOSS: Item = Item {
 
 pub(in crate::incident) static SLOW_TOO: Item = Item {
     id: "slow-answers-beside",
-    text: Text { en: "{n} further answers came only after seconds", zh: "另有 {n} 次应答耗时数秒" },
+    text: Text { en: "further answers that came only after seconds: {n}", zh: "另有 {n} 次应答耗时数秒" },
     measure: |case| shown(case, |finding| finding.class.code == "application.slow-response").map(strong),
 };
 
 pub(in crate::incident) static CREDENTIALS: Item = Item {
     id: "credentials-refused",
-    text: Text { en: "credentials were sent and refused: {n} times", zh: "已携带凭据但被拒绝：{n} 次" },
+    text: Text { en: "credentials were sent and refused ({n}×)", zh: "已携带凭据但被拒绝：{n} 次" },
     measure: |case| shown(case, |finding| flag(finding, "credentials_sent") == Some(true)),
 };
 
@@ -201,7 +201,7 @@ pub(in crate::incident) static CERT_CHANGED: Item = Item {
 pub(in crate::incident) static BIG_HELLO: Item = Item {
     id: "hello-of-several-segments",
     text: Text {
-        en: "the ClientHello needs several segments, and the later ones are never acknowledged: {n} times",
+        en: "the ClientHello needs several segments, and the later ones are never acknowledged ({n}×)",
         zh: "ClientHello 需要多个报文段，后续段始终未被确认：{n} 次",
     },
     measure: |case| {

@@ -14,7 +14,7 @@ const NAMES_LOOKED_AT: usize = 16;
 pub(in crate::incident) static OTHER_PORTS_ANSWER: Item = Item {
     id: "other-ports-answer",
     text: Text {
-        en: "other ports of the same address take connections meanwhile: {n} on {what}",
+        en: "other ports of the same address take connections meanwhile: {n}, on {what}",
         zh: "同一地址的其他端口同时可以建立连接：{n} 条（端口 {what}）",
     },
     measure: |case| {
@@ -27,7 +27,7 @@ pub(in crate::incident) static OTHER_PORTS_ANSWER: Item = Item {
 pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
     id: "other-ports-dead",
     text: Text {
-        en: "no other port of the address answers either: {n} connections failed on {what}",
+        en: "no other port of the address answers either: {n} failed, on {what}",
         zh: "该地址的其他端口同样无法连接：{n} 条失败（端口 {what}）",
     },
     measure: |case| {
@@ -55,7 +55,7 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
 pub(in crate::incident) static HOST_SPEAKS: Item = Item {
     id: "host-speaks",
     text: Text {
-        en: "the address itself is alive: it sent packets to {n} of the clients meanwhile",
+        en: "the address itself is alive: clients that got packets from it meanwhile: {n}",
         zh: "该地址本身在线：期间向 {n} 个受影响客户端发送过报文",
     },
     measure: |case| {
@@ -75,7 +75,7 @@ pub(in crate::incident) static HOST_SPEAKS: Item = Item {
 pub(in crate::incident) static HOST_SILENT: Item = Item {
     id: "host-silent",
     text: Text {
-        en: "nothing at all came from the address to {n} clients that heard other hosts meanwhile",
+        en: "nothing at all came from the address, while clients heard other hosts: {n}",
         zh: "期间该地址未向 {n} 个客户端发送任何报文，而这些客户端能收到其他主机的报文",
     },
     measure: |case| {
@@ -99,7 +99,7 @@ pub(in crate::incident) static HOST_SILENT: Item = Item {
 pub(in crate::incident) static ONE_ADDRESS_BAD: Item = Item {
     id: "one-address-bad",
     text: Text {
-        en: "other addresses of the same name serve meanwhile: {n} connections well at {what}",
+        en: "other addresses of the same name serve meanwhile: {n} well, at {what}",
         zh: "同一域名的其他地址同时正常：{n} 条连接成功（{what}）",
     },
     measure: |case| {
@@ -112,7 +112,7 @@ pub(in crate::incident) static ONE_ADDRESS_BAD: Item = Item {
 pub(in crate::incident) static ALL_ADDRESSES_BAD: Item = Item {
     id: "all-addresses-bad",
     text: Text {
-        en: "the name's other addresses fail as well: {n} of them ({what})",
+        en: "all addresses of the name fail: {n} ({what})",
         zh: "该域名的其他地址同样失败：{n} 个（{what}）",
     },
     measure: |case| {
@@ -128,7 +128,7 @@ pub(in crate::incident) static ALL_ADDRESSES_BAD: Item = Item {
 pub(in crate::incident) static IPV4_WORKS: Item = Item {
     id: "ipv4-works",
     text: Text {
-        en: "only IPv6 fails: {n} connections to IPv4 addresses of the same name went well ({what})",
+        en: "only IPv6 fails; connections to IPv4 addresses of the same name that went well: {n} ({what})",
         zh: "仅 IPv6 失败：同一域名的 IPv4 地址有 {n} 条连接成功（{what}）",
     },
     measure: |case| {

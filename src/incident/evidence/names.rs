@@ -28,7 +28,7 @@ pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
 pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
     id: "resolver-answers-nothing",
     text: Text {
-        en: "no question to the resolver is answered while it lasts; {n} were answered at other times",
+        en: "no question to the resolver is answered while it lasts; at other times: {n}",
         zh: "期间解析服务器未应答任何查询；其他时间共应答 {n} 次",
     },
     measure: |case| {
@@ -44,7 +44,7 @@ pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
 pub(in crate::incident) static RESOLVED_ELSEWHERE: Item = Item {
     id: "resolved-otherwise",
     text: Text {
-        en: "the same name was resolved {n} times for others or at another time",
+        en: "the same name was resolved for others or at another time: {n}×",
         zh: "同一域名对其他客户端或在其他时间解析成功 {n} 次",
     },
     measure: |case| {
@@ -73,7 +73,7 @@ pub(in crate::incident) static SEVERAL_NAMES: Item = Item {
 pub(in crate::incident) static NAMES_RESOLVE: Item = Item {
     id: "names-resolve",
     text: Text {
-        en: "names resolve for these clients meanwhile: {n} answers",
+        en: "names resolve for these clients meanwhile: {n}",
         zh: "期间这些客户端的域名解析正常：{n} 次应答",
     },
     measure: |case| {
