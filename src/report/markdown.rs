@@ -7,9 +7,6 @@ use crate::report::layout::safe;
 use crate::report::story::{self, Block};
 use crate::report::{Settings, Told, balance, incident, unjudged, words};
 
-/// Incidents told at length.
-const INCIDENTS_MAX: usize = 20;
-
 /// The report.
 pub fn write(told: &Told, settings: &Settings) -> String {
     let clock = Clock::new(told, settings);
@@ -132,10 +129,16 @@ fn incidents(told: &Told, clock: &Clock, lang: Lang) -> String {
     }
     let mut text = heading(incident::words::HEADING, lang);
     let places = incident::by_weight(&told.incidents);
-    for one in places.iter().take(INCIDENTS_MAX).filter_map(|place| told.incidents.get(*place)) {
+    for one in places
+        .iter()
+        .take(incident::INCIDENTS_MAX)
+        .filter_map(|place| told.incidents.get(*place))
+    {
         let severity = words::severity(one.severity.name(), lang);
         let title = plain(&incident::words::title(one, lang));
-        let cause = one.cause().map_or_else(String::new, |cause| format!(" · {}", code(cause.name)));
+        let cause = one
+            .cause()
+            .map_or_else(String::new, |cause| format!(" · {}", code(cause.name)));
         text.push_str(&format!("### {severity} · {title}{cause}\n\n"));
         for (label, lines) in incident::words::items(one, clock, lang) {
             let label = label.of(lang);
@@ -144,18 +147,34 @@ fn incidents(told: &Told, clock: &Clock, lang: Lang) -> String {
                 [line] => text.push_str(&format!("- **{label}**{colon}{}\n", plain(line))),
                 lines => {
                     text.push_str(&format!("- **{label}**{}\n", colon.trim_end()));
-                    lines.iter().for_each(|line| text.push_str(&format!("  - {}\n", plain(line))));
+                    lines
+                        .iter()
+                        .for_each(|line| text.push_str(&format!("  - {}\n", plain(line))));
                 }
             }
         }
         text.push('\n');
     }
-    if places.len() > INCIDENTS_MAX {
-        text.push_str(&format!("{}\n", plain(&incident::words::further(places.len() - INCIDENTS_MAX, lang))));
+    if places.len() > incident::INCIDENTS_MAX {
+        text.push_str(&format!(
+            "{}\n",
+            plain(&incident::words::further(
+                places.len() - incident::INCIDENTS_MAX,
+                lang
+            ))
+        ));
     }
     let rows = incident::layers::rows(told, lang).into_iter().map(|row| {
-        let state = if row.ill { format!("**{}**", plain(row.state)) } else { plain(row.state) };
-        let codes: Vec<String> = row.codes.split(words::enumeration(lang)).map(code).collect();
+        let state = if row.ill {
+            format!("**{}**", plain(row.state))
+        } else {
+            plain(row.state)
+        };
+        let codes: Vec<String> = row
+            .codes
+            .split(words::enumeration(lang))
+            .map(code)
+            .collect();
         vec![plain(row.name), state, codes.join(words::enumeration(lang))]
     });
     let heads = incident::layers::HEADS.map(|head| head.of(lang));

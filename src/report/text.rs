@@ -2,17 +2,14 @@
 //! to do. Details follow for whom wants them; nothing is wider than the terminal.
 
 use crate::failure::{Lang, Text};
-use crate::incident::Incident;
 use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, incident, unjudged, words};
+use crate::report::{Settings, Told, balance, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
-/// Incidents told at length.
-const INCIDENTS_MAX: usize = 20;
 /// Notes told of one capture, and captures told of.
 const NOTES_MAX: usize = 6;
 const CAPTURES_MAX: usize = 20;
@@ -52,12 +49,13 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     page.text
 }
 
-struct Page {
-    text: String,
-    lang: Lang,
-    width: usize,
-    painter: Painter,
-    clock: Clock,
+/// The text so far, and how it is written.
+pub(super) struct Page {
+    pub(super) text: String,
+    pub(super) lang: Lang,
+    pub(super) width: usize,
+    pub(super) painter: Painter,
+    pub(super) clock: Clock,
 }
 
 impl Page {
@@ -73,68 +71,6 @@ impl Page {
         }
         for fact in words::facts(told, &self.clock, self.lang) {
             self.dim(&fact);
-        }
-    }
-
-    /// The incidents, worst first, and the state of each layer below them.
-    fn incidents(&mut self, told: &Told) {
-        if told.incidents.is_empty() {
-            return;
-        }
-        self.heading(incident::words::HEADING);
-        let places = incident::by_weight(&told.incidents);
-        for (number, one) in places.iter().take(INCIDENTS_MAX).filter_map(|place| told.incidents.get(*place)).enumerate() {
-            if number > 0 {
-                self.text.push('\n');
-            }
-            self.incident(one);
-        }
-        if places.len() > INCIDENTS_MAX {
-            self.dim(&incident::words::further(places.len() - INCIDENTS_MAX, self.lang));
-        }
-        self.layers(told);
-    }
-
-    fn incident(&mut self, one: &Incident) {
-        let word = one.severity.name();
-        let severity = words::severity(word, self.lang);
-        let indent = columns(severity) + 2;
-        let mut title = incident::words::title(one, self.lang);
-        if let Some(cause) = one.cause() {
-            title.push_str(&format!("  {}", cause.name));
-        }
-        for (number, line) in wrap(&title, self.width.saturating_sub(indent)).iter().enumerate() {
-            let lead = if number == 0 {
-                format!("{}  ", self.painter.paint(severity, Style::of(word)))
-            } else {
-                " ".repeat(indent)
-            };
-            self.text.push_str(&lead);
-            self.line(line, Style::Bold);
-        }
-        let indent = incident::words::indent(self.lang);
-        for (label, lines) in incident::words::items(one, &self.clock, self.lang) {
-            for (number, value) in lines.iter().enumerate() {
-                let label = if number == 0 { label.of(self.lang) } else { "" };
-                self.hang(label, value, indent);
-            }
-        }
-    }
-
-    fn layers(&mut self, told: &Told) {
-        self.heading(incident::layers::HEADING);
-        let rows = incident::layers::rows(told, self.lang);
-        let name = rows.iter().map(|row| columns(row.name)).max().unwrap_or(0);
-        let state = rows.iter().map(|row| columns(row.state)).max().unwrap_or(0);
-        for row in rows {
-            let lead = format!("  {}  ", left(row.name, name));
-            let style = if row.ill { Style::Error } else { Style::Plain };
-            let told = format!("{}  {}", left(row.state, state), row.codes);
-            let indent = columns(&lead);
-            for (number, line) in wrap(told.trim_end(), self.width.saturating_sub(indent)).iter().enumerate() {
-                self.text.push_str(&if number == 0 { lead.clone() } else { " ".repeat(indent) });
-                self.line(line, style);
-            }
         }
     }
 
@@ -260,7 +196,7 @@ impl Page {
         self.hang(label.of(self.lang), value, indent);
     }
 
-    fn hang(&mut self, label: &str, value: &str, indent: usize) {
+    pub(super) fn hang(&mut self, label: &str, value: &str, indent: usize) {
         let label = left(&format!("  {label}"), indent);
         for (number, line) in wrap(&safe(value), self.width.saturating_sub(indent))
             .iter()
@@ -462,18 +398,18 @@ impl Page {
         }
     }
 
-    fn heading(&mut self, heading: Text) {
+    pub(super) fn heading(&mut self, heading: Text) {
         self.text.push('\n');
         self.line(heading.of(self.lang), Style::Bold);
     }
 
-    fn dim(&mut self, text: &str) {
+    pub(super) fn dim(&mut self, text: &str) {
         for line in wrap(&safe(text), self.width) {
             self.line(&line, Style::Dim);
         }
     }
 
-    fn line(&mut self, line: &str, style: Style) {
+    pub(super) fn line(&mut self, line: &str, style: Style) {
         self.text.push_str(&self.painter.paint(line, style));
         self.text.push('\n');
     }

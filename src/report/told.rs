@@ -48,7 +48,12 @@ impl Told {
                 && settings.until.is_none_or(|until| finding.first <= until)
         };
         let rows = in_order(
-            diagnosis.findings.into_iter().enumerate().filter(|(_, finding)| within(finding)).collect(),
+            diagnosis
+                .findings
+                .into_iter()
+                .enumerate()
+                .filter(|(_, finding)| within(finding))
+                .collect(),
             settings.findings_max,
         );
         let worst = rows
@@ -68,7 +73,11 @@ impl Told {
             .iter()
             .map(|kept| (kept.finding.first, kept.finding.last))
             .collect();
-        let order = rows.iter().enumerate().map(|(place, kept)| (kept.id.clone(), place)).collect();
+        let order = rows
+            .iter()
+            .enumerate()
+            .map(|(place, kept)| (kept.id.clone(), place))
+            .collect();
         let ids = rows
             .iter()
             .flat_map(|kept| kept.places.iter().map(|place| (*place, kept.id.clone())))

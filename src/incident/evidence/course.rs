@@ -13,7 +13,9 @@ pub(in crate::incident) static WORKED_BEFORE: Item = Item {
         zh: "此前同一地址和端口在抓包中正常服务过 {n} 条连接",
     },
     measure: |case| {
-        let count = at_servers(case, case.before()).filter(|seen| seen.reached()).count();
+        let count = at_servers(case, case.before())
+            .filter(|seen| seen.reached())
+            .count();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -39,7 +41,9 @@ pub(in crate::incident) static RECOVERED: Item = Item {
     },
     measure: |case| {
         let after = (case.span.1.plus(1), ALWAYS.1);
-        let count = at_servers(case, after).filter(|seen| seen.reached()).count();
+        let count = at_servers(case, after)
+            .filter(|seen| seen.reached())
+            .count();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -51,7 +55,11 @@ pub(in crate::incident) static INTERMITTENT: Item = Item {
         zh: "同一批客户端期间有 {n} 条连接成功：时好时坏，并非始终失败",
     },
     measure: |case| {
-        let own = || case.here.iter().filter(|seen| case.clients.contains(&seen.client));
+        let own = || {
+            case.here
+                .iter()
+                .filter(|seen| case.clients.contains(&seen.client))
+        };
         let well = own().filter(|seen| seen.reached()).count();
         let ill = own().filter(|seen| seen.failed()).count();
         // A fifth on either side is a mixture.

@@ -7,7 +7,11 @@ use crate::report::words::{enumeration, text};
 pub(in crate::report) const HEADING: Text = text("Layer by layer", "分层诊断");
 
 /// Heads of the table in Markdown.
-pub(in crate::report) const HEADS: [Text; 3] = [text("layer", "层次"), text("state", "状态"), text("codes", "代码")];
+pub(in crate::report) const HEADS: [Text; 3] = [
+    text("layer", "层次"),
+    text("state", "状态"),
+    text("codes", "代码"),
+];
 
 /// The layers in order, outermost cause first.
 const LAYERS: [(&str, Text); 5] = [
@@ -64,7 +68,11 @@ pub(in crate::report) fn rows(told: &Told, lang: Lang) -> Vec<Layer> {
                 .collect();
             codes.sort_unstable();
             codes.dedup();
-            let state = if codes.is_empty() { quiet(told, layer) } else { State::Ill };
+            let state = if codes.is_empty() {
+                quiet(told, layer)
+            } else {
+                State::Ill
+            };
             Layer {
                 name: name.of(lang),
                 state: state.word().of(lang),
@@ -80,7 +88,10 @@ fn quiet(told: &Told, layer: &str) -> State {
     let report = &told.report;
     let said = |code: &str| report.findings.iter().any(|finding| finding.code == code);
     let measured = |time: fn(&crate::report::schema::LatencyKinds) -> bool| {
-        report.endpoints.iter().any(|endpoint| time(&endpoint.latency_ms))
+        report
+            .endpoints
+            .iter()
+            .any(|endpoint| time(&endpoint.latency_ms))
     };
     let encrypted = measured(|latency| latency.tls.is_some());
     let answered = measured(|latency| latency.first_byte.is_some());
@@ -89,7 +100,14 @@ fn quiet(told: &Told, layer: &str) -> State {
         "transport" if report.summary.flows == 0 => State::Unseen,
         "network" | "transport" => State::Well,
         "security" if encrypted => State::Well,
-        "security" if report.findings.iter().any(|finding| finding.layer == "security") => State::Well,
+        "security"
+            if report
+                .findings
+                .iter()
+                .any(|finding| finding.layer == "security") =>
+        {
+            State::Well
+        }
         "security" => State::Unseen,
         // Plain answers were read, even if other connections are encrypted.
         "application" if answered && !said("capture.encrypted-blind") => State::Well,

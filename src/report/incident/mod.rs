@@ -1,6 +1,7 @@
 //! Incidents in the report: their mirror, their words, the five layers beside them.
 
 pub(super) mod layers;
+mod page;
 pub(super) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,8 @@ use crate::report::schema::{Hypothesis as HypothesisRow, Incident as Row, Reason
 use crate::report::told::{attempts, masked};
 use crate::report::{Settings, id};
 
+/// Incidents told at length.
+pub(super) const INCIDENTS_MAX: usize = 20;
 /// Findings named behind one item of evidence.
 const NAMED_MAX: usize = 16;
 
@@ -58,9 +61,17 @@ fn row(
         end: incident.end.to_string(),
         scope,
         endpoints: incident.endpoints.clone(),
-        regions: incident.regions.iter().map(|region| (*region).to_owned()).collect(),
+        regions: incident
+            .regions
+            .iter()
+            .map(|region| (*region).to_owned())
+            .collect(),
         clients: incident.clients,
-        client_sample: incident.client_sample.iter().map(ToString::to_string).collect(),
+        client_sample: incident
+            .client_sample
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         attempts: attempts(&incident.attempts),
         availability: availability(&incident.attempts),
         hypotheses: incident
@@ -87,7 +98,10 @@ fn hypothesis_row(
                 evidence: reason.item.id,
                 weight: reason.weight,
                 text: masked(&words::reason(reason, lang), settings),
-                findings: named(&reason.findings, ids, order).into_iter().take(NAMED_MAX).collect(),
+                findings: named(&reason.findings, ids, order)
+                    .into_iter()
+                    .take(NAMED_MAX)
+                    .collect(),
                 value: json!(reason.number),
             })
             .collect()
@@ -105,7 +119,11 @@ fn hypothesis_row(
 }
 
 /// The ids of findings, each once, in the report's order.
-fn named(places: &[usize], ids: &BTreeMap<usize, String>, order: &BTreeMap<String, usize>) -> Vec<String> {
+fn named(
+    places: &[usize],
+    ids: &BTreeMap<usize, String>,
+    order: &BTreeMap<String, usize>,
+) -> Vec<String> {
     let placed: BTreeSet<(usize, &String)> = places
         .iter()
         .filter_map(|place| ids.get(place))
@@ -116,24 +134,40 @@ fn named(places: &[usize], ids: &BTreeMap<usize, String>, order: &BTreeMap<Strin
 
 /// `i-` and 16 hex digits of SHA-256 over cause, scope and the first finding's id.
 fn incident_id(cause: &str, scope: &str, first: &str) -> String {
-    format!("i-{}", id::hex(&Sha256::digest(format!("{cause}|{scope}|{first}").as_bytes()), 8))
+    format!(
+        "i-{}",
+        id::hex(
+            &Sha256::digest(format!("{cause}|{scope}|{first}").as_bytes()),
+            8
+        )
+    )
 }
 
 /// The endpoints are the tax authority's.
 pub(super) fn of_tax(incident: &Incident) -> bool {
     incident.endpoints.iter().any(|endpoint| {
-        let name = endpoint.rsplit_once(':').map_or(endpoint.as_str(), |(name, _)| name);
-        name.ends_with("chinatax.gov.cn") || name.ends_with("-n-tax.gov.cn") || name.ends_with("tjsat.gov.cn")
+        let name = endpoint
+            .rsplit_once(':')
+            .map_or(endpoint.as_str(), |(name, _)| name);
+        name.ends_with("chinatax.gov.cn")
+            || name.ends_with("-n-tax.gov.cn")
+            || name.ends_with("tjsat.gov.cn")
     })
 }
 
 /// Places of the incidents in the order in which text tells them: the worst first, then those with most failures.
 pub(super) fn by_weight(incidents: &[Incident]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..incidents.len()).collect();
-    let failures = |incident: &Incident| -> u64 { incident.codes.iter().map(|(_, count)| count).sum() };
+    let failures =
+        |incident: &Incident| -> u64 { incident.codes.iter().map(|(_, count)| count).sum() };
     places.sort_by_key(|place| {
         incidents.get(*place).map(|incident| {
-            (std::cmp::Reverse(incident.severity), std::cmp::Reverse(failures(incident)), incident.start, *place)
+            (
+                std::cmp::Reverse(incident.severity),
+                std::cmp::Reverse(failures(incident)),
+                incident.start,
+                *place,
+            )
         })
     });
     places

@@ -34,7 +34,9 @@ pub(in crate::report) fn title(incident: &Incident, lang: Lang) -> String {
     };
     match (incident.rival(), lang) {
         (None, _) => first.title(lang).to_owned(),
-        (Some(second), Lang::En) => format!("{}, or: {}", first.title(lang), lower(second.title(lang))),
+        (Some(second), Lang::En) => {
+            format!("{}, or: {}", first.title(lang), lower(second.title(lang)))
+        }
         (Some(second), Lang::Zh) => format!("{}；或：{}", first.title(lang), second.title(lang)),
     }
 }
@@ -45,7 +47,11 @@ pub(in crate::report) fn reason(reason: &Reason, lang: Lang) -> String {
 }
 
 /// Labels and their texts, one line each, in the order in which they are read.
-pub(in crate::report) fn items(incident: &Incident, clock: &Clock, lang: Lang) -> Vec<(Text, Vec<String>)> {
+pub(in crate::report) fn items(
+    incident: &Incident,
+    clock: &Clock,
+    lang: Lang,
+) -> Vec<(Text, Vec<String>)> {
     let first = incident.hypotheses.first();
     let mut items = vec![
         (LEVEL, vec![level(incident, lang)]),
@@ -53,18 +59,39 @@ pub(in crate::report) fn items(incident: &Incident, clock: &Clock, lang: Lang) -
         (ENDPOINTS, endpoints(incident, lang)),
         (WHEN, vec![when(incident, clock, lang)]),
         (CLIENTS, clients(incident, lang)),
-        (ROOT, first.map(|first| certainty(first, lang)).into_iter().collect()),
+        (
+            ROOT,
+            first
+                .map(|first| certainty(first, lang))
+                .into_iter()
+                .collect(),
+        ),
     ];
     if let Some(first) = first {
         items.push((FAVOUR, reasons(&first.favour, lang)));
         items.push((AGAINST, reasons(&first.against, lang)));
-        let rivals = incident.hypotheses.iter().skip(1).take(2).filter(|other| other.score >= 0.3);
+        let rivals = incident
+            .hypotheses
+            .iter()
+            .skip(1)
+            .take(2)
+            .filter(|other| other.score >= 0.3);
         items.push((RIVAL, rivals.map(|other| certainty(other, lang)).collect()));
         let mut disproof = vec![first.cause.disproof.of(lang).to_owned()];
         disproof.extend(incident.rival().map(|other| both(first, other, lang)));
         items.push((DISPROOF, disproof));
         items.push((REMEDY, vec![first.cause.remedy.of(lang).to_owned()]));
-        items.push((OWNER, vec![first.cause.owner.words(of_tax(incident)).of(lang).to_owned()]));
+        items.push((
+            OWNER,
+            vec![
+                first
+                    .cause
+                    .owner
+                    .words(of_tax(incident))
+                    .of(lang)
+                    .to_owned(),
+            ],
+        ));
     }
     items.retain(|(_, lines)| !lines.is_empty());
     items
@@ -81,15 +108,22 @@ pub(in crate::report) const fn indent(lang: Lang) -> usize {
 /// `and 12 more incidents`.
 pub(in crate::report) fn further(count: usize, lang: Lang) -> String {
     match lang {
-        Lang::En => format!("and {} more incidents; --format json lists all", number(count as u64)),
-        Lang::Zh => format!("另有 {} 起事件，--format json 列出全部", number(count as u64)),
+        Lang::En => format!(
+            "and {} more incidents; --format json lists all",
+            number(count as u64)
+        ),
+        Lang::Zh => format!(
+            "另有 {} 起事件，--format json 列出全部",
+            number(count as u64)
+        ),
     }
 }
 
 /// `critical; 42 of 42 attempts failed, availability 0 %`.
 fn level(incident: &Incident, lang: Lang) -> String {
     let attempts = &incident.attempts;
-    let decided = u64::from(attempts.ok) + u64::from(attempts.answered_no) + u64::from(attempts.failed);
+    let decided =
+        u64::from(attempts.ok) + u64::from(attempts.answered_no) + u64::from(attempts.failed);
     let word = severity(incident.severity.name(), lang).to_lowercase();
     let share = availability(attempts).map_or_else(String::new, |share| percent(share, lang));
     let failed = number(attempts.failed.into());
@@ -98,9 +132,15 @@ fn level(incident: &Incident, lang: Lang) -> String {
         (_, 0, Lang::En) => format!("{word}; no attempt was seen to fail"),
         (_, 0, Lang::Zh) => format!("{word}；未见访问失败"),
         (all, _, Lang::En) => {
-            format!("{word}; {failed} of {} attempts failed, availability {share}", number(all))
+            format!(
+                "{word}; {failed} of {} attempts failed, availability {share}",
+                number(all)
+            )
         }
-        (all, _, Lang::Zh) => format!("{word}；{} 次访问尝试中 {failed} 次失败，可用性 {share}", number(all)),
+        (all, _, Lang::Zh) => format!(
+            "{word}；{} 次访问尝试中 {failed} 次失败，可用性 {share}",
+            number(all)
+        ),
     }
 }
 
@@ -115,7 +155,9 @@ fn scope(incident: &Incident, lang: Lang) -> String {
         (Scope::Endpoint(_), Lang::Zh) => "单个端点".to_owned(),
         (Scope::Region(_), Lang::En) => "one region".to_owned(),
         (Scope::Region(_), Lang::Zh) => "单个地区".to_owned(),
-        (Scope::Everything, Lang::En) => "everything that was tried, or nothing narrower".to_owned(),
+        (Scope::Everything, Lang::En) => {
+            "everything that was tried, or nothing narrower".to_owned()
+        }
         (Scope::Everything, Lang::Zh) => "全部（无更小的共同范围）".to_owned(),
     };
     match (incident.regions.is_empty(), lang) {
@@ -126,7 +168,13 @@ fn scope(incident: &Incident, lang: Lang) -> String {
 }
 
 fn endpoints(incident: &Incident, lang: Lang) -> Vec<String> {
-    listed(incident.endpoints.iter().map(String::as_str), incident.endpoints.len(), lang).into_iter().collect()
+    listed(
+        incident.endpoints.iter().map(String::as_str),
+        incident.endpoints.len(),
+        lang,
+    )
+    .into_iter()
+    .collect()
 }
 
 fn when(incident: &Incident, clock: &Clock, lang: Lang) -> String {
@@ -140,9 +188,15 @@ fn when(incident: &Incident, clock: &Clock, lang: Lang) -> String {
 }
 
 fn clients(incident: &Incident, lang: Lang) -> Vec<String> {
-    let sample: Vec<String> = incident.client_sample.iter().map(ToString::to_string).collect();
+    let sample: Vec<String> = incident
+        .client_sample
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let total = usize::try_from(incident.clients).unwrap_or(usize::MAX);
-    let Some(list) = listed(sample.iter().map(String::as_str), total, lang) else { return Vec::new() };
+    let Some(list) = listed(sample.iter().map(String::as_str), total, lang) else {
+        return Vec::new();
+    };
     vec![match (total, lang) {
         (1, _) => list,
         (_, Lang::En) => format!("{}: {list}", number(incident.clients)),
@@ -201,7 +255,9 @@ fn both(first: &Hypothesis, second: &Hypothesis, lang: Lang) -> String {
 /// Within a sentence: the first letter small, unless it is an abbreviation.
 fn lower(title: &str) -> String {
     let mut letters = title.chars();
-    let (Some(first), Some(second)) = (letters.next(), letters.clone().next()) else { return title.to_owned() };
+    let (Some(first), Some(second)) = (letters.next(), letters.clone().next()) else {
+        return title.to_owned();
+    };
     if second.is_uppercase() || second.is_ascii_digit() {
         return title.to_owned();
     }
