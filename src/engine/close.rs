@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
 use crate::endpoint::Rules;
 use crate::engine::endpoints::Endpoints;
-use crate::engine::shard::{Stub, Told};
+use crate::engine::told::{Stub, Told};
 use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::surroundings;

@@ -11,19 +11,20 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet, HashTable};
 
-use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::decode::flag;
 use crate::endpoint::{Rules, Seen};
 use crate::engine::conversation::{Application, Conversation};
-use crate::engine::row::{self, Row};
+use crate::engine::routed::{Routed, signature};
+use crate::engine::row;
+use crate::engine::told::{Stub, Told, tally};
 use crate::failure::episode::Unreachable;
-use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
-use crate::failure::{Finding, flow as judging};
+use crate::failure::flow as judging;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::tls::chain::{TrustStore, Verdict, Verifier};
-use crate::tcp::sighting::{Recent, Signature};
+use crate::tcp::sighting::Recent;
 use crate::time::{Nanos, SECOND, Timestamp};
 
 /// A closed flow still takes segments for so long: whoever was reset in another's name goes on at once, and Windows
@@ -38,60 +39,6 @@ const IDLE: Nanos = 2 * 3_600 * SECOND;
 
 /// Trust anchors that endpoint rules bring, by the id of the rule.
 pub type Anchors = BTreeMap<String, Arc<TrustStore>>;
-
-/// What stays of a flow when its packets are forgotten.
-#[derive(Clone, Debug)]
-pub struct Stub {
-    /// Client address and port.
-    pub client: (IpAddr, u16),
-    /// Server address and port.
-    pub server: (IpAddr, u16),
-    /// First frame's time.
-    pub first: Timestamp,
-    /// When the handshake was complete.
-    pub established: Option<Mark>,
-    /// Initial sequence number and TSval of the client's SYN.
-    pub twin: Option<(u32, u32)>,
-    /// Where the client's first packet was seen, hashed.
-    pub origin: u32,
-    /// What became of the connection, and of its exchanges.
-    pub outcomes: judging::Outcomes,
-    /// The name the client asked for.
-    pub name: Option<Arc<str>>,
-    /// It stood in a ClientHello, else in a Host header or a CONNECT.
-    pub sni: bool,
-    /// The port that a CONNECT asked for.
-    pub connect: Option<u16>,
-    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
-    pub certificate: Option<Arc<str>>,
-    /// Handshake, TLS and first-byte times in milliseconds, where measured.
-    pub latency_ms: [Option<u32>; 3],
-}
-
-/// What the shards tell at the end; merged in shard order, then sorted.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// Findings, those of silence unjudged.
-    pub findings: Vec<Finding>,
-    /// All flows with a handshake or data.
-    pub stubs: Vec<Stub>,
-    /// Rows of `flows`, where asked for.
-    pub rows: Vec<Row>,
-    /// Loss by server address and port.
-    pub tallies: HashMap<(IpAddr, u16), Tally>,
-    /// Why things could not be judged.
-    pub unjudged: HashMap<&'static str, u64>,
-    /// Who heard whom.
-    pub heard: Heard,
-    /// Facts about the capture itself.
-    pub quality: judging::Quality,
-    /// Authenticated successes: client, server, target, when.
-    pub authenticated: Vec<judging::Authenticated>,
-    /// Cipher suites that a server chose: server, suite.
-    pub chosen: HashSet<((IpAddr, u16), u16)>,
-    /// TCP flows.
-    pub flows: u64,
-}
 
 /// The flows of one shard.
 #[derive(Debug)]
@@ -119,27 +66,6 @@ pub struct Shard {
     pub dns: Vec<(IpAddr, IpAddr, crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
     pub told: Told,
-}
-
-/// A TCP segment on its way to its shard.
-#[derive(Clone, Copy, Debug)]
-pub struct Routed<'a> {
-    /// Flow.
-    pub key: FlowKey,
-    /// Hash of the key.
-    pub hash: u64,
-    /// Who sent it.
-    pub from: End,
-    /// The segment.
-    pub segment: TcpSegment<'a>,
-    /// Its IP header.
-    pub ip: IpFacts,
-    /// Where it was seen, hashed.
-    pub place: u32,
-    /// Its frame.
-    pub at: Mark,
-    /// The capture's clock at that frame.
-    pub clock: Timestamp,
 }
 
 impl Shard {
@@ -428,35 +354,6 @@ fn intern(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
     }
 }
 
-/// What tells this packet from every other of its flow, and from a copy of it.
-fn signature(routed: &Routed<'_>) -> Signature {
-    let (segment, ip) = (&routed.segment, &routed.ip);
-    let stamp = segment.options.timestamps.map_or(0, |(value, _)| value);
-    let id = ip.id.unwrap_or(0);
-    let words = [
-        u64::from(segment.seq) << 32 | u64::from(segment.ack),
-        u64::from(segment.payload_len) << 32 | u64::from(segment.window) << 8 | u64::from(segment.flags),
-        u64::from(stamp) << 32 | u64::from(id),
-        u64::from(routed.from == End::A),
-    ];
-    Signature {
-        print: words.iter().fold(routed.hash, |print, word| fold(print ^ word)),
-        time: routed.at.time,
-        place: routed.place,
-        checksum: segment.checksum,
-        ttl: ip.ttl,
-        identified: id != 0,
-        stamped: stamp != 0,
-        weighty: segment.payload_len > 0 || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
-    }
-}
-
-/// Multiplies and folds: enough for words below a seeded hash.
-fn fold(word: u64) -> u64 {
-    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
-    (wide as u64) ^ (wide >> 64) as u64
-}
-
 fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Routed<'_>) {
     let second = routed.at.time.second();
     let slot = match routed.from {
@@ -467,18 +364,4 @@ fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Route
         *slot = second;
         heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
     }
-}
-
-fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>) {
-    for half in &at.connection.halves {
-        tally.data_segments += half.counts.data_segments;
-        tally.retransmitted += u64::from(half.counts.retransmitted);
-        tally.upstream += u64::from(half.counts.upstream);
-        tally.payload_bytes += half.counts.payload_bytes;
-        if tally.examples.len() < EXAMPLES_MAX {
-            tally.examples.extend(half.retransmissions.iter().copied());
-        }
-        tally.clients += u64::from(half.counts.retransmitted > 0);
-    }
-    tally.missed_bytes += at.connection.streams.iter().map(|stream| stream.missed_bytes).sum::<u64>();
 }
