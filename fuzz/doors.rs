@@ -222,7 +222,7 @@ pub(crate) fn http1(data: &[u8]) {
     }
 }
 
-/// Records of both sides; and the bytes as a chain of one certificate.
+/// Records of both sides; and the bytes as a chain of one certificate and as the OCSP response stapled to it.
 pub(crate) fn tls(data: &[u8]) {
     let mut session = tls::Session::default();
     converse(data, &mut session);
@@ -237,6 +237,7 @@ pub(crate) fn tls(data: &[u8]) {
     for sent in chains {
         let _ = verifier.judge(
             &sent,
+            &[Arc::from(data)],
             Some("invoice.example"),
             Timestamp::from_ns(1_795_540_000_000_000_000),
         );
