@@ -222,7 +222,7 @@ pub(crate) fn http1(data: &[u8]) {
     }
 }
 
-/// Records of both sides; and the bytes as a chain of one certificate and as the OCSP response stapled to it.
+/// Records of both sides; and the bytes as a chain of one certificate, and as an OCSP response stapled to one.
 pub(crate) fn tls(data: &[u8]) {
     let mut session = tls::Session::default();
     converse(data, &mut session);
@@ -234,10 +234,12 @@ pub(crate) fn tls(data: &[u8]) {
     let mut verifier = Verifier::new(Arc::new(TrustStore::bundled()));
     let mut chains = vec![vec![Arc::from(data)]];
     chains.extend(session.certificates.map(|sent| sent.value));
+    let mut stapled: Vec<Arc<[u8]>> = vec![Arc::from(data)];
+    stapled.extend(session.stapled.into_iter().flat_map(|sent| sent.value));
     for sent in chains {
         let _ = verifier.judge(
             &sent,
-            &[Arc::from(data)],
+            &stapled,
             Some("invoice.example"),
             Timestamp::from_ns(1_795_540_000_000_000_000),
         );

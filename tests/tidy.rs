@@ -15,7 +15,7 @@ use std::path::Path;
 
 use support::assert_none;
 
-/// Which rooms a room may use. The line runs ingest, decode, protocol, flow and tcp, failure, engine, report, cli;
+/// Which rooms a room may use. The line runs ingest, decode, protocol, flow and tcp, failure, incident, engine, report, cli;
 /// below it lie `mark`, `time`, `limits` and `endpoint`. Everyone may use the library's macros.
 const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
@@ -37,16 +37,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "incident",
+        &["failure", "flow", "endpoint", "mark", "time", "limits"],
+    ),
+    (
         "engine",
         &[
-            "ingest", "decode", "protocol", "flow", "tcp", "failure", "endpoint", "mark", "time",
-            "limits",
+            "ingest", "decode", "protocol", "flow", "tcp", "failure", "incident", "endpoint",
+            "mark", "time", "limits",
         ],
     ),
     (
         "report",
         &[
-            "ingest", "flow", "failure", "endpoint", "mark", "time", "engine",
+            "ingest", "flow", "failure", "incident", "endpoint", "mark", "time", "engine",
         ],
     ),
     (

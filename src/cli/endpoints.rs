@@ -31,7 +31,12 @@ pub(crate) fn read(path: &Path) -> Result<(Rules, Anchors), Failure> {
         .map_err(|error| Failure::usage(format!("--endpoints {shown}: cannot be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
+        let line = 1 + error
+            .as_bytes()
+            .iter()
+            .take(good)
+            .filter(|byte| **byte == b'\n')
+            .count();
         let message = "no UTF-8; save the file as UTF-8".to_owned();
         told(path, vec![RuleError { line, message }])
     })?;
@@ -46,7 +51,10 @@ pub(crate) fn read(path: &Path) -> Result<(Rules, Anchors), Failure> {
                 anchors.insert(rule.id.clone(), Arc::new(store));
                 contents.push(content);
             }
-            Err(message) => errors.push(RuleError { line: *line, message }),
+            Err(message) => errors.push(RuleError {
+                line: *line,
+                message,
+            }),
         }
     }
     if !errors.is_empty() {
@@ -104,7 +112,10 @@ fn summary(rules: &Rules) -> String {
     if rules.others {
         text.push_str("; all other servers too");
     }
-    let mut keys: Vec<&str> = rules.own_rules().flat_map(|rule| rule.not_judged()).collect();
+    let mut keys: Vec<&str> = rules
+        .own_rules()
+        .flat_map(|rule| rule.not_judged())
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     if !keys.is_empty() {

@@ -95,7 +95,8 @@ mod with_libpcap {
             }
             // Files write 101 for raw IP, the compiler calls it 12 (pcap-common.c).
             let number = if link.0 == 101 { 12 } else { i32::from(link.0) };
-            let compiled = Capture::dead(Linktype(number)).and_then(|dead| dead.compile(&self.text, true));
+            let compiled =
+                Capture::dead(Linktype(number)).and_then(|dead| dead.compile(&self.text, true));
             let program = compiled.map_err(|error| {
                 let reason = match error {
                     pcap::Error::PcapError(reason) => reason,

@@ -82,7 +82,10 @@ fn fits(wild: &[u8], label: &[u8]) -> bool {
     match (wild.split_first(), label.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {
-            fits(rest, label) || label.split_first().is_some_and(|(_, label)| fits(wild, label))
+            fits(rest, label)
+                || label
+                    .split_first()
+                    .is_some_and(|(_, label)| fits(wild, label))
         }
         (Some((a, rest)), Some((b, label))) => a.eq_ignore_ascii_case(b) && fits(rest, label),
         _ => false,

@@ -90,9 +90,15 @@ fn regions(source: &mut Source<'_>, top: Table<'_>) -> Vec<Region> {
         };
         let label = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
         if !slug.chars().all(label) {
-            source.wrong(at, format!("`slug` is \"{slug}\"; write one label of a host name"));
+            source.wrong(
+                at,
+                format!("`slug` is \"{slug}\"; write one label of a host name"),
+            );
         } else if regions.iter().any(|known| known.slug == slug) {
-            source.wrong(at, format!("`slug` is \"{slug}\" a second time; write each slug once"));
+            source.wrong(
+                at,
+                format!("`slug` is \"{slug}\" a second time; write each slug once"),
+            );
         }
         let name = name.map(|(name, _)| name).unwrap_or_default();
         let slug = slug.to_ascii_lowercase();
@@ -106,7 +112,15 @@ fn rule(source: &mut Source<'_>, table: Table<'_>) -> Option<(Rule, usize)> {
     source.only(
         table,
         &[
-            "id", "name", "match", "region", "protocol", "versions", "gm", "path", "thresholds",
+            "id",
+            "name",
+            "match",
+            "region",
+            "protocol",
+            "versions",
+            "gm",
+            "path",
+            "thresholds",
             "ca_bundle",
         ],
     );
@@ -147,7 +161,10 @@ fn rule(source: &mut Source<'_>, table: Table<'_>) -> Option<(Rule, usize)> {
 
 fn required(source: &mut Source<'_>, table: Table<'_>, key: &str) -> Option<(String, usize)> {
     if !table.of.contains_key(key) {
-        source.wrong(table.at, format!("{} has no `{key}`; write `{key} = \"…\"`", table.what));
+        source.wrong(
+            table.at,
+            format!("{} has no `{key}`; write `{key} = \"…\"`", table.what),
+        );
     }
     source.text(table, key)
 }
@@ -164,7 +181,15 @@ fn matching(source: &mut Source<'_>, rule: Table<'_>) -> Matching {
     };
     source.only(
         table,
-        &["names", "addresses", "ports", "sni", "host", "connect", "certificate"],
+        &[
+            "names",
+            "addresses",
+            "ports",
+            "sni",
+            "host",
+            "connect",
+            "certificate",
+        ],
     );
     let matching = Matching {
         names: source.parsed(table, "names", Pattern::parse),
@@ -193,7 +218,10 @@ fn paths(source: &mut Source<'_>, rule: Table<'_>) -> Vec<PathRule> {
             continue;
         };
         if !path.starts_with('/') {
-            source.wrong(at, format!("`path` is \"{path}\"; write it from its first slash on"));
+            source.wrong(
+                at,
+                format!("`path` is \"{path}\"; write it from its first slash on"),
+            );
         }
         let versions = versions.into_iter().map(|(version, _)| version).collect();
         paths.push(PathRule { path, versions });

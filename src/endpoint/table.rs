@@ -48,8 +48,13 @@ impl<'t> Source<'t> {
         let Some(error) = errors.iter().min_by_key(|error| place(error)) else {
             return Some(document);
         };
-        let message = match (error.message(), error.span().and_then(|span| self.text.get(span))) {
-            ("duplicate key", Some(key)) => format!("`{key}` stands here a second time; write it once"),
+        let message = match (
+            error.message(),
+            error.span().and_then(|span| self.text.get(span)),
+        ) {
+            ("duplicate key", Some(key)) => {
+                format!("`{key}` stands here a second time; write it once")
+            }
             (reason, _) => format!("no TOML: {}", reason.replace('\n', ", ")),
         };
         self.wrong(place(error), message);
@@ -74,10 +79,10 @@ impl<'t> Source<'t> {
             if keys.contains(&found.as_ref()) {
                 continue;
             }
-            let near = keys
-                .iter()
-                .find(|key| near(key, found))
-                .map_or_else(|| format!("one of {}", keys.join(", ")), |key| format!("`{key}`"));
+            let near = keys.iter().find(|key| near(key, found)).map_or_else(
+                || format!("one of {}", keys.join(", ")),
+                |key| format!("`{key}`"),
+            );
             self.wrong(
                 key.span().start,
                 format!("{} has no key `{found}`; write {near}", table.what),
@@ -94,11 +99,12 @@ impl<'t> Source<'t> {
     fn text_of(&mut self, value: &Value<'_>, key: &str) -> Option<(String, usize)> {
         let at = value.span().start;
         match value.get_ref() {
-            DeValue::String(text) if !text.trim().is_empty() => {
-                Some((text.trim().to_owned(), at))
-            }
+            DeValue::String(text) if !text.trim().is_empty() => Some((text.trim().to_owned(), at)),
             DeValue::String(_) => {
-                self.wrong(at, format!("`{key}` is empty; write a text or leave it out"));
+                self.wrong(
+                    at,
+                    format!("`{key}` is empty; write a text or leave it out"),
+                );
                 None
             }
             other => {
@@ -199,9 +205,10 @@ impl<'t> Source<'t> {
     }
 
     fn number_of(&mut self, value: &Value<'_>, key: &str, least: u32, most: u32) -> Option<u32> {
-        let number = value.get_ref().as_integer().and_then(|number| {
-            i64::from_str_radix(number.as_str(), number.radix()).ok()
-        });
+        let number = value
+            .get_ref()
+            .as_integer()
+            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
         let fits = number
             .and_then(|number| u32::try_from(number).ok())
             .filter(|number| (least..=most).contains(number));
@@ -313,7 +320,11 @@ fn near(key: &str, found: &str) -> bool {
         a.len() == b.len() && different <= 1
     };
     let dropped = |long: &str, short: &str| {
-        let same = long.bytes().zip(short.bytes()).take_while(|(a, b)| a == b).count();
+        let same = long
+            .bytes()
+            .zip(short.bytes())
+            .take_while(|(a, b)| a == b)
+            .count();
         long.len() == short.len() + 1
             && long.as_bytes().get(same + 1..) == short.as_bytes().get(same..)
     };

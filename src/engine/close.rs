@@ -10,14 +10,17 @@ use hashbrown::HashMap;
 
 use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
+use crate::endpoint::Rules;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::shard::{Stub, Told};
 use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::surroundings;
 use crate::failure::{Finding, Severity, capture, security};
+use crate::flow::heard::Heard;
 use crate::flow::lookup::Lookup;
 use crate::flow::names::Names;
+use crate::incident::{self, Answered, Context, Incident, Seen};
 use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
@@ -80,6 +83,10 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     told.rows.retain(|row| endpoints.holds(row));
     let stubs = endpoints.keep(without_twins(std::mem::take(&mut told.stubs)), &mut unjudged);
     let balances = balances(&stubs, &findings, &endpoints);
+    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
+    if omitted > 0 {
+        unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
+    }
     let mut attempts = crate::failure::flow::Outcomes::default();
     for stub in &stubs {
         attempts.add(stub.outcomes);
@@ -91,6 +98,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         attempts,
         endpoints: balances,
         findings,
+        incidents,
         unjudged,
         rows: told.rows,
         trust_store: engine.trust.identity(),
@@ -352,6 +360,32 @@ fn balance<'b>(
         balance.ports.insert(place, server.1);
     }
     balance
+}
+
+/// What the findings add up to, beside what else went on.
+fn incidents(
+    findings: &[Finding],
+    stubs: &[Stub],
+    lookups: &[Lookup],
+    heard: &Heard,
+    names: &Names,
+    rules: &Rules,
+) -> (Vec<Incident>, usize) {
+    let seen = stubs.iter().map(|stub| Seen {
+        client: stub.client.0,
+        server: stub.server,
+        time: stub.first,
+        established: stub.established.is_some(),
+        outcomes: stub.outcomes,
+        name: stub.name.clone().or_else(|| names.best(stub.client.0, stub.server.0, stub.first).map(Arc::from)),
+        latency_ms: stub.latency_ms,
+    });
+    let answered = lookups.iter().filter_map(|lookup| {
+        let answer = lookup.answer().filter(|answer| !answer.addresses.is_empty())?;
+        let (client, name) = (lookup.client, lookup.name.clone());
+        Some(Answered { client, resolver: answer.resolver, name, time: answer.at.time })
+    });
+    incident::find(findings, &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules))
 }
 
 /// Findings that count for `--fail-on`.

@@ -275,7 +275,7 @@ fn recognise(
         *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
         *application = Application::Http(Box::default());
-    } else if from == ToServer && first_bytes[ToClient.index()].is_empty() && socks::is_greeting(bytes) {
+    } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
         *application = Application::Socks(Box::default());
     } else if port == dns::PORT {
         *application = Application::Dns(Box::default());

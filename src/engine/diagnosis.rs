@@ -8,6 +8,7 @@ use crate::endpoint::Rules;
 use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
+use crate::incident::Incident;
 
 /// Upper bounds in milliseconds of the latency histograms; fixed, so that they add up across runs and machines.
 pub const BOUNDS_MS: [u32; 15] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
@@ -87,6 +88,8 @@ pub struct Diagnosis {
     pub endpoints: Vec<EndpointBalance>,
     /// Findings by first time and id.
     pub findings: Vec<Finding>,
+    /// Findings of one cause, by start; they name findings by their place above.
+    pub incidents: Vec<Incident>,
     /// Counts of what could not be decoded or decided, by reason.
     pub unjudged: BTreeMap<String, u64>,
     /// Rows of `flows`.

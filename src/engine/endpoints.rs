@@ -190,11 +190,7 @@ impl<'e> Endpoints<'e> {
     }
 
     /// The connections to endpoints; the others are counted.
-    pub(super) fn keep(
-        &self,
-        stubs: Vec<Stub>,
-        unjudged: &mut BTreeMap<String, u64>,
-    ) -> Vec<Stub> {
+    pub(super) fn keep(&self, stubs: Vec<Stub>, unjudged: &mut BTreeMap<String, u64>) -> Vec<Stub> {
         if self.rules.others {
             return stubs;
         }

@@ -295,7 +295,8 @@ impl Shared {
 fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
     let (class, lang) = (finding.class, settings.lang);
     let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
-    let (title, remedy) = shared.texts.get(class.code).copied().unwrap_or_default();
+    let texts = shared.texts.get(class.code).copied();
+    let (title, remedy) = texts.unwrap_or_else(|| (class.title(lang), class.remedy(lang)));
     let mut evidence: Vec<_> = finding.evidence.clone();
     evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
     Row {
