@@ -34,24 +34,30 @@ pub(super) fn signature(routed: &Routed<'_>) -> Signature {
     let id = ip.id.unwrap_or(0);
     let words = [
         u64::from(segment.seq) << 32 | u64::from(segment.ack),
-        u64::from(segment.payload_len) << 32 | u64::from(segment.window) << 8 | u64::from(segment.flags),
+        u64::from(segment.payload_len) << 32
+            | u64::from(segment.window) << 8
+            | u64::from(segment.flags),
         u64::from(stamp) << 32 | u64::from(id),
         u64::from(routed.from == End::A),
     ];
     Signature {
-        print: words.iter().fold(routed.hash, |print, word| fold(print ^ word)),
+        print: words
+            .iter()
+            .fold(routed.hash, |print, word| fold(print ^ word)),
         time: routed.at.time,
         place: routed.place,
         checksum: segment.checksum,
         ttl: ip.ttl,
         identified: id != 0,
         stamped: stamp != 0,
-        weighty: segment.payload_len > 0 || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
+        weighty: segment.payload_len > 0
+            || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
     }
 }
 
 /// Multiplies and folds: enough for words below a seeded hash.
 fn fold(word: u64) -> u64 {
-    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
+    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
     (wide as u64) ^ (wide >> 64) as u64
 }

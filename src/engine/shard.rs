@@ -96,7 +96,9 @@ impl Shard {
     /// The endpoint rules, and the trust anchors that some of them bring.
     pub fn judge_by(&mut self, rules: Arc<Rules>, anchors: &Anchors) {
         self.rules = rules;
-        let verifier = |(id, store): (&String, &Arc<TrustStore>)| (id.clone(), Verifier::new(Arc::clone(store)));
+        let verifier = |(id, store): (&String, &Arc<TrustStore>)| {
+            (id.clone(), Verifier::new(Arc::clone(store)))
+        };
         self.verifiers = anchors.iter().map(verifier).collect();
     }
 
@@ -112,31 +114,57 @@ impl Shard {
             None if self.is_late(routed) => return,
             None => self.create(routed),
         };
-        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         note_heard(&mut self.told.heard, conversation, routed);
         if self.recent.is_sighting(signature(routed)) {
-            conversation.connection.on_sighting(conversation.direction(routed.from));
+            conversation
+                .connection
+                .on_sighting(conversation.direction(routed.from));
             self.told.quality.sighting(routed.at);
             return;
         }
-        conversation.on_segment(routed.from, &routed.segment, &routed.ip, routed.place, routed.at);
+        conversation.on_segment(
+            routed.from,
+            &routed.segment,
+            &routed.ip,
+            routed.place,
+            routed.at,
+        );
         let (client, server) = (conversation.client().0, conversation.server().0);
         if let Application::Dns(messages) = &mut conversation.application {
-            self.dns.extend(messages.take().into_iter().map(|(_, message, at)| (client, server, message, at)));
+            self.dns.extend(
+                messages
+                    .take()
+                    .into_iter()
+                    .map(|(_, message, at)| (client, server, message, at)),
+            );
         }
         let closed = conversation.connection.closed.is_some() && !conversation.closing;
         if closed {
             conversation.closing = true;
             let id = conversation.id;
-            self.due.push(Reverse((routed.clock.plus(LINGER), slot, id)));
+            self.due
+                .push(Reverse((routed.clock.plus(LINGER), slot, id)));
         }
     }
 
     /// An ICMP error that quotes a packet of `from` in this flow.
-    pub fn on_unreachable(&mut self, key: &FlowKey, hash: u64, error: &Unreachable, clock: Timestamp) {
+    pub fn on_unreachable(
+        &mut self,
+        key: &FlowKey,
+        hash: u64,
+        error: &Unreachable,
+        clock: Timestamp,
+    ) {
         self.advance(clock);
-        let Some(slot) = self.find(key, hash) else { return };
-        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.find(key, hash) else {
+            return;
+        };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         match &mut conversation.unreachable {
             Some(known) => known.count = known.count.saturating_add(1),
             None => conversation.unreachable = Some(Box::new(*error)),
@@ -159,14 +187,22 @@ impl Shard {
                 break;
             }
             self.due.pop();
-            let known = self.slots.get(slot as usize).and_then(Option::as_ref).filter(|known| known.id == id);
+            let known = self
+                .slots
+                .get(slot as usize)
+                .and_then(Option::as_ref)
+                .filter(|known| known.id == id);
             match known.map(|known| ends_at(known, deadline)) {
                 Some(end) if end > clock => self.due.push(Reverse((end, slot, id))),
                 Some(_) => self.finish_slot(slot),
                 None => {}
             }
         }
-        while let Some(&(until, hash)) = self.ended_order.front().filter(|(until, _)| *until <= clock) {
+        while let Some(&(until, hash)) = self
+            .ended_order
+            .front()
+            .filter(|(until, _)| *until <= clock)
+        {
             self.ended_order.pop_front();
             if self.ended.get(&hash) == Some(&until) {
                 self.ended.remove(&hash);
@@ -180,14 +216,21 @@ impl Shard {
         let late = !begins && self.ended.contains_key(&routed.hash);
         if late {
             *self.told.unjudged.entry("late-segments").or_default() += 1;
-            self.told.heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
+            self.told
+                .heard
+                .note(routed.ip.destination, routed.ip.source, routed.at.time);
         }
         late
     }
 
     fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
         self.table
-            .find(hash, |slot| self.slots.get(*slot as usize).and_then(Option::as_ref).is_some_and(|c| c.key == *key))
+            .find(hash, |slot| {
+                self.slots
+                    .get(*slot as usize)
+                    .and_then(Option::as_ref)
+                    .is_some_and(|c| c.key == *key)
+            })
             .copied()
     }
 
@@ -195,14 +238,23 @@ impl Shard {
         self.slots
             .get(slot as usize)
             .and_then(Option::as_ref)
-            .is_some_and(|known| known.connection.is_another(known.direction(routed.from), &routed.segment))
+            .is_some_and(|known| {
+                known
+                    .connection
+                    .is_another(known.direction(routed.from), &routed.segment)
+            })
     }
 
     fn create(&mut self, routed: &Routed<'_>) -> u32 {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let conversation = Box::new(Conversation::new(routed.key, routed.from, &routed.segment, self.next_id));
+        let conversation = Box::new(Conversation::new(
+            routed.key,
+            routed.from,
+            &routed.segment,
+            self.next_id,
+        ));
         self.next_id += 1;
         self.told.flows += 1;
         let slot = match self.free.pop() {
@@ -217,10 +269,17 @@ impl Shard {
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        self.due.push(Reverse((routed.clock.plus(HALF_OPEN_IDLE), slot, self.next_id - 1)));
+        self.due.push(Reverse((
+            routed.clock.plus(HALF_OPEN_IDLE),
+            slot,
+            self.next_id - 1,
+        )));
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.table.insert_unique(routed.hash, slot, |other| {
-            slots.get(*other as usize).and_then(Option::as_ref).map_or(0, |known| hasher.hash(&known.key))
+            slots
+                .get(*other as usize)
+                .and_then(Option::as_ref)
+                .map_or(0, |known| hasher.hash(&known.key))
         });
         slot
     }
@@ -228,7 +287,12 @@ impl Shard {
     /// The table is full: the flow that was to be looked at next is closed and counted.
     fn evict(&mut self) {
         while let Some(Reverse((_, slot, id))) = self.due.pop() {
-            if self.slots.get(slot as usize).and_then(Option::as_ref).is_some_and(|known| known.id == id) {
+            if self
+                .slots
+                .get(slot as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|known| known.id == id)
+            {
                 *self.told.unjudged.entry("evicted").or_default() += 1;
                 self.finish_slot(slot);
                 return;
@@ -237,7 +301,10 @@ impl Shard {
     }
 
     fn finish_slot(&mut self, slot: u32) {
-        let Some(mut conversation) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        let Some(mut conversation) = self.slots.get_mut(slot as usize).and_then(Option::take)
+        else {
+            return;
+        };
         let hash = self.hasher.hash(&conversation.key);
         if let Ok(entry) = self.table.find_entry(hash, |other| *other == slot) {
             entry.remove();
@@ -262,10 +329,16 @@ impl Shard {
             *self.told.unjudged.entry(reason).or_default() += 1;
         }
         if judged.outcomes.failed == 0 || !judged.explains_loss {
-            tally(self.told.tallies.entry(conversation.server()).or_default(), &episode);
+            tally(
+                self.told.tallies.entry(conversation.server()).or_default(),
+                &episode,
+            );
         }
         self.told.authenticated.extend(judged.authenticated);
-        if let Some(hello) = episode.tls.and_then(|session| session.server_hello.as_ref()) {
+        if let Some(hello) = episode
+            .tls
+            .and_then(|session| session.server_hello.as_ref())
+        {
             let chosen = (conversation.server(), hello.value.suite);
             if self.told.chosen.len() < limits::SUITES_PER_SHARD {
                 self.told.chosen.insert(chosen);
@@ -273,15 +346,23 @@ impl Shard {
         }
         self.told.findings.extend(judged.findings);
         let name = episode.name().map(|name| intern(&mut self.names, name));
-        let certificate = chain.as_deref().filter(|_| name.is_none() || self.rules.reads_certificates());
+        let certificate = chain
+            .as_deref()
+            .filter(|_| name.is_none() || self.rules.reads_certificates());
         let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
         let certificate = certificate.map(|name| intern(&mut self.names, name));
         self.told.stubs.push(Stub {
             client: conversation.client(),
             server: conversation.server(),
-            first: conversation.connection.span.map_or(self.clock, |span| span.0.time),
+            first: conversation
+                .connection
+                .span
+                .map_or(self.clock, |span| span.0.time),
             established: conversation.connection.established,
-            twin: episode.client_half().isn.map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
+            twin: episode
+                .client_half()
+                .isn
+                .map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
             origin: conversation.origin,
             outcomes: judged.outcomes,
             name,
@@ -302,9 +383,14 @@ impl Shard {
             Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
-        let stapled = session.stapled.as_ref().map_or(&[][..], |stapled| &stapled.value);
+        let stapled = session
+            .stapled
+            .as_ref()
+            .map_or(&[][..], |stapled| &stapled.value);
         let name = session.sni().or(tunnel_name);
-        let verdict = self.verifier.judge(&sent.value, stapled, name, sent.at.time);
+        let verdict = self
+            .verifier
+            .judge(&sent.value, stapled, name, sent.at.time);
         if self.verifiers.is_empty() {
             return Some(verdict);
         }
@@ -326,16 +412,29 @@ impl Shard {
 /// Of the names in a chain's leaf the first that an endpoint rule knows.
 fn certified<'c>(rules: &Rules, chain: &'c Verdict) -> Option<&'c str> {
     let leaf = chain.leaf.as_deref()?;
-    rules.certified(leaf.dns_names.iter().chain(&leaf.common_name).map(String::as_str))
+    rules.certified(
+        leaf.dns_names
+            .iter()
+            .chain(&leaf.common_name)
+            .map(String::as_str),
+    )
 }
 
 /// When a flow that stays as it is will be over; `looked_at` is when it was to be looked at.
 fn ends_at(known: &Conversation, looked_at: Timestamp) -> Timestamp {
     let connection = &known.connection;
-    let Some((_, last)) = connection.span else { return looked_at };
+    let Some((_, last)) = connection.span else {
+        return looked_at;
+    };
     match () {
         () if known.closing => looked_at,
-        () if connection.halves.iter().any(|half| half.counts.data_segments > 0) => last.time.plus(IDLE),
+        () if connection
+            .halves
+            .iter()
+            .any(|half| half.counts.data_segments > 0) =>
+        {
+            last.time.plus(IDLE)
+        }
         () => last.time.plus(HALF_OPEN_IDLE),
     }
 }

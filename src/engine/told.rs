@@ -78,5 +78,10 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
         }
         tally.clients += u64::from(half.counts.retransmitted > 0);
     }
-    tally.missed_bytes += at.connection.streams.iter().map(|stream| stream.missed_bytes).sum::<u64>();
+    tally.missed_bytes += at
+        .connection
+        .streams
+        .iter()
+        .map(|stream| stream.missed_bytes)
+        .sum::<u64>();
 }

@@ -206,13 +206,19 @@ impl<'a> Case<'a> {
 
     /// Regions that the names say, sorted.
     pub(super) fn regions(&self) -> Vec<&'a str> {
-        let regions: BTreeSet<&'a str> = self.names.iter().filter_map(|name| self.context.region(name)).collect();
+        let regions: BTreeSet<&'a str> = self
+            .names
+            .iter()
+            .filter_map(|name| self.context.region(name))
+            .collect();
         regions.into_iter().collect()
     }
 
     /// Every name that failed says its region.
     pub(super) fn all_of_region(&self) -> bool {
-        self.names.iter().all(|name| self.context.region(name).is_some())
+        self.names
+            .iter()
+            .all(|name| self.context.region(name).is_some())
             && self.members().all(|(_, finding)| finding.name.is_some())
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::failure::flow::Outcomes;
 use crate::endpoint::Rules;
+use crate::failure::flow::Outcomes;
 use crate::flow::heard::Heard;
 use crate::time::Timestamp;
 

@@ -323,8 +323,14 @@ struct Shared {
 impl Shared {
     fn new(files: &[FileReport], lang: Lang) -> Self {
         Self {
-            texts: classes::ALL.iter().map(|class| (class.code, (class.title(lang), class.remedy(lang)))).collect(),
-            paths: files.iter().map(|file| Arc::from(file.path.as_str())).collect(),
+            texts: classes::ALL
+                .iter()
+                .map(|class| (class.code, (class.title(lang), class.remedy(lang))))
+                .collect(),
+            paths: files
+                .iter()
+                .map(|file| Arc::from(file.path.as_str()))
+                .collect(),
         }
     }
 }

@@ -169,7 +169,9 @@ impl Stream {
 
     /// The hole before `start`, as far as the receiver acknowledged it.
     fn count_missed(&mut self, start: u64, acked: u64) {
-        self.missed_bytes = self.missed_bytes.saturating_add(start.min(acked).saturating_sub(self.next));
+        self.missed_bytes = self
+            .missed_bytes
+            .saturating_add(start.min(acked).saturating_sub(self.next));
     }
 
     fn keep(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark) {
