@@ -12,7 +12,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     }
     let run = input::read(common, true)?;
     let mut rows = run.diagnosis.rows;
-    rows.sort_by(|a, b| (a.ts, a.key).cmp(&(b.ts, b.key)));
+    rows.sort_by_key(|a| (a.ts, a.key));
     let text = match common.format {
         FormatArg::Csv => table::csv(&rows),
         FormatArg::Json => table::json(&rows),

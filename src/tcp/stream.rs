@@ -34,6 +34,7 @@ impl Piece {
 
 /// The bytes of one direction. Positions count from the direction's own origin (see `half`).
 #[derive(Debug)]
+#[derive(Default)]
 pub struct Stream {
     next: u64,
     started: bool,
@@ -53,25 +54,6 @@ pub struct Stream {
     pub unfinished: bool,
 }
 
-impl Default for Stream {
-    fn default() -> Self {
-        Self {
-            next: 0,
-            started: false,
-            done: false,
-            skip: 0,
-            want: 0,
-            waiting: Vec::new(),
-            pieces: Vec::new(),
-            fin: None,
-            fin_told: false,
-            hole_since: None,
-            missed_bytes: 0,
-            conflicts: 0,
-            unfinished: false,
-        }
-    }
-}
 
 /// Who takes the chunks of a stream.
 pub type Sink<'s> = &'s mut dyn FnMut(Chunk<'_>, Mark) -> Next;

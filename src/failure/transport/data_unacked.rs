@@ -46,7 +46,7 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
     if peer.zero_window.since.is_some()
         || peer
             .reset
-            .is_some_and(|rst| rst.at < first_repeat(&repeated))
+            .is_some_and(|rst| rst.at < first_repeat(repeated))
     {
         return None;
     }

@@ -101,7 +101,7 @@ pub fn client(message: &[u8]) -> Option<ClientHello> {
                     .map(|(_, name)| *name)
                     .find(|name| !name.is_empty());
                 read.sni = name
-                    .and_then(|name| printable(name))
+                    .and_then(printable)
                     .map(|name| name.to_ascii_lowercase());
             }
             TlsExtension::SupportedVersions(versions) => {

@@ -198,14 +198,13 @@ impl Session {
 
     fn message(&mut self, from: Direction, message: &[u8], at: Mark) {
         match (message.first(), from) {
-            (Some(1), ToServer) => {
-                if self.client_hello.is_none() {
+            (Some(1), ToServer)
+                if self.client_hello.is_none() => {
                     self.client_hello = hello::client(message).map(|hello| Seen {
                         value: Box::new(hello),
                         at,
                     });
                 }
-            }
             (Some(2), ToClient) => match hello::server(message) {
                 Some(retry) if retry.retry => {
                     self.hello_retry.get_or_insert(at);

@@ -286,9 +286,7 @@ impl Session {
         let client = self.data[0].first;
         self.sizes[1]
             .iter()
-            .map(|(_, at)| *at)
-            .filter(|at| client.is_none_or(|client| *at < client))
-            .next_back()
+            .map(|(_, at)| *at).rfind(|at| client.is_none_or(|client| *at < client))
     }
 
     /// Application data of a side after the handshake: in TLS 1.3 what follows the client's Finished.

@@ -61,7 +61,7 @@ impl Certificate {
                 .iter_common_name()
                 .next()
                 .and_then(|name| name.as_str().ok())
-                .map(|name| readable(name)),
+                .map(readable),
             dns_names: Vec::new(),
             addresses: Vec::new(),
             has_names: false,
