@@ -47,7 +47,7 @@ fn bytes(text: &str) -> Vec<u8> {
             [
                 before.as_bytes(),
                 &vec![b'x'; count],
-                rest[digits..].as_bytes(),
+                &rest.as_bytes()[digits..],
             ]
             .concat()
         }
