@@ -237,6 +237,7 @@ pub(crate) fn tls(data: &[u8]) {
     for sent in chains {
         let _ = verifier.judge(
             &sent,
+            &[],
             Some("invoice.example"),
             Timestamp::from_ns(1_795_540_000_000_000_000),
         );
