@@ -2,7 +2,7 @@
 //!
 //! The rooms, in the order in which data walks through them: `ingest` (bytes into frames), `decode` (a frame
 //! into its packet), `flow` and `tcp` (what a conversation went through), `protocol` (what was said in it),
-//! `failure` (what went wrong), `report` (telling it). `engine` conducts them, `cli` starts them.
+//! `failure` (what went wrong), `incident` (what caused it), `report` (telling it). `engine` conducts them, `cli` starts them.
 
 pub mod cli;
 pub mod decode;
@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod failure;
 pub mod flow;
+pub mod incident;
 pub mod ingest;
 pub mod limits;
 pub mod mark;

@@ -358,6 +358,20 @@ impl Finding {
         }
     }
 
+    /// Id of the endpoint that it is about: `name:port`, else `address:port`; without a port where none applies.
+    pub fn endpoint_id(&self) -> Option<String> {
+        if self.endpoint.is_some() {
+            return self.endpoint.clone();
+        }
+        match (&self.name, self.server) {
+            (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
+            (Some(name), _) => Some(name.clone()),
+            (None, Some((ip, port))) if port != 0 => Some(host_port(ip, port)),
+            (None, Some((ip, _))) => Some(ip.to_string()),
+            (None, None) => None,
+        }
+    }
+
     /// The client's address.
     pub fn client_text(&self) -> String {
         self.client

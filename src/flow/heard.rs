@@ -113,6 +113,21 @@ impl Heard {
                 .any(|seconds| seconds.touches(from.second(), to.second()))
         })
     }
+
+    /// Did `receiver` get a packet, between the seconds of `from` and `to`, of somebody whom `whom` accepts?
+    pub fn from_any_of(
+        &self,
+        receiver: IpAddr,
+        from: Timestamp,
+        to: Timestamp,
+        whom: impl Fn(IpAddr) -> bool,
+    ) -> bool {
+        self.by_receiver.get(&receiver).is_some_and(|senders| {
+            senders.iter().any(|(sender, seconds)| {
+                whom(*sender) && seconds.touches(from.second(), to.second())
+            })
+        })
+    }
 }
 
 /// The entries of a map in the order of their keys, so that no result depends on hashing.

@@ -243,39 +243,4 @@ impl<'a> Der<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_are_read_in_both_forms() {
-        assert_eq!(Der(&[0x04, 2, 7, 8]).take(0x04), Some(&[7, 8][..]));
-        assert_eq!(Der(&[0x04, 0x81, 1, 7]).take(0x04), Some(&[7][..]));
-        assert_eq!(
-            Der(&[0x04, 0x82, 0, 1, 7, 9]).whole(),
-            Some(&[0x04, 0x82, 0, 1, 7][..])
-        );
-    }
-
-    #[test]
-    fn a_cut_or_endless_element_is_none() {
-        assert_eq!(Der(&[0x04, 3, 7, 8]).take(0x04), None);
-        assert_eq!(Der(&[0x30, 0x80, 0, 0]).take(0x30), None);
-        assert_eq!(Der(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]).take(0x30), None);
-        assert_eq!(Der(&[0x30, 0x85, 0, 0, 0, 0, 0]).take(0x30), None);
-        assert_eq!(Der(&[]).whole(), None);
-    }
-
-    #[test]
-    fn another_tag_consumes_nothing() {
-        let mut elements = Der(&[0x02, 1, 5, 0x04, 0]);
-        assert_eq!(elements.take(0x04), None);
-        assert_eq!(elements.take(0x02), Some(&[5][..]));
-        assert_eq!(elements.take(0x04), Some(&[][..]));
-    }
-
-    #[test]
-    fn what_is_no_response_says_nothing() {
-        assert!(Response::parse(&[]).is_none());
-        assert!(Response::parse(&[0x30, 3, 0x0a, 1, 6]).is_none());
-    }
-}
+mod tests;

@@ -1,0 +1,272 @@
+//! One group of findings with what else went on at that time: the file that the hypotheses are argued from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::failure::flow::Outcomes;
+use crate::failure::{Finding, Severity, Value};
+use crate::incident::context::{Context, Seen, Span, site};
+use crate::time::{Nanos, SECOND};
+
+/// What is short is looked at with this much around it.
+const AROUND: Nanos = 10 * SECOND;
+/// Clients whose other connections are looked at.
+const CLIENTS_LOOKED_AT: usize = 64;
+
+/// An incident before it is told.
+pub(super) struct Case<'a> {
+    /// All findings of the capture.
+    pub(super) findings: &'a [Finding],
+    /// Places of this incident's, ascending.
+    pub(super) places: Vec<usize>,
+    /// The surroundings.
+    pub(super) context: &'a Context<'a>,
+    /// First to last time of the findings.
+    pub(super) span: Span,
+    /// The worst severity.
+    pub(super) severity: Severity,
+    /// Failures by code.
+    pub(super) codes: BTreeMap<&'static str, u64>,
+    /// All failures.
+    pub(super) total: u64,
+    /// Who was hit.
+    pub(super) clients: BTreeSet<IpAddr>,
+    /// Addresses and ports that failed.
+    pub(super) servers: BTreeSet<(IpAddr, u16)>,
+    /// Their names.
+    pub(super) names: BTreeSet<&'a str>,
+    /// `name:port` or `address:port`.
+    pub(super) endpoints: BTreeSet<String>,
+    /// Connections to those addresses and ports while it lasted.
+    pub(super) here: Vec<&'a Seen>,
+    /// Clients that were not hit and reached the same addresses and ports meanwhile.
+    pub(super) others_well: BTreeSet<IpAddr>,
+}
+
+impl<'a> Case<'a> {
+    /// Gathers what a group of findings shows by itself, and the connections at its servers.
+    pub(super) fn new(
+        findings: &'a [Finding],
+        places: Vec<usize>,
+        context: &'a Context<'a>,
+    ) -> Self {
+        let members: Vec<&'a Finding> = places
+            .iter()
+            .filter_map(|place| findings.get(*place))
+            .collect();
+        let mut case = Self {
+            findings,
+            context,
+            span: (
+                members
+                    .iter()
+                    .map(|finding| finding.first)
+                    .min()
+                    .unwrap_or_default(),
+                members
+                    .iter()
+                    .map(|finding| finding.last)
+                    .max()
+                    .unwrap_or_default(),
+            ),
+            severity: members
+                .iter()
+                .map(|finding| finding.severity)
+                .max()
+                .unwrap_or(Severity::Info),
+            codes: BTreeMap::new(),
+            total: 0,
+            clients: BTreeSet::new(),
+            servers: members
+                .iter()
+                .filter_map(|finding| finding.server)
+                .collect(),
+            names: members
+                .iter()
+                .filter_map(|finding| finding.name.as_deref())
+                .collect(),
+            endpoints: members
+                .iter()
+                .filter_map(|finding| endpoint_of(finding))
+                .collect(),
+            here: Vec::new(),
+            others_well: BTreeSet::new(),
+            places,
+        };
+        for finding in &members {
+            *case.codes.entry(finding.class.code).or_default() += finding.count;
+            case.total += finding.count;
+            case.clients.extend(finding.client.map(|client| client.0));
+            case.clients.extend(listed(finding));
+        }
+        case.look_here(
+            members
+                .iter()
+                .any(|finding| listed(finding).next().is_some()),
+        );
+        case
+    }
+
+    /// Connections to the failing addresses and ports while it lasts; who failed there beyond the findings' samples.
+    fn look_here(&mut self, sampled: bool) {
+        let span = self.span;
+        let hosts: BTreeSet<IpAddr> = self.servers.iter().map(|server| server.0).collect();
+        for host in hosts {
+            let servers = &self.servers;
+            self.here.extend(
+                self.context
+                    .to_host(host, span)
+                    .filter(|seen| servers.contains(&seen.server)),
+            );
+        }
+        if sampled {
+            let hit: Vec<IpAddr> = self
+                .here
+                .iter()
+                .filter(|seen| seen.failed() && !seen.reached())
+                .map(|seen| seen.client)
+                .collect();
+            self.clients.extend(hit);
+        }
+        let (meanwhile, context) = (self.meanwhile(), self.context);
+        self.others_well = self
+            .hosts()
+            .into_iter()
+            .flat_map(|host| context.to_host(host, meanwhile))
+            .filter(|seen| {
+                self.servers.contains(&seen.server)
+                    && seen.reached()
+                    && !self.clients.contains(&seen.client)
+            })
+            .map(|seen| seen.client)
+            .collect();
+    }
+
+    /// Its findings with their places.
+    pub(super) fn members(&self) -> impl Iterator<Item = (usize, &'a Finding)> {
+        let findings = self.findings;
+        self.places
+            .iter()
+            .filter_map(move |place| Some((*place, findings.get(*place)?)))
+    }
+
+    /// Failures of these codes.
+    pub(super) fn count(&self, codes: &[&str]) -> u64 {
+        codes.iter().filter_map(|code| self.codes.get(code)).sum()
+    }
+
+    /// Server addresses that failed.
+    pub(super) fn hosts(&self) -> BTreeSet<IpAddr> {
+        self.servers.iter().map(|server| server.0).collect()
+    }
+
+    /// While it lasts; what is shorter than ten seconds is looked at with ten seconds on either side.
+    pub(super) fn meanwhile(&self) -> Span {
+        let (from, to) = self.span;
+        let from = if to.since(from) < AROUND {
+            from.plus(-AROUND)
+        } else {
+            from
+        };
+        (from, to.plus(AROUND))
+    }
+
+    /// From the begin of the capture to just before it.
+    pub(super) fn before(&self) -> Span {
+        (
+            self.context.begin().unwrap_or(self.span.0).min(self.span.0),
+            self.span.0.plus(-1),
+        )
+    }
+
+    /// The clients that were hit, as far as their other connections are looked at.
+    pub(super) fn looked_at(&self) -> impl Iterator<Item = IpAddr> {
+        self.clients.iter().take(CLIENTS_LOOKED_AT).copied()
+    }
+
+    /// What the clients that were hit tried at other addresses meanwhile.
+    pub(super) fn elsewhere(&self) -> Vec<&'a Seen> {
+        let (hosts, context) = (self.hosts(), self.context);
+        let span = self.meanwhile();
+        self.looked_at()
+            .flat_map(|client| context.of_client(client, span).collect::<Vec<_>>())
+            .filter(|seen| !hosts.contains(&seen.server.0))
+            .collect()
+    }
+
+    /// What anybody tried at other ports of the failing addresses meanwhile.
+    pub(super) fn other_ports(&self) -> Vec<&'a Seen> {
+        let (span, context) = (self.meanwhile(), self.context);
+        self.hosts()
+            .into_iter()
+            .flat_map(|host| context.to_host(host, span).collect::<Vec<_>>())
+            .filter(|seen| !self.servers.contains(&seen.server))
+            .collect()
+    }
+
+    /// Regions that the names say, sorted.
+    pub(super) fn regions(&self) -> Vec<&'a str> {
+        let regions: BTreeSet<&'a str> = self
+            .names
+            .iter()
+            .filter_map(|name| self.context.region(name))
+            .collect();
+        regions.into_iter().collect()
+    }
+
+    /// Every name that failed says its region.
+    pub(super) fn all_of_region(&self) -> bool {
+        self.names
+            .iter()
+            .all(|name| self.context.region(name).is_some())
+            && self.members().all(|(_, finding)| finding.name.is_some())
+    }
+
+    /// What failed lies outside the clients' own network.
+    pub(super) fn leaves_site(&self) -> bool {
+        let homes: BTreeSet<IpAddr> = self.clients.iter().map(|client| site(*client)).collect();
+        self.servers
+            .iter()
+            .all(|server| !homes.contains(&site(server.0)))
+    }
+
+    /// Attempts at its endpoints while it lasted; failures that no connection shows (a name that did not resolve)
+    /// are added.
+    pub(super) fn attempts(&self) -> Outcomes {
+        let mut attempts = Outcomes::default();
+        for seen in &self.here {
+            attempts.add(seen.outcomes);
+        }
+        let said: u64 = self
+            .members()
+            .filter(|(_, finding)| finding.fails)
+            .map(|(_, finding)| finding.count)
+            .sum();
+        let said = u32::try_from(said).unwrap_or(u32::MAX);
+        attempts.failed = attempts.failed.max(said);
+        attempts
+    }
+}
+
+/// What was to be reached: of a lookup the name, not the resolver's port.
+fn endpoint_of(finding: &Finding) -> Option<String> {
+    let name = finding
+        .name
+        .as_ref()
+        .filter(|_| finding.class.code.starts_with("network.dns-"));
+    name.cloned().or_else(|| finding.endpoint_id())
+}
+
+/// Clients that a finding told once per endpoint lists.
+fn listed(finding: &Finding) -> impl Iterator<Item = IpAddr> {
+    finding
+        .details
+        .iter()
+        .filter(|(key, _)| *key == "client_sample")
+        .filter_map(|(_, value)| match value {
+            Value::List(list) => Some(list),
+            _ => None,
+        })
+        .flatten()
+        .filter_map(|client| client.parse().ok())
+}

@@ -1,0 +1,69 @@
+//! How far an incident reaches: one client, one site, one endpoint, one region, everything.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::incident::case::Case;
+use crate::incident::context::site;
+
+/// Whom an incident hits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// One client, where others came through or several endpoints fail it.
+    Client(IpAddr),
+    /// The clients of one /24 or /64, where other sites came through or several endpoints fail them.
+    Site(IpAddr),
+    /// One endpoint.
+    Endpoint(String),
+    /// Several endpoints of one region.
+    Region(String),
+    /// Several endpoints that have no more than time and cause in common.
+    Everything,
+}
+
+/// The narrowest scope that holds all that failed.
+pub(super) fn of(case: &Case<'_>) -> Scope {
+    let sites: BTreeSet<IpAddr> = case.clients.iter().map(|client| site(*client)).collect();
+    let others_well = !case.others_well.is_empty();
+    let elsewhere_site_well = case
+        .others_well
+        .iter()
+        .any(|client| !sites.contains(&site(*client)));
+    let several = case.endpoints.len() > 1;
+    let regions = case.regions();
+    let first_client = case.clients.first().copied();
+    let first_site = sites.first().copied();
+    match (case.endpoints.first(), regions.as_slice()) {
+        _ if case.clients.len() == 1 && (several || others_well) => {
+            first_client.map_or(Scope::Everything, Scope::Client)
+        }
+        _ if sites.len() == 1 && elsewhere_site_well => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
+        (Some(endpoint), _) if !several => Scope::Endpoint(endpoint.clone()),
+        (Some(_), [region]) if case.all_of_region() => Scope::Region((*region).to_owned()),
+        (None, _) => first_client.map_or(Scope::Everything, Scope::Client),
+        _ if sites.len() == 1 && case.leaves_site() => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
+        _ => Scope::Everything,
+    }
+}
+
+impl Scope {
+    /// The words of JSON: `client 192.0.2.15`, `site 192.0.2.0/24`, `endpoint …`, `region …`, `everything`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Client(ip) => format!("client {ip}"),
+            Self::Site(ip) => format!("site {}", prefix(*ip)),
+            Self::Endpoint(endpoint) => format!("endpoint {endpoint}"),
+            Self::Region(region) => format!("region {region}"),
+            Self::Everything => "everything".to_owned(),
+        }
+    }
+}
+
+/// `192.0.2.0/24`, `2001:db8:1::/64`.
+pub fn prefix(site: IpAddr) -> String {
+    format!("{site}/{}", if site.is_ipv4() { 24 } else { 64 })
+}
