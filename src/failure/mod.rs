@@ -360,6 +360,9 @@ impl Finding {
 
     /// Id of the endpoint that it is about: `name:port`, else `address:port`; without a port where none applies.
     pub fn endpoint_id(&self) -> Option<String> {
+        if self.endpoint.is_some() {
+            return self.endpoint.clone();
+        }
         match (&self.name, self.server) {
             (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
             (Some(name), _) => Some(name.clone()),

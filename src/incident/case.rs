@@ -45,22 +45,50 @@ pub(super) struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Gathers what a group of findings shows by itself, and the connections at its servers.
-    pub(super) fn new(findings: &'a [Finding], places: Vec<usize>, context: &'a Context<'a>) -> Self {
-        let members: Vec<&'a Finding> = places.iter().filter_map(|place| findings.get(*place)).collect();
+    pub(super) fn new(
+        findings: &'a [Finding],
+        places: Vec<usize>,
+        context: &'a Context<'a>,
+    ) -> Self {
+        let members: Vec<&'a Finding> = places
+            .iter()
+            .filter_map(|place| findings.get(*place))
+            .collect();
         let mut case = Self {
             findings,
             context,
             span: (
-                members.iter().map(|finding| finding.first).min().unwrap_or_default(),
-                members.iter().map(|finding| finding.last).max().unwrap_or_default(),
+                members
+                    .iter()
+                    .map(|finding| finding.first)
+                    .min()
+                    .unwrap_or_default(),
+                members
+                    .iter()
+                    .map(|finding| finding.last)
+                    .max()
+                    .unwrap_or_default(),
             ),
-            severity: members.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Info),
+            severity: members
+                .iter()
+                .map(|finding| finding.severity)
+                .max()
+                .unwrap_or(Severity::Info),
             codes: BTreeMap::new(),
             total: 0,
             clients: BTreeSet::new(),
-            servers: members.iter().filter_map(|finding| finding.server).collect(),
-            names: members.iter().filter_map(|finding| finding.name.as_deref()).collect(),
-            endpoints: members.iter().filter_map(|finding| finding.endpoint_id()).collect(),
+            servers: members
+                .iter()
+                .filter_map(|finding| finding.server)
+                .collect(),
+            names: members
+                .iter()
+                .filter_map(|finding| finding.name.as_deref())
+                .collect(),
+            endpoints: members
+                .iter()
+                .filter_map(|finding| endpoint_of(finding))
+                .collect(),
             here: Vec::new(),
             others_well: BTreeSet::new(),
             places,
@@ -71,7 +99,11 @@ impl<'a> Case<'a> {
             case.clients.extend(finding.client.map(|client| client.0));
             case.clients.extend(listed(finding));
         }
-        case.look_here(members.iter().any(|finding| listed(finding).next().is_some()));
+        case.look_here(
+            members
+                .iter()
+                .any(|finding| listed(finding).next().is_some()),
+        );
         case
     }
 
@@ -81,21 +113,41 @@ impl<'a> Case<'a> {
         let hosts: BTreeSet<IpAddr> = self.servers.iter().map(|server| server.0).collect();
         for host in hosts {
             let servers = &self.servers;
-            self.here.extend(self.context.to_host(host, span).filter(|seen| servers.contains(&seen.server)));
+            self.here.extend(
+                self.context
+                    .to_host(host, span)
+                    .filter(|seen| servers.contains(&seen.server)),
+            );
         }
         if sampled {
-            let hit: Vec<IpAddr> =
-                self.here.iter().filter(|seen| seen.failed() && !seen.reached()).map(|seen| seen.client).collect();
+            let hit: Vec<IpAddr> = self
+                .here
+                .iter()
+                .filter(|seen| seen.failed() && !seen.reached())
+                .map(|seen| seen.client)
+                .collect();
             self.clients.extend(hit);
         }
-        self.others_well =
-            self.here.iter().filter(|seen| seen.reached() && !self.clients.contains(&seen.client)).map(|seen| seen.client).collect();
+        let (meanwhile, context) = (self.meanwhile(), self.context);
+        self.others_well = self
+            .hosts()
+            .into_iter()
+            .flat_map(|host| context.to_host(host, meanwhile))
+            .filter(|seen| {
+                self.servers.contains(&seen.server)
+                    && seen.reached()
+                    && !self.clients.contains(&seen.client)
+            })
+            .map(|seen| seen.client)
+            .collect();
     }
 
     /// Its findings with their places.
     pub(super) fn members(&self) -> impl Iterator<Item = (usize, &'a Finding)> {
         let findings = self.findings;
-        self.places.iter().filter_map(move |place| Some((*place, findings.get(*place)?)))
+        self.places
+            .iter()
+            .filter_map(move |place| Some((*place, findings.get(*place)?)))
     }
 
     /// Failures of these codes.
@@ -111,13 +163,20 @@ impl<'a> Case<'a> {
     /// While it lasts; what is shorter than ten seconds is looked at with ten seconds on either side.
     pub(super) fn meanwhile(&self) -> Span {
         let (from, to) = self.span;
-        let from = if to.since(from) < AROUND { from.plus(-AROUND) } else { from };
+        let from = if to.since(from) < AROUND {
+            from.plus(-AROUND)
+        } else {
+            from
+        };
         (from, to.plus(AROUND))
     }
 
     /// From the begin of the capture to just before it.
     pub(super) fn before(&self) -> Span {
-        (self.context.begin().unwrap_or(self.span.0).min(self.span.0), self.span.0.plus(-1))
+        (
+            self.context.begin().unwrap_or(self.span.0).min(self.span.0),
+            self.span.0.plus(-1),
+        )
     }
 
     /// The clients that were hit, as far as their other connections are looked at.
@@ -147,20 +206,28 @@ impl<'a> Case<'a> {
 
     /// Regions that the names say, sorted.
     pub(super) fn regions(&self) -> Vec<&'a str> {
-        let regions: BTreeSet<&'a str> = self.names.iter().filter_map(|name| self.context.region(name)).collect();
+        let regions: BTreeSet<&'a str> = self
+            .names
+            .iter()
+            .filter_map(|name| self.context.region(name))
+            .collect();
         regions.into_iter().collect()
     }
 
     /// Every name that failed says its region.
     pub(super) fn all_of_region(&self) -> bool {
-        self.names.iter().all(|name| self.context.region(name).is_some())
+        self.names
+            .iter()
+            .all(|name| self.context.region(name).is_some())
             && self.members().all(|(_, finding)| finding.name.is_some())
     }
 
     /// What failed lies outside the clients' own network.
     pub(super) fn leaves_site(&self) -> bool {
         let homes: BTreeSet<IpAddr> = self.clients.iter().map(|client| site(*client)).collect();
-        self.servers.iter().all(|server| !homes.contains(&site(server.0)))
+        self.servers
+            .iter()
+            .all(|server| !homes.contains(&site(server.0)))
     }
 
     /// Attempts at its endpoints while it lasted; failures that no connection shows (a name that did not resolve)
@@ -170,11 +237,24 @@ impl<'a> Case<'a> {
         for seen in &self.here {
             attempts.add(seen.outcomes);
         }
-        let said: u64 = self.members().filter(|(_, finding)| finding.fails).map(|(_, finding)| finding.count).sum();
+        let said: u64 = self
+            .members()
+            .filter(|(_, finding)| finding.fails)
+            .map(|(_, finding)| finding.count)
+            .sum();
         let said = u32::try_from(said).unwrap_or(u32::MAX);
         attempts.failed = attempts.failed.max(said);
         attempts
     }
+}
+
+/// What was to be reached: of a lookup the name, not the resolver's port.
+fn endpoint_of(finding: &Finding) -> Option<String> {
+    let name = finding
+        .name
+        .as_ref()
+        .filter(|_| finding.class.code.starts_with("network.dns-"));
+    name.cloned().or_else(|| finding.endpoint_id())
 }
 
 /// Clients that a finding told once per endpoint lists.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::failure::flow::Outcomes;
 use crate::endpoint::Rules;
+use crate::failure::flow::Outcomes;
 use crate::flow::heard::Heard;
 use crate::time::Timestamp;
 
@@ -108,27 +108,51 @@ impl<'a> Context<'a> {
             answered_by: HashMap::new(),
         };
         for (place, one) in (0_u32..).zip(&seen) {
-            context.by_server.entry(one.server.0).or_default().push(place);
+            context
+                .by_server
+                .entry(one.server.0)
+                .or_default()
+                .push(place);
             context.by_client.entry(one.client).or_default().push(place);
             if let Some(name) = &one.name {
-                context.by_name.entry(Arc::clone(name)).or_default().push(place);
+                context
+                    .by_name
+                    .entry(Arc::clone(name))
+                    .or_default()
+                    .push(place);
             }
         }
         for (place, one) in (0_u32..).zip(&answered) {
-            context.answered_to.entry(one.client).or_default().push(place);
-            context.answered_by.entry(one.resolver).or_default().push(place);
+            context
+                .answered_to
+                .entry(one.client)
+                .or_default()
+                .push(place);
+            context
+                .answered_by
+                .entry(one.resolver)
+                .or_default()
+                .push(place);
         }
-        Self { seen, answered, ..context }
+        Self {
+            seen,
+            answered,
+            ..context
+        }
     }
 
     /// Connections to an address that began within the span, by time.
     pub fn to_host(&self, host: IpAddr, span: Span) -> impl Iterator<Item = &Seen> {
-        within(&self.seen, self.by_server.get(&host), span, |seen| seen.time)
+        within(&self.seen, self.by_server.get(&host), span, |seen| {
+            seen.time
+        })
     }
 
     /// Connections of a client that began within the span, by time.
     pub fn of_client(&self, client: IpAddr, span: Span) -> impl Iterator<Item = &Seen> {
-        within(&self.seen, self.by_client.get(&client), span, |seen| seen.time)
+        within(&self.seen, self.by_client.get(&client), span, |seen| {
+            seen.time
+        })
     }
 
     /// Connections that meant a name and began within the span, by time.
@@ -138,12 +162,22 @@ impl<'a> Context<'a> {
 
     /// Names resolved for a client within the span.
     pub fn answered_to(&self, client: IpAddr, span: Span) -> impl Iterator<Item = &Answered> {
-        within(&self.answered, self.answered_to.get(&client), span, |answer| answer.time)
+        within(
+            &self.answered,
+            self.answered_to.get(&client),
+            span,
+            |answer| answer.time,
+        )
     }
 
     /// Names resolved by a resolver within the span.
     pub fn answered_by(&self, resolver: IpAddr, span: Span) -> impl Iterator<Item = &Answered> {
-        within(&self.answered, self.answered_by.get(&resolver), span, |answer| answer.time)
+        within(
+            &self.answered,
+            self.answered_by.get(&resolver),
+            span,
+            |answer| answer.time,
+        )
     }
 
     /// All connections that began within the span, by time.
@@ -159,7 +193,12 @@ impl<'a> Context<'a> {
     }
 
     /// `receiver` got a packet, within the span, of somebody whom `whom` accepts.
-    pub fn heard_any(&self, receiver: IpAddr, (from, to): Span, whom: impl Fn(IpAddr) -> bool) -> bool {
+    pub fn heard_any(
+        &self,
+        receiver: IpAddr,
+        (from, to): Span,
+        whom: impl Fn(IpAddr) -> bool,
+    ) -> bool {
         self.heard.from_any_of(receiver, from, to, whom)
     }
 

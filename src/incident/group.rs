@@ -77,8 +77,13 @@ fn joins(finding: &Finding) -> bool {
 pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usize>> {
     let mut sets = Sets((0..findings.len()).collect());
     let mut keyed: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-    for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| founds(finding)) {
-        for key in keys(finding, context) {
+    let refusing = refusing(findings);
+    for (place, finding) in findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| founds(finding))
+    {
+        for key in keys(finding, context, &refusing) {
             keyed.entry(key).or_default().push(place);
         }
     }
@@ -96,16 +101,51 @@ pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usiz
     groups.into_values().collect()
 }
 
-fn keys(finding: &Finding, context: &Context<'_>) -> Vec<Key> {
-    let code = finding.class.code;
-    if let (true, Some((client, _)), Some(server)) = (OF_CLIENT.contains(&code), finding.client, finding.server) {
-        let span = (finding.first.plus(-GAP), finding.last.plus(GAP));
-        let mut others = context.to_host(server.0, span).filter(|seen| seen.server == server);
-        if others.any(|seen| seen.client != client && seen.reached()) {
-            return vec![Key::Client(client)];
+/// The clients that fail a server by what may lie in clients.
+type Refusing = BTreeMap<(IpAddr, u16), BTreeSet<IpAddr>>;
+
+fn refusing(findings: &[Finding]) -> Refusing {
+    let mut refusing = Refusing::new();
+    for finding in findings
+        .iter()
+        .filter(|finding| OF_CLIENT.contains(&finding.class.code))
+    {
+        if let (Some((client, _)), Some(server)) = (finding.client, finding.server) {
+            refusing.entry(server).or_default().insert(client);
         }
     }
-    let mut keys: Vec<Key> = finding.endpoint_id().map(Key::Endpoint).into_iter().collect();
+    refusing
+}
+
+/// Others get along with the server from this failure on; or did before it, and this client is the only one to fail.
+fn lies_in_client(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Option<IpAddr> {
+    let ((client, _), server) = (finding.client?, finding.server?);
+    if !OF_CLIENT.contains(&finding.class.code) {
+        return None;
+    }
+    let alone = refusing
+        .get(&server)
+        .is_none_or(|clients| clients.len() == 1);
+    let from = if alone {
+        finding.first.plus(-GAP)
+    } else {
+        finding.first
+    };
+    let mut near = context.to_host(server.0, (from, finding.last.plus(GAP)));
+    near.any(|seen| seen.server == server && seen.client != client && seen.reached())
+        .then_some(client)
+}
+
+fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Key> {
+    let code = finding.class.code;
+    if let Some(client) = lies_in_client(finding, context, refusing) {
+        return vec![Key::Client(client)];
+    }
+    let mut keys: Vec<Key> = finding
+        .endpoint_id()
+        .map(Key::Endpoint)
+        .into_iter()
+        .collect();
     let server = finding.server.map(|(ip, _)| ip);
     match code {
         "network.dns-timeout" | "network.dns-servfail" | "network.dns-refused" => {
@@ -114,7 +154,9 @@ fn keys(finding: &Finding, context: &Context<'_>) -> Vec<Key> {
         "transport.reset-injected" => keys.extend(finding.number("rst_hops").map(Key::Hops)),
         code if OF_HOST.contains(&code) => keys.extend(server.map(Key::Host)),
         code if code.starts_with("security.cert-") => {
-            let which = ["which", "missing_issuer", "root"].into_iter().find_map(|key| finding.text(key));
+            let which = ["which", "missing_issuer", "root"]
+                .into_iter()
+                .find_map(|key| finding.text(key));
             keys.extend(which.map(|which| Key::Certificate(format!("{code} {which}"))));
         }
         _ => {}
@@ -126,7 +168,11 @@ fn keys(finding: &Finding, context: &Context<'_>) -> Vec<Key> {
 fn clusters(findings: &[Finding], places: &[usize]) -> Vec<Vec<usize>> {
     let mut timed: Vec<(Timestamp, Timestamp, usize)> = places
         .iter()
-        .filter_map(|place| findings.get(*place).map(|finding| (finding.first, finding.last, *place)))
+        .filter_map(|place| {
+            findings
+                .get(*place)
+                .map(|finding| (finding.first, finding.last, *place))
+        })
         .collect();
     timed.sort_unstable();
     let mut clusters: Vec<Vec<usize>> = Vec::new();
@@ -147,7 +193,8 @@ fn clusters(findings: &[Finding], places: &[usize]) -> Vec<Vec<usize>> {
 fn join_sites(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
     let mut sites: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
-        if founds(finding) && SILENT.contains(&finding.class.code)
+        if founds(finding)
+            && SILENT.contains(&finding.class.code)
             && let Some((client, _)) = finding.client
         {
             sites.entry(site(client)).or_default().push(place);
@@ -156,16 +203,25 @@ fn join_sites(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
     for (home, places) in &sites {
         for cluster in clusters(findings, places) {
             let members = || cluster.iter().filter_map(|place| findings.get(*place));
-            let servers: BTreeSet<IpAddr> =
-                members().filter_map(|finding| finding.server).map(|server| server.0).filter(|ip| site(*ip) != *home).collect();
-            let clients: BTreeSet<IpAddr> = members().filter_map(|finding| finding.client).map(|client| client.0).collect();
-            let (Some(from), Some(to)) =
-                (members().map(|finding| finding.first).min(), members().map(|finding| finding.last).max())
-            else {
+            let servers: BTreeSet<IpAddr> = members()
+                .filter_map(|finding| finding.server)
+                .map(|server| server.0)
+                .filter(|ip| site(*ip) != *home)
+                .collect();
+            let clients: BTreeSet<IpAddr> = members()
+                .filter_map(|finding| finding.client)
+                .map(|client| client.0)
+                .collect();
+            let (Some(from), Some(to)) = (
+                members().map(|finding| finding.first).min(),
+                members().map(|finding| finding.last).max(),
+            ) else {
                 continue;
             };
             let escaped = clients.iter().any(|client| {
-                context.of_client(*client, (from, to)).any(|seen| seen.established && site(seen.server.0) != *home)
+                context
+                    .of_client(*client, (from, to))
+                    .any(|seen| seen.established && site(seen.server.0) != *home)
             });
             if servers.len() >= UNRELATED_MIN && !escaped {
                 sets.join_all(&cluster);
@@ -180,15 +236,26 @@ fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Ve
     for (root, places) in groups.iter() {
         let mut by_endpoint: BTreeMap<String, (Timestamp, Timestamp)> = BTreeMap::new();
         for finding in places.iter().filter_map(|place| findings.get(*place)) {
-            let Some(endpoint) = finding.endpoint_id() else { continue };
-            let span = by_endpoint.entry(endpoint).or_insert((finding.first, finding.last));
+            let Some(endpoint) = finding.endpoint_id() else {
+                continue;
+            };
+            let span = by_endpoint
+                .entry(endpoint)
+                .or_insert((finding.first, finding.last));
             *span = (span.0.min(finding.first), span.1.max(finding.last));
         }
         for (endpoint, (first, last)) in by_endpoint {
-            spans.entry(endpoint).or_default().push((first, last, *root));
+            spans
+                .entry(endpoint)
+                .or_default()
+                .push((first, last, *root));
         }
     }
-    for (place, finding) in findings.iter().enumerate().filter(|(_, finding)| joins(finding) && !founds(finding)) {
+    for (place, finding) in findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| joins(finding) && !founds(finding))
+    {
         let near = finding.endpoint_id().and_then(|endpoint| {
             spans.get(&endpoint)?.iter().find(|(first, last, _)| {
                 finding.first.since(*last) <= GAP && first.since(finding.last) <= GAP
@@ -199,7 +266,9 @@ fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Ve
             groups.entry(*root).or_default().push(place);
         }
     }
-    groups.values_mut().for_each(|places| places.sort_unstable());
+    groups
+        .values_mut()
+        .for_each(|places| places.sort_unstable());
 }
 
 /// Disjoint sets; the smallest member stands for its set.
@@ -219,7 +288,9 @@ impl Sets {
     }
 
     fn join_all(&mut self, members: &[usize]) {
-        let Some((&first, rest)) = members.split_first() else { return };
+        let Some((&first, rest)) = members.split_first() else {
+            return;
+        };
         for &member in rest {
             let (a, b) = (self.root(first), self.root(member));
             if let Some(above) = self.0.get_mut(a.max(b)) {

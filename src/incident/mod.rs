@@ -19,7 +19,7 @@ use std::net::IpAddr;
 pub use cause::{CAUSES, Cause, Owner};
 pub use context::{Answered, Context, Seen, Span, site};
 pub use evidence::Item;
-pub use scope::Scope;
+pub use scope::{Scope, prefix};
 
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Severity};
@@ -31,7 +31,7 @@ pub const INCIDENTS_MAX: usize = 1_000;
 pub const SAMPLE_MAX: usize = 16;
 /// Hypotheses told of one incident.
 const HYPOTHESES_MAX: usize = 5;
-/// A hypothesis below this score, in percent, is not worth a line.
+/// A hypothesis below this score is not worth a line.
 const SCORE_MIN: f64 = 0.1;
 /// Two hypotheses closer than this are not separated.
 const SEPARATION: f64 = 0.1;
@@ -105,7 +105,9 @@ impl Incident {
 
     /// The second hypothesis, where nothing separates it from the first.
     pub fn rival(&self) -> Option<&Hypothesis> {
-        let [first, second, ..] = self.hypotheses.as_slice() else { return None };
+        let [first, second, ..] = self.hypotheses.as_slice() else {
+            return None;
+        };
         (first.score - second.score < SEPARATION).then_some(second)
     }
 }
@@ -114,19 +116,36 @@ impl Incident {
 pub fn find(findings: &[Finding], context: &Context<'_>) -> (Vec<Incident>, usize) {
     let mut groups = group::group(findings, context);
     let failures = |group: &Vec<usize>| -> u64 {
-        group.iter().filter_map(|place| findings.get(*place)).map(|finding| finding.count).sum()
+        group
+            .iter()
+            .filter_map(|place| findings.get(*place))
+            .map(|finding| finding.count)
+            .sum()
     };
     groups.sort_by_key(|group| (std::cmp::Reverse(failures(group)), group.first().copied()));
     let omitted = groups.len().saturating_sub(INCIDENTS_MAX);
     groups.truncate(INCIDENTS_MAX);
-    let mut incidents: Vec<Incident> =
-        groups.into_iter().map(|group| tell(&case::Case::new(findings, group, context))).collect();
-    incidents.sort_by(|a, b| (a.start, a.end, &a.endpoints, &a.findings).cmp(&(b.start, b.end, &b.endpoints, &b.findings)));
+    let mut incidents: Vec<Incident> = groups
+        .into_iter()
+        .map(|group| tell(&case::Case::new(findings, group, context)))
+        .collect();
+    incidents.sort_by(|a, b| {
+        (a.start, a.end, &a.endpoints, &a.findings).cmp(&(
+            b.start,
+            b.end,
+            &b.endpoints,
+            &b.findings,
+        ))
+    });
     (incidents, omitted)
 }
 
 fn tell(case: &case::Case<'_>) -> Incident {
-    let mut codes: Vec<(&'static str, u64)> = case.codes.iter().map(|(code, count)| (*code, *count)).collect();
+    let mut codes: Vec<(&'static str, u64)> = case
+        .codes
+        .iter()
+        .map(|(code, count)| (*code, *count))
+        .collect();
     codes.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
     Incident {
         scope: scope::of(case),

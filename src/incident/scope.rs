@@ -25,7 +25,10 @@ pub enum Scope {
 pub(super) fn of(case: &Case<'_>) -> Scope {
     let sites: BTreeSet<IpAddr> = case.clients.iter().map(|client| site(*client)).collect();
     let others_well = !case.others_well.is_empty();
-    let elsewhere_site_well = case.others_well.iter().any(|client| !sites.contains(&site(*client)));
+    let elsewhere_site_well = case
+        .others_well
+        .iter()
+        .any(|client| !sites.contains(&site(*client)));
     let several = case.endpoints.len() > 1;
     let regions = case.regions();
     let first_client = case.clients.first().copied();
@@ -34,11 +37,15 @@ pub(super) fn of(case: &Case<'_>) -> Scope {
         _ if case.clients.len() == 1 && (several || others_well) => {
             first_client.map_or(Scope::Everything, Scope::Client)
         }
-        _ if sites.len() == 1 && elsewhere_site_well => first_site.map_or(Scope::Everything, Scope::Site),
+        _ if sites.len() == 1 && elsewhere_site_well => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
         (Some(endpoint), _) if !several => Scope::Endpoint(endpoint.clone()),
         (Some(_), [region]) if case.all_of_region() => Scope::Region((*region).to_owned()),
         (None, _) => first_client.map_or(Scope::Everything, Scope::Client),
-        _ if sites.len() == 1 && case.leaves_site() => first_site.map_or(Scope::Everything, Scope::Site),
+        _ if sites.len() == 1 && case.leaves_site() => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
         _ => Scope::Everything,
     }
 }

@@ -5,7 +5,7 @@ use crate::failure::{Lang, Text};
 use crate::report::clock::Clock;
 use crate::report::layout::safe;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, unjudged, words};
+use crate::report::{Settings, Told, balance, incident, unjudged, words};
 
 /// The report.
 pub fn write(told: &Told, settings: &Settings) -> String {
@@ -16,6 +16,7 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     for fact in words::facts(told, &clock, lang) {
         page.push_str(&format!("- {}\n", plain(&fact)));
     }
+    page.push_str(&incidents(told, &clock, lang));
     if blocks.len() > 1 {
         page.push_str(&glance(&blocks, lang));
     }
@@ -119,6 +120,65 @@ fn block(block: &Block<'_>, clock: &Clock, lang: Lang) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The incidents, worst first, and the state of each layer below them.
+fn incidents(told: &Told, clock: &Clock, lang: Lang) -> String {
+    if told.incidents.is_empty() {
+        return String::new();
+    }
+    let mut text = heading(incident::words::HEADING, lang);
+    let places = incident::by_weight(&told.incidents);
+    for one in places
+        .iter()
+        .take(incident::INCIDENTS_MAX)
+        .filter_map(|place| told.incidents.get(*place))
+    {
+        let severity = words::severity(one.severity.name(), lang);
+        let title = plain(&incident::words::title(one, lang));
+        let cause = one
+            .cause()
+            .map_or_else(String::new, |cause| format!(" · {}", code(cause.name)));
+        text.push_str(&format!("### {severity} · {title}{cause}\n\n"));
+        for (label, lines) in incident::words::items(one, clock, lang) {
+            let label = label.of(lang);
+            let colon = incident::colon(lang);
+            match lines.as_slice() {
+                [line] => text.push_str(&format!("- **{label}**{colon}{}\n", plain(line))),
+                lines => {
+                    text.push_str(&format!("- **{label}**{}\n", colon.trim_end()));
+                    lines
+                        .iter()
+                        .for_each(|line| text.push_str(&format!("  - {}\n", plain(line))));
+                }
+            }
+        }
+        text.push('\n');
+    }
+    if places.len() > incident::INCIDENTS_MAX {
+        text.push_str(&format!(
+            "{}\n",
+            plain(&incident::words::further(
+                places.len() - incident::INCIDENTS_MAX,
+                lang
+            ))
+        ));
+    }
+    let rows = incident::layers::rows(told, lang).into_iter().map(|row| {
+        let state = if row.ill {
+            format!("**{}**", plain(row.state))
+        } else {
+            plain(row.state)
+        };
+        let codes: Vec<String> = row
+            .codes
+            .split(words::enumeration(lang))
+            .map(code)
+            .collect();
+        vec![plain(row.name), state, codes.join(words::enumeration(lang))]
+    });
+    let heads = incident::layers::HEADS.map(|head| head.of(lang));
+    text + &heading(incident::layers::HEADING, lang) + &table(&heads, rows, heads.len())
 }
 
 fn endpoints(told: &Told, lang: Lang) -> String {

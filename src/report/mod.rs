@@ -6,6 +6,7 @@ mod balance;
 mod clock;
 pub mod csv;
 pub mod id;
+mod incident;
 pub mod json;
 mod layout;
 pub mod markdown;

@@ -30,7 +30,7 @@ pub struct Report {
     /// By first time and id.
     pub findings: Vec<Finding>,
     /// Findings grouped by cause.
-    pub incidents: Vec<Value>,
+    pub incidents: Vec<Incident>,
     /// Counts of what could not be decoded or decided.
     pub unjudged: BTreeMap<String, u64>,
 }
@@ -319,4 +319,79 @@ pub struct Evidence {
     pub time: String,
     /// What it is in the proof.
     pub role: &'static str,
+}
+
+/// Findings of one cause.
+#[derive(Clone, Debug, Serialize)]
+pub struct Incident {
+    /// `i-` and 16 hex digits.
+    pub id: String,
+    /// How often it was written; the highest counts.
+    pub revision: u32,
+    /// `open`, `grown`, `closed`.
+    pub state: &'static str,
+    /// The first hypothesis, or the two that nothing separates.
+    pub title: String,
+    /// The worst of its findings.
+    pub severity: &'static str,
+    /// First time of its findings.
+    pub start: String,
+    /// Last time of its findings.
+    pub end: String,
+    /// `client …`, `site …`, `endpoint …`, `region …`, `everything`.
+    pub scope: String,
+    /// Ids of the endpoints hit.
+    pub endpoints: Vec<String>,
+    /// Their regions.
+    pub regions: Vec<String>,
+    /// How many clients were hit.
+    pub clients: u64,
+    /// Some of them.
+    pub client_sample: Vec<String>,
+    /// Attempts at its endpoints while it lasted.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+    /// By score.
+    pub hypotheses: Vec<Hypothesis>,
+    /// Ids of its findings.
+    pub findings: Vec<String>,
+}
+
+/// A cause that would explain an incident.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hypothesis {
+    /// Its name in the table of causes.
+    pub cause: &'static str,
+    /// 0 to 1.
+    pub score: f64,
+    /// What it is.
+    pub title: &'static str,
+    /// Who can mend it.
+    pub owner: &'static str,
+    /// What speaks for it.
+    #[serde(rename = "for")]
+    pub favour: Vec<Reason>,
+    /// What speaks against it.
+    pub against: Vec<Reason>,
+    /// What would disprove it, and what to capture for that.
+    pub disproof: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// An item for or against a hypothesis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reason {
+    /// Its name in the table of evidence.
+    pub evidence: &'static str,
+    /// 0 to 1: its weight there times its strength here.
+    pub weight: f64,
+    /// The sentence.
+    pub text: String,
+    /// Ids of findings that show it.
+    pub findings: Vec<String>,
+    /// The figure.
+    pub value: Value,
 }

@@ -27,6 +27,10 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     };
     let (blocks, brief) = story::blocks(told);
     page.head(told, &blocks);
+    page.incidents(told);
+    if blocks.len() > 1 {
+        page.glance(&blocks);
+    }
     page.blocks(told, &blocks);
     page.endpoints(told);
     page.brief(&brief);
@@ -45,12 +49,13 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     page.text
 }
 
-struct Page {
-    text: String,
-    lang: Lang,
-    width: usize,
-    painter: Painter,
-    clock: Clock,
+/// The text so far, and how it is written.
+pub(super) struct Page {
+    pub(super) text: String,
+    pub(super) lang: Lang,
+    pub(super) width: usize,
+    pub(super) painter: Painter,
+    pub(super) clock: Clock,
 }
 
 impl Page {
@@ -66,9 +71,6 @@ impl Page {
         }
         for fact in words::facts(told, &self.clock, self.lang) {
             self.dim(&fact);
-        }
-        if blocks.len() > 1 {
-            self.glance(blocks);
         }
     }
 
@@ -191,7 +193,11 @@ impl Page {
             Lang::En => 13,
             Lang::Zh => 12,
         };
-        let label = left(&format!("  {}", label.of(self.lang)), indent);
+        self.hang(label.of(self.lang), value, indent);
+    }
+
+    pub(super) fn hang(&mut self, label: &str, value: &str, indent: usize) {
+        let label = left(&format!("  {label}"), indent);
         for (number, line) in wrap(&safe(value), self.width.saturating_sub(indent))
             .iter()
             .enumerate()
@@ -392,18 +398,18 @@ impl Page {
         }
     }
 
-    fn heading(&mut self, heading: Text) {
+    pub(super) fn heading(&mut self, heading: Text) {
         self.text.push('\n');
         self.line(heading.of(self.lang), Style::Bold);
     }
 
-    fn dim(&mut self, text: &str) {
+    pub(super) fn dim(&mut self, text: &str) {
         for line in wrap(&safe(text), self.width) {
             self.line(&line, Style::Dim);
         }
     }
 
-    fn line(&mut self, line: &str, style: Style) {
+    pub(super) fn line(&mut self, line: &str, style: Style) {
         self.text.push_str(&self.painter.paint(line, style));
         self.text.push('\n');
     }

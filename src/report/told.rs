@@ -11,12 +11,13 @@ use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
+use crate::incident::Incident;
 use crate::ingest::{FileReport, Interface};
 use crate::report::schema::{
     Attempts, Bins, Capture, End, Endpoint, Evidence, Finding as Row, Latency, LatencyKinds,
     Options, Report, Summary, Tool,
 };
-use crate::report::{Settings, id, notes, redact};
+use crate::report::{Settings, id, incident, notes, redact};
 use crate::time::Timestamp;
 
 /// A report ready to be written, with what the text needs beside it.
@@ -24,6 +25,8 @@ use crate::time::Timestamp;
 pub struct Told {
     /// The mirror.
     pub report: Report,
+    /// The incidents behind the mirror's, in its order.
+    pub incidents: Vec<Incident>,
     /// The worst severity outside `capture.*`; those never count for `--fail-on`.
     pub worst: Option<Severity>,
     /// Times of the findings, as the mirror has them as text only.
@@ -49,16 +52,22 @@ impl Told {
                 && settings.until.is_none_or(|until| finding.first <= until)
         };
         let rows = in_order(
-            diagnosis.findings.into_iter().filter(within).collect(),
+            diagnosis
+                .findings
+                .into_iter()
+                .enumerate()
+                .filter(|(_, finding)| within(finding))
+                .collect(),
             settings.findings_max,
         );
         let worst = rows
             .iter()
-            .filter(|(_, finding)| finding.class.layer() != "capture")
-            .map(|(_, finding)| finding.severity)
+            .map(|kept| &kept.finding)
+            .filter(|finding| finding.class.layer() != "capture")
+            .map(|finding| finding.severity)
             .max();
         let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
-        for (_, finding) in &rows {
+        for Kept { finding, .. } in &rows {
             *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
             *by_severity
                 .entry(finding.severity.name().to_owned())
@@ -66,9 +75,19 @@ impl Told {
         }
         let times = rows
             .iter()
-            .map(|(_, finding)| (finding.first, finding.last))
+            .map(|kept| (kept.finding.first, kept.finding.last))
             .collect();
         let shared = Shared::new(files, settings.lang);
+        let order = rows
+            .iter()
+            .enumerate()
+            .map(|(place, kept)| (kept.id.clone(), place))
+            .collect();
+        let ids = rows
+            .iter()
+            .flat_map(|kept| kept.places.iter().map(|place| (*place, kept.id.clone())))
+            .collect();
+        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &ids, &order, settings);
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -94,13 +113,14 @@ impl Told {
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
             findings: rows
                 .into_iter()
-                .map(|(id, finding)| row(id, &finding, &shared, settings))
+                .map(|kept| row(kept.id, &kept.finding, &shared, settings))
                 .collect(),
-            incidents: Vec::new(),
+            incidents: mirrors,
             unjudged: diagnosis.unjudged,
         };
         Self {
             report,
+            incidents,
             options: options(settings),
             worst,
             times,
@@ -110,9 +130,16 @@ impl Told {
     }
 }
 
+/// A finding of the report: its id, and where it and those folded into it stood in the diagnosis.
+struct Kept {
+    id: String,
+    finding: Finding,
+    places: Vec<usize>,
+}
+
 /// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
 /// requests, two names asked for in one tick of the clock): the second is numbered, in an order that content gives.
-fn in_order(findings: Vec<Finding>, max: usize) -> Vec<(String, Finding)> {
+fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept> {
     let tie = |finding: &Finding| {
         let seen: Vec<_> = finding
             .evidence
@@ -124,40 +151,45 @@ fn in_order(findings: Vec<Finding>, max: usize) -> Vec<(String, Finding)> {
             finding.name, finding.last, finding.details
         )
     };
-    let mut rows: Vec<(String, Finding)> = findings
+    let mut rows: Vec<Kept> = findings
         .into_iter()
-        .map(|finding| (id::finding(&finding, 0), finding))
+        .map(|(place, finding)| Kept {
+            id: id::finding(&finding, 0),
+            finding,
+            places: vec![place],
+        })
         .collect();
     rows.sort_by(|a, b| {
-        (a.1.first, &a.0)
-            .cmp(&(b.1.first, &b.0))
-            .then_with(|| tie(&a.1).cmp(&tie(&b.1)))
+        (a.finding.first, &a.id)
+            .cmp(&(b.finding.first, &b.id))
+            .then_with(|| tie(&a.finding).cmp(&tie(&b.finding)))
     });
     let mut rows = fold_excess(rows, max);
     let mut known: BTreeMap<String, u32> = BTreeMap::new();
-    for (id, finding) in &mut rows {
-        let alike = known.entry(id.clone()).or_default();
+    for kept in &mut rows {
+        let alike = known.entry(kept.id.clone()).or_default();
         if *alike > 0 {
-            *id = id::finding(finding, *alike);
+            kept.id = id::finding(&kept.finding, *alike);
         }
         *alike += 1;
     }
-    rows.sort_by(|a, b| (a.1.first, &a.0).cmp(&(b.1.first, &b.0)));
+    rows.sort_by(|a, b| (a.finding.first, &a.id).cmp(&(b.finding.first, &b.id)));
     rows
 }
 
 /// Beyond `max` findings of one code and endpoint, further ones fold into one per client.
-fn fold_excess(findings: Vec<(String, Finding)>, max: usize) -> Vec<(String, Finding)> {
+fn fold_excess(findings: Vec<Kept>, max: usize) -> Vec<Kept> {
     let mut seen: BTreeMap<(&'static str, Option<String>), usize> = BTreeMap::new();
     let mut folded: BTreeMap<(&'static str, Option<String>, Option<IpAddr>), usize> =
         BTreeMap::new();
-    let mut kept: Vec<(String, Finding)> = Vec::new();
-    for (id, finding) in findings {
-        let key = (finding.class.code, endpoint_id(&finding));
+    let mut kept: Vec<Kept> = Vec::new();
+    for one in findings {
+        let finding = &one.finding;
+        let key = (finding.class.code, finding.endpoint_id());
         let count = seen.entry(key.clone()).or_default();
         *count += 1;
         if *count <= max {
-            kept.push((id, finding));
+            kept.push(one);
             continue;
         }
         let by_client = (key.0, key.1, finding.client.map(|client| client.0));
@@ -165,16 +197,21 @@ fn fold_excess(findings: Vec<(String, Finding)>, max: usize) -> Vec<(String, Fin
             .get(&by_client)
             .and_then(|index| kept.get_mut(*index))
         {
-            Some((_, into)) => {
+            Some(Kept {
+                finding: into,
+                places,
+                ..
+            }) => {
                 into.count += finding.count;
                 into.first = into.first.min(finding.first);
                 into.last = into.last.max(finding.last);
                 into.severity = into.severity.max(finding.severity);
                 into.fails |= finding.fails;
+                places.extend(one.places);
             }
             None => {
                 folded.insert(by_client, kept.len());
-                kept.push((id, finding));
+                kept.push(one);
             }
         }
     }
@@ -210,7 +247,7 @@ fn catalogue() -> String {
     format!("1/{}", id::hex(&hash.finalize(), 4))
 }
 
-fn attempts(outcomes: &Outcomes) -> Attempts {
+pub(super) fn attempts(outcomes: &Outcomes) -> Attempts {
     Attempts {
         ok: outcomes.ok.into(),
         failed: outcomes.failed.into(),
@@ -286,8 +323,14 @@ struct Shared {
 impl Shared {
     fn new(files: &[FileReport], lang: Lang) -> Self {
         Self {
-            texts: classes::ALL.iter().map(|class| (class.code, (class.title(lang), class.remedy(lang)))).collect(),
-            paths: files.iter().map(|file| Arc::from(file.path.as_str())).collect(),
+            texts: classes::ALL
+                .iter()
+                .map(|class| (class.code, (class.title(lang), class.remedy(lang))))
+                .collect(),
+            paths: files
+                .iter()
+                .map(|file| Arc::from(file.path.as_str()))
+                .collect(),
         }
     }
 }
@@ -321,7 +364,7 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
         title,
         summary: masked(&(class.summary)(finding, lang), settings),
         remedy,
-        endpoint: endpoint_id(finding),
+        endpoint: finding.endpoint_id(),
         client: finding.client.map(|client| end(Some(client), None)),
         server: (finding.server.is_some() || finding.name.is_some())
             .then(|| end(finding.server, finding.name.clone())),
@@ -352,20 +395,6 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
         also: finding.also.clone(),
         consequences: finding.consequences.clone(),
         supersedes: None,
-    }
-}
-
-/// Id of the endpoint that a finding is about: `name:port`, else `address:port`.
-pub(crate) fn endpoint_id(finding: &Finding) -> Option<String> {
-    if finding.endpoint.is_some() {
-        return finding.endpoint.clone();
-    }
-    match (&finding.name, finding.server) {
-        (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
-        (Some(name), _) => Some(name.clone()),
-        (None, Some((ip, port))) if port != 0 => Some(crate::failure::host_port(ip, port)),
-        (None, Some((ip, _))) => Some(ip.to_string()),
-        (None, None) => None,
     }
 }
 
@@ -424,7 +453,7 @@ fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
 }
 
 /// A text that quotes the wire, as it may be shown.
-fn masked(text: &str, settings: &Settings) -> String {
+pub(super) fn masked(text: &str, settings: &Settings) -> String {
     if settings.redact {
         redact::redact(text)
     } else {

@@ -11,8 +11,8 @@ pub(super) const fn text(en: &'static str, zh: &'static str) -> Text {
 }
 
 pub(super) const AT_A_GLANCE: Text = text("At a glance", "概览");
-pub(super) const FINDINGS: Text = text("What failed", "诊断结论");
-pub(super) const FINDINGS_ONLY: Text = text("Findings", "诊断结论");
+pub(super) const FINDINGS: Text = text("What failed", "证据：逐项发现");
+pub(super) const FINDINGS_ONLY: Text = text("Findings", "证据：逐项发现");
 pub(super) const ENDPOINTS: Text = text("Endpoints", "影响范围（按端点）");
 pub(super) const ALSO_SEEN: Text = text("Also seen", "其他提示");
 pub(super) const UNJUDGED: Text = text("Could not be judged", "无法判断");
@@ -108,31 +108,68 @@ pub(super) fn headline(told: &Told, lang: Lang) -> String {
         (Lang::En, 0, ..) => "No attempt to reach a server was seen".to_owned(),
         (Lang::Zh, 0, ..) => "未见任何访问尝试".to_owned(),
         (Lang::En, _, 0, 0) => {
-            format!("Nothing was seen to fail, but none of {all_text} attempts could be decided")
+            format!(
+                "Nothing was seen to fail, but none of {all_text} attempts could be decided{}",
+                basis(told, lang)
+            )
         }
-        (Lang::Zh, _, 0, 0) => format!("未见失败，但 {all_text} 次访问尝试均无法判定"),
+        (Lang::Zh, _, 0, 0) => format!(
+            "未见失败，但 {all_text} 次访问尝试均无法判定{}",
+            basis(told, lang)
+        ),
         (Lang::En, _, 0, _) if undetermined == 0 => {
-            format!("Nothing failed: all {all_text} attempts reached their service")
+            format!(
+                "Nothing failed: all {all_text} attempts reached their service{}",
+                basis(told, lang)
+            )
         }
         (Lang::Zh, _, 0, _) if undetermined == 0 => {
-            format!("未发现失败：{all_text} 次访问尝试全部到达服务端")
+            format!(
+                "未发现失败：{all_text} 次访问尝试全部到达服务端{}",
+                basis(told, lang)
+            )
         }
         (Lang::En, _, 0, _) => {
             format!(
-                "Nothing failed: {} of {all_text} attempts reached their service, the others were left open",
-                number(decided)
+                "Nothing failed: {} of {all_text} attempts reached their service, the others were left open{}",
+                number(decided),
+                basis(told, lang)
             )
         }
         (Lang::Zh, _, 0, _) => {
             format!(
-                "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端，其余无法判定",
-                number(decided)
+                "未发现失败：{all_text} 次访问尝试中 {} 次到达服务端，其余无法判定{}",
+                number(decided),
+                basis(told, lang)
             )
         }
         (Lang::En, ..) => {
             format!("{failed_text} of {all_text} attempts failed, availability {share}")
         }
         (Lang::Zh, ..) => format!("{all_text} 次访问尝试中 {failed_text} 次失败，可用性 {share}"),
+    }
+}
+
+/// What "nothing failed" is based on.
+fn basis(told: &Told, lang: Lang) -> String {
+    let summary = &told.report.summary;
+    let (packets, flows) = (number(summary.packets), number(summary.flows));
+    let blind = told
+        .report
+        .findings
+        .iter()
+        .any(|finding| finding.code == "capture.encrypted-blind");
+    match (lang, blind) {
+        (Lang::En, false) => format!(" (judged by {packets} packets in {flows} TCP flows)"),
+        (Lang::En, true) => {
+            format!(
+                " (judged by {packets} packets in {flows} TCP flows; what is encrypted, by its handshakes only)"
+            )
+        }
+        (Lang::Zh, false) => format!("（依据 {packets} 个报文、{flows} 条 TCP 流）"),
+        (Lang::Zh, true) => {
+            format!("（依据 {packets} 个报文、{flows} 条 TCP 流；加密流量仅凭握手判断）")
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 //! hand from the items in the report, and changed in one place here.
 
 mod network;
+mod path;
 mod reach;
 mod service;
 mod trust;
@@ -39,11 +40,26 @@ impl Owner {
     /// Its words; `of_tax` where the service is the tax authority's.
     pub const fn words(self, of_tax: bool) -> Text {
         match (self, of_tax) {
-            (Self::Client, _) => Text { en: "the client's user", zh: "企业内网（客户端）" },
-            (Self::Site, _) => Text { en: "the own network", zh: "企业内网" },
-            (Self::Carrier, _) => Text { en: "the carrier", zh: "运营商" },
-            (Self::Service, true) => Text { en: "the tax authority's service", zh: "税务端" },
-            (Self::Service, false) => Text { en: "the service's operator", zh: "第三方服务商" },
+            (Self::Client, _) => Text {
+                en: "the client's user",
+                zh: "企业内网（客户端）",
+            },
+            (Self::Site, _) => Text {
+                en: "the own network",
+                zh: "企业内网",
+            },
+            (Self::Carrier, _) => Text {
+                en: "the carrier",
+                zh: "运营商",
+            },
+            (Self::Service, true) => Text {
+                en: "the tax authority's service",
+                zh: "税务端",
+            },
+            (Self::Service, false) => Text {
+                en: "the service's operator",
+                zh: "第三方服务商",
+            },
         }
     }
 }
@@ -59,6 +75,8 @@ pub struct Cause {
     pub owner: Owner,
     /// Codes that it shows itself by, with their weights in percent.
     pub codes: &'static [(&'static str, u8)],
+    /// Without all of these it is not considered, unless a code that is specific to it was seen.
+    pub needs: &'static [&'static Item],
     /// What speaks for it, with weights in percent.
     pub favour: &'static [(&'static Item, u8)],
     /// What speaks against it, with weights in percent.
@@ -69,8 +87,17 @@ pub struct Cause {
     pub remedy: Text,
 }
 
+/// Codes of this weight speak for a cause without further needs.
+const SPECIFIC: f64 = 0.5;
+
 /// Every cause that can be argued, in no order of likelihood.
-pub static CAUSES: &[&[Cause]] = &[network::CAUSES, reach::CAUSES, trust::CAUSES, service::CAUSES];
+pub static CAUSES: &[&[Cause]] = &[
+    network::CAUSES,
+    path::CAUSES,
+    reach::CAUSES,
+    trust::CAUSES,
+    service::CAUSES,
+];
 
 /// The causes that could be behind a case, by score.
 pub(super) fn weigh(case: &Case<'_>) -> Vec<Hypothesis> {
@@ -81,7 +108,11 @@ pub(super) fn weigh(case: &Case<'_>) -> Vec<Hypothesis> {
         .filter_map(|cause| hypothesis(case, cause, &mut measured))
         .filter(|hypothesis| hypothesis.score >= SCORE_MIN)
         .collect();
-    all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.cause.name.cmp(b.cause.name)));
+    all.sort_by(|a, b| {
+        b.score
+            .total_cmp(&a.score)
+            .then(a.cause.name.cmp(b.cause.name))
+    });
     all.truncate(HYPOTHESES_MAX);
     all
 }
@@ -91,18 +122,37 @@ fn hypothesis(
     cause: &'static Cause,
     measured: &mut BTreeMap<&'static str, Option<Found>>,
 ) -> Option<Hypothesis> {
-    let mut favour = vec![by_codes(case, cause)?];
+    let codes = by_codes(case, cause)?;
+    let mut shown = |item: &'static Item| {
+        measured
+            .entry(item.id)
+            .or_insert_with(|| item.measure(case))
+            .clone()
+    };
+    if codes.weight < SPECIFIC && !cause.needs.iter().all(|item| shown(item).is_some()) {
+        return None;
+    }
+    let mut favour = vec![codes];
     let mut against = Vec::new();
     for (items, reasons) in [(cause.favour, &mut favour), (cause.against, &mut against)] {
         for (item, percent) in items {
-            let found = measured.entry(item.id).or_insert_with(|| item.measure(case)).as_ref();
-            reasons.extend(found.map(|found| reason(item, *percent, found)));
+            reasons.extend(shown(item).map(|found| reason(item, *percent, &found)));
         }
         reasons.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.item.id.cmp(b.item.id)));
     }
-    let left_open = |reasons: &[Reason]| reasons.iter().map(|reason| 1.0 - reason.weight).product::<f64>();
+    let left_open = |reasons: &[Reason]| {
+        reasons
+            .iter()
+            .map(|reason| 1.0 - reason.weight)
+            .product::<f64>()
+    };
     let score = (1.0 - left_open(&favour)) * left_open(&against);
-    Some(Hypothesis { cause, score: (score * 100.0).round() / 100.0, favour, against })
+    Some(Hypothesis {
+        cause,
+        score: (score * 100.0).round() / 100.0,
+        favour,
+        against,
+    })
 }
 
 fn reason(item: &'static Item, percent: u8, found: &Found) -> Reason {
@@ -123,7 +173,10 @@ fn by_codes(case: &Case<'_>, cause: &'static Cause) -> Option<Reason> {
         .filter_map(|(code, percent)| Some((*code, *percent, *case.codes.get(code)?)))
         .collect();
     let number: u64 = shown.iter().map(|(.., count)| count).sum();
-    let weighted: u64 = shown.iter().map(|(_, percent, count)| u64::from(*percent) * count).sum();
+    let weighted: u64 = shown
+        .iter()
+        .map(|(_, percent, count)| u64::from(*percent) * count)
+        .sum();
     if number == 0 {
         return None;
     }
@@ -131,7 +184,11 @@ fn by_codes(case: &Case<'_>, cause: &'static Cause) -> Option<Reason> {
         item: &CODES,
         weight: (weighted as f64 / case.total.max(1) as f64).round() / 100.0,
         number,
-        what: shown.iter().map(|(code, ..)| *code).collect::<Vec<_>>().join(", "),
+        what: shown
+            .iter()
+            .map(|(code, ..)| *code)
+            .collect::<Vec<_>>()
+            .join(", "),
         findings: case
             .members()
             .filter(|(_, finding)| shown.iter().any(|(code, ..)| *code == finding.class.code))

@@ -3,14 +3,18 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS, NEXT_HOP, OTHERS_SUCCEED,
-    RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_DUMB, SEVERAL_NAMES, SEVERAL_SERVERS,
+    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS, NEXT_HOP,
+    OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_DUMB, SEVERAL_NAMES,
+    SEVERAL_SERVERS,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         name: "dns-outage",
-        title: Text { en: "The resolver is out of order", zh: "DNS 解析服务器故障" },
+        title: Text {
+            en: "The resolver is out of order",
+            zh: "DNS 解析服务器故障",
+        },
         owner: Owner::Site,
         codes: &[
             ("network.dns-timeout", 50),
@@ -19,7 +23,13 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.dns-slow", 20),
             ("network.dns-nxdomain", 3),
         ],
-        favour: &[(&RESOLVER_DUMB, 50), (&SEVERAL_NAMES, 35), (&ALL_FAIL, 20), (&LAN_ANSWERS, 5)],
+        needs: &[],
+        favour: &[
+            (&RESOLVER_DUMB, 50),
+            (&SEVERAL_NAMES, 35),
+            (&ALL_FAIL, 20),
+            (&LAN_ANSWERS, 5),
+        ],
         against: &[
             // Out of order for one name only is the fault of that name's zone.
             (&RESOLVER_ANSWERS, 60),
@@ -37,9 +47,13 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "dns-zone-broken",
-        title: Text { en: "The name's own zone does not answer", zh: "该域名的权威解析异常" },
+        title: Text {
+            en: "The name's own zone does not answer",
+            zh: "该域名的权威解析异常",
+        },
         owner: Owner::Service,
         codes: &[("network.dns-servfail", 40), ("network.dns-timeout", 15)],
+        needs: &[],
         favour: &[(&RESOLVER_ANSWERS, 65), (&RESOLVED_ELSEWHERE, 10)],
         against: &[(&SEVERAL_NAMES, 60), (&RESOLVER_DUMB, 40)],
         disproof: Text {
@@ -53,9 +67,13 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "dns-record-missing",
-        title: Text { en: "The name does not exist, or has no address", zh: "域名不存在或没有地址记录" },
+        title: Text {
+            en: "The name does not exist, or has no address",
+            zh: "域名不存在或没有地址记录",
+        },
         owner: Owner::Client,
         codes: &[("network.dns-nxdomain", 70), ("network.dns-no-address", 65)],
+        needs: &[],
         favour: &[(&ALL_FAIL, 20), (&RESOLVER_ANSWERS, 25)],
         // It exists for others: then this resolver's view of it is wrong.
         against: &[(&RESOLVED_ELSEWHERE, 25)],
@@ -70,10 +88,18 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "dns-policy",
-        title: Text { en: "The resolver refuses to answer", zh: "DNS 服务器按策略拒绝应答" },
+        title: Text {
+            en: "The resolver refuses to answer",
+            zh: "DNS 服务器按策略拒绝应答",
+        },
         owner: Owner::Site,
         codes: &[("network.dns-refused", 75)],
-        favour: &[(&RESOLVER_ANSWERS, 20), (&ALL_FAIL, 15), (&SEVERAL_NAMES, 10)],
+        needs: &[],
+        favour: &[
+            (&RESOLVER_ANSWERS, 20),
+            (&ALL_FAIL, 15),
+            (&SEVERAL_NAMES, 10),
+        ],
         against: &[],
         disproof: Text {
             en: "An answer to the same client for the same name from the same resolver.",
@@ -86,9 +112,13 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "dns-hijack",
-        title: Text { en: "Somebody answers in the resolver's name", zh: "DNS 劫持或污染" },
+        title: Text {
+            en: "Somebody answers in the resolver's name",
+            zh: "DNS 劫持或污染",
+        },
         owner: Owner::Carrier,
         codes: &[("network.dns-spoofed", 90)],
+        needs: &[],
         favour: &[(&SEVERAL_NAMES, 30)],
         against: &[],
         disproof: Text {
@@ -102,9 +132,17 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "link-or-power-lost",
-        title: Text { en: "The neighbour lost link or power", zh: "对端断电、断网或网线故障" },
+        title: Text {
+            en: "The neighbour lost link or power",
+            zh: "对端断电、断网或网线故障",
+        },
         owner: Owner::Site,
-        codes: &[("network.arp-unanswered", 65), ("network.host-silent", 40), ("transport.data-unacked", 5)],
+        codes: &[
+            ("network.arp-unanswered", 65),
+            ("network.host-silent", 40),
+            ("transport.data-unacked", 5),
+        ],
+        needs: &[],
         favour: &[(&NEXT_HOP, 45), (&HOST_SILENT, 30), (&ALL_FAIL, 15)],
         against: &[(&HOST_SPEAKS, 70)],
         disproof: Text {
@@ -118,9 +156,17 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "vlan-misconfigured",
-        title: Text { en: "A port or trunk carries the wrong VLAN", zh: "VLAN 或 Trunk 配置错误" },
+        title: Text {
+            en: "A port or trunk carries the wrong VLAN",
+            zh: "VLAN 或 Trunk 配置错误",
+        },
         owner: Owner::Site,
-        codes: &[("network.vlan-mismatch", 88), ("network.arp-unanswered", 15), ("network.mac-flapping", 20)],
+        codes: &[
+            ("network.vlan-mismatch", 88),
+            ("network.arp-unanswered", 15),
+            ("network.mac-flapping", 20),
+        ],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[(&LAN_ANSWERS, 40)],
         disproof: Text {
@@ -134,9 +180,13 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "ip-conflict",
-        title: Text { en: "Two machines use one IP address", zh: "IP 地址冲突" },
+        title: Text {
+            en: "Two machines use one IP address",
+            zh: "IP 地址冲突",
+        },
         owner: Owner::Site,
         codes: &[("network.arp-conflict", 90)],
+        needs: &[],
         favour: &[(&ELSEWHERE_WELL, 15), (&ALL_FAIL, 10)],
         against: &[],
         disproof: Text {
@@ -150,12 +200,19 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "arp-storm",
-        title: Text { en: "A broadcast storm floods the network", zh: "广播风暴（ARP 风暴）" },
+        title: Text {
+            en: "A broadcast storm floods the network",
+            zh: "广播风暴（ARP 风暴）",
+        },
         owner: Owner::Site,
         codes: &[("network.arp-storm", 90), ("network.mac-flapping", 25)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[],
-        disproof: Text { en: "A capture of the same second on another port without the broadcasts.", zh: "若同一时刻其他端口无此广播则不成立。" },
+        disproof: Text {
+            en: "A capture of the same second on another port without the broadcasts.",
+            zh: "若同一时刻其他端口无此广播则不成立。",
+        },
         remedy: Text {
             en: "Now: isolate the port of the MAC that floods. For good: spanning tree, rate limits for broadcasts.",
             zh: "临时：隔离高频 MAC 所在端口。根治：启用生成树与广播限速，排查环路。",

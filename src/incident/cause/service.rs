@@ -3,15 +3,18 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT, INTERMITTENT, LOAD_ROSE, NEVER_WORKED,
-    ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF,
-    WORKED_BEFORE,
+    ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT, INTERMITTENT,
+    LOAD_ROSE, NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL,
+    SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         name: "server-overload",
-        title: Text { en: "The service is overloaded", zh: "服务端过载" },
+        title: Text {
+            en: "The service is overloaded",
+            zh: "服务端过载",
+        },
         owner: Owner::Service,
         codes: &[
             ("application.http-503", 50),
@@ -27,6 +30,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-reply", 30),
             ("security.tls-handshake-stalled", 15),
         ],
+        needs: &[],
         favour: &[
             // A failing service answers errors at once; an overloaded one answers late what it still answers.
             (&SLOWER_THEN, 55),
@@ -57,7 +61,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "third-party-fault",
-        title: Text { en: "The service itself fails: its application or what stands behind it", zh: "服务方应用或其后端故障" },
+        title: Text {
+            en: "The service itself fails: its application or what stands behind it",
+            zh: "服务方应用或其后端故障",
+        },
         owner: Owner::Service,
         codes: &[
             ("application.http-server-error", 75),
@@ -72,6 +79,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-reply", 15),
             ("data.response-empty", 40),
         ],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&ELSEWHERE_WELL, 10), (&WORKED_BEFORE, 5)],
         against: &[
             (&ONE_ADDRESS_BAD, 50),
@@ -93,10 +101,19 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "rate-limited",
-        title: Text { en: "The service limits these clients' rate", zh: "请求过频被限流" },
+        title: Text {
+            en: "The service limits these clients' rate",
+            zh: "请求过频被限流",
+        },
         owner: Owner::Client,
         codes: &[("application.http-throttled", 80)],
-        favour: &[(&RETRY_AFTER, 25), (&LOAD_ROSE, 25), (&INTERMITTENT, 15), (&OTHERS_SUCCEED, 15)],
+        needs: &[],
+        favour: &[
+            (&RETRY_AFTER, 25),
+            (&LOAD_ROSE, 25),
+            (&INTERMITTENT, 15),
+            (&OTHERS_SUCCEED, 15),
+        ],
         against: &[(&SLOWER_THEN, 25)],
         disproof: Text {
             en: "429 for a client that asks seldom. Count requests a minute by client.",
@@ -109,9 +126,16 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "proxy-fault",
-        title: Text { en: "The proxy refuses or fails", zh: "代理服务器拒绝或故障" },
+        title: Text {
+            en: "The proxy refuses or fails",
+            zh: "代理服务器拒绝或故障",
+        },
         owner: Owner::Site,
-        codes: &[("application.http-proxy-failed", 88), ("application.http-bad-gateway", 5)],
+        codes: &[
+            ("application.http-proxy-failed", 88),
+            ("application.http-bad-gateway", 5),
+        ],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 15), (&ALL_FAIL, 15)],
         against: &[(&OTHERS_SUCCEED, 20)],
         disproof: Text {
@@ -125,7 +149,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "auth-expired",
-        title: Text { en: "Credentials are missing, expired or refused", zh: "登录凭据缺失、过期或被拒" },
+        title: Text {
+            en: "Credentials are missing, expired or refused",
+            zh: "登录凭据缺失、过期或被拒",
+        },
         owner: Owner::Client,
         codes: &[
             ("application.http-unauthorized", 78),
@@ -133,7 +160,12 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.http-forbidden", 30),
             ("data.session-expired", 85),
         ],
-        favour: &[(&CREDENTIALS, 30), (&WORKED_BEFORE, 20), (&OTHERS_SUCCEED, 30)],
+        needs: &[],
+        favour: &[
+            (&CREDENTIALS, 30),
+            (&WORKED_BEFORE, 20),
+            (&OTHERS_SUCCEED, 30),
+        ],
         against: &[(&WAF, 70), (&SLOWER_THEN, 20)],
         disproof: Text {
             en: "401 for a token that was issued a minute ago. Log in anew and repeat the same call.",
@@ -146,9 +178,17 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "waf-block",
-        title: Text { en: "A web application firewall blocks the requests", zh: "被 WAF 拦截" },
+        title: Text {
+            en: "A web application firewall blocks the requests",
+            zh: "被 WAF 拦截",
+        },
         owner: Owner::Service,
-        codes: &[("application.http-forbidden", 40), ("security.tls-cut-on-hello", 10), ("transport.reset-by-server", 5)],
+        codes: &[
+            ("application.http-forbidden", 40),
+            ("security.tls-cut-on-hello", 10),
+            ("transport.reset-by-server", 5),
+        ],
+        needs: &[],
         favour: &[(&WAF, 80), (&FEW_CLIENTS, 10)],
         against: &[(&CREDENTIALS, 10)],
         disproof: Text {
@@ -162,9 +202,16 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "api-retired",
-        title: Text { en: "The interface no longer exists under this path", zh: "接口路径已停用或不存在" },
+        title: Text {
+            en: "The interface no longer exists under this path",
+            zh: "接口路径已停用或不存在",
+        },
         owner: Owner::Client,
-        codes: &[("application.http-not-found", 72), ("application.api-version-mismatch", 60)],
+        codes: &[
+            ("application.http-not-found", 72),
+            ("application.api-version-mismatch", 60),
+        ],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&INTERMITTENT, 10), (&ELSEWHERE_WELL, 5)],
         against: &[(&ONE_ADDRESS_BAD, 50)],
         disproof: Text {
@@ -178,12 +225,22 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "interface-version-mismatch",
-        title: Text { en: "Client and service speak different versions of the interface", zh: "接口版本不一致" },
+        title: Text {
+            en: "Client and service speak different versions of the interface",
+            zh: "接口版本不一致",
+        },
         owner: Owner::Client,
-        codes: &[("application.api-version-mismatch", 80), ("data.version-mismatch", 88)],
+        codes: &[
+            ("application.api-version-mismatch", 80),
+            ("data.version-mismatch", 88),
+        ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 20)],
         against: &[],
-        disproof: Text { en: "The same version accepted from another client.", zh: "若其他客户端以同一版本成功则不成立。" },
+        disproof: Text {
+            en: "The same version accepted from another client.",
+            zh: "若其他客户端以同一版本成功则不成立。",
+        },
         remedy: Text {
             en: "Now: set the version that succeeds. For good: update both sides to one version.",
             zh: "临时：改用可成功的版本号。根治：双方升级到同一版本。",
@@ -191,7 +248,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "data-format-changed",
-        title: Text { en: "The data no longer has the form that was agreed", zh: "数据格式与约定不符" },
+        title: Text {
+            en: "The data no longer has the form that was agreed",
+            zh: "数据格式与约定不符",
+        },
         owner: Owner::Service,
         codes: &[
             ("data.xml-malformed", 75),
@@ -201,9 +261,13 @@ pub(super) static CAUSES: &[Cause] = &[
             ("data.digest-mismatch", 60),
             ("data.content-type-mismatch", 40),
         ],
+        needs: &[],
         favour: &[(&WORKED_BEFORE, 20), (&ALL_FAIL, 20)],
         against: &[],
-        disproof: Text { en: "A body of the same kind that was well-formed just before.", zh: "若此前同类报文格式正常则需另查。" },
+        disproof: Text {
+            en: "A body of the same kind that was well-formed just before.",
+            zh: "若此前同类报文格式正常则需另查。",
+        },
         remedy: Text {
             en: "Now: send the operator the offending body. For good: agree on form, coding and character set again.",
             zh: "临时：将异常报文发给服务方。根治：重新核对格式、编码与字符集约定。",
@@ -211,12 +275,22 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "duplicate-submission",
-        title: Text { en: "Clients submit the same thing again", zh: "重复提交" },
+        title: Text {
+            en: "Clients submit the same thing again",
+            zh: "重复提交",
+        },
         owner: Owner::Client,
-        codes: &[("application.duplicate-request", 80), ("application.retry-storm", 70)],
+        codes: &[
+            ("application.duplicate-request", 80),
+            ("application.retry-storm", 70),
+        ],
+        needs: &[],
         favour: &[(&SLOWER_THEN, 15)],
         against: &[],
-        disproof: Text { en: "Serial numbers that differ between the requests.", zh: "若两次请求流水号不同则不成立。" },
+        disproof: Text {
+            en: "Serial numbers that differ between the requests.",
+            zh: "若两次请求流水号不同则不成立。",
+        },
         remedy: Text {
             en: "Now: stop automatic repeats. For good: idempotent by serial number, growing pauses with a limit.",
             zh: "临时：停止自动重发。根治：按流水号做幂等，指数退避并设上限。",
@@ -224,12 +298,23 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "business-rejected",
-        title: Text { en: "The service refuses the content of the requests", zh: "服务端按业务规则拒绝" },
+        title: Text {
+            en: "The service refuses the content of the requests",
+            zh: "服务端按业务规则拒绝",
+        },
         owner: Owner::Client,
-        codes: &[("data.business-error", 80), ("application.http-client-error", 50), ("data.status-stuck", 50)],
+        codes: &[
+            ("data.business-error", 80),
+            ("application.http-client-error", 50),
+            ("data.status-stuck", 50),
+        ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 15)],
         against: &[],
-        disproof: Text { en: "The same content accepted later without change.", zh: "若相同内容稍后无改动即成功则不成立。" },
+        disproof: Text {
+            en: "The same content accepted later without change.",
+            zh: "若相同内容稍后无改动即成功则不成立。",
+        },
         remedy: Text {
             en: "Now: act on the returned code and message. For good: check the data before sending.",
             zh: "临时：按返回码和提示处理业务数据。根治：提交前做数据校验。",
@@ -237,12 +322,23 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "http-hijack",
-        title: Text { en: "Somebody answers in the service's name", zh: "HTTP 劫持（页面注入）" },
+        title: Text {
+            en: "Somebody answers in the service's name",
+            zh: "HTTP 劫持（页面注入）",
+        },
         owner: Owner::Carrier,
-        codes: &[("transport.data-injected", 92), ("data.content-type-mismatch", 20), ("application.http-redirect-loop", 5)],
+        codes: &[
+            ("transport.data-injected", 92),
+            ("data.content-type-mismatch", 20),
+            ("application.http-redirect-loop", 5),
+        ],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 30)],
         against: &[],
-        disproof: Text { en: "Both payloads leaving the server itself.", zh: "若两份内容均由服务器发出则不成立。" },
+        disproof: Text {
+            en: "Both payloads leaving the server itself.",
+            zh: "若两份内容均由服务器发出则不成立。",
+        },
         remedy: Text {
             en: "Now: log in at the network's portal, or leave this network. For good: HTTPS only.",
             zh: "临时：完成网络认证或更换网络。根治：全程使用 HTTPS。",
@@ -250,7 +346,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "vpn-down",
-        title: Text { en: "The VPN is down", zh: "VPN 隧道中断" },
+        title: Text {
+            en: "The VPN is down",
+            zh: "VPN 隧道中断",
+        },
         owner: Owner::Site,
         codes: &[
             ("security.vpn-no-answer", 80),
@@ -258,9 +357,13 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.vpn-no-proposal", 85),
             ("security.vpn-tunnel-lost", 92),
         ],
+        needs: &[],
         favour: &[(&ELSEWHERE_WELL, 15)],
         against: &[],
-        disproof: Text { en: "Traffic in both directions inside the tunnel.", zh: "隧道内双向有流量则不成立。" },
+        disproof: Text {
+            en: "Traffic in both directions inside the tunnel.",
+            zh: "隧道内双向有流量则不成立。",
+        },
         remedy: Text {
             en: "Now: set the tunnel up again. For good: align proposals, keys and certificates; two tunnels.",
             zh: "临时：重建隧道。根治：核对提议、密钥与证书有效期，部署双隧道。",

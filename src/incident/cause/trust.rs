@@ -3,16 +3,20 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE, INTERMITTENT, NEVER_WORKED,
-    ONE_ADDRESS_BAD, OTHERS_SUCCEED, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
+    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE, INTERMITTENT,
+    NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
     Cause {
         name: "certificate-expired",
-        title: Text { en: "A certificate of the server has expired", zh: "服务器证书（链）已过期" },
+        title: Text {
+            en: "A certificate of the server has expired",
+            zh: "服务器证书（链）已过期",
+        },
         owner: Owner::Service,
         codes: &[("security.cert-expired", 88)],
+        needs: &[],
         favour: &[(&ALL_FAIL, 35), (&INTERMEDIATE, 10), (&NEVER_WORKED, 10)],
         against: &[(&OTHERS_SUCCEED, 25), (&ONE_ADDRESS_BAD, 30)],
         disproof: Text {
@@ -26,7 +30,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "certificate-chain-broken",
-        title: Text { en: "The server sends a chain that leads nowhere", zh: "服务器证书链不完整或签名无效" },
+        title: Text {
+            en: "The server sends a chain that leads nowhere",
+            zh: "服务器证书链不完整或签名无效",
+        },
         owner: Owner::Service,
         codes: &[
             ("security.cert-chain-incomplete", 75),
@@ -34,9 +41,14 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-untrusted-root", 20),
             ("security.cert-rejected", 15),
         ],
+        needs: &[],
         favour: &[(&ALL_FAIL, 25), (&NEVER_WORKED, 5), (&CERT_CHANGED, 20)],
         // Some clients fetch or remember the missing part, so success elsewhere says little.
-        against: &[(&OTHERS_SUCCEED, 20), (&ONE_ADDRESS_BAD, 30), (&CLOCK_SIGN, 60)],
+        against: &[
+            (&OTHERS_SUCCEED, 20),
+            (&ONE_ADDRESS_BAD, 30),
+            (&CLOCK_SIGN, 60),
+        ],
         disproof: Text {
             en: "The missing certificate on the wire (openssl s_client -showcerts), or a trust store that lacks the root only here.",
             zh: "若 openssl s_client -showcerts 显示链完整，或仅本机信任库缺根证书，则不成立。",
@@ -48,7 +60,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "certificate-replaced",
-        title: Text { en: "The server's certificate was replaced by one that clients do not accept", zh: "服务器更换了证书，客户端不接受新证书" },
+        title: Text {
+            en: "The server's certificate was replaced by one that clients do not accept",
+            zh: "服务器更换了证书，客户端不接受新证书",
+        },
         owner: Owner::Service,
         codes: &[
             ("security.cert-name-mismatch", 70),
@@ -59,6 +74,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected-inferred", 20),
             ("security.cert-untrusted-root", 20),
         ],
+        needs: &[],
         favour: &[(&CERT_CHANGED, 65), (&WORKED_BEFORE, 40), (&ALL_FAIL, 25)],
         against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60)],
         disproof: Text {
@@ -72,7 +88,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "client-trust-store-outdated",
-        title: Text { en: "The clients' trust store lacks the issuer", zh: "客户端信任库过旧，缺少签发机构" },
+        title: Text {
+            en: "The clients' trust store lacks the issuer",
+            zh: "客户端信任库过旧，缺少签发机构",
+        },
         owner: Owner::Client,
         codes: &[
             ("security.cert-rejected", 45),
@@ -80,6 +99,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-untrusted-root", 40),
             ("security.cert-chain-incomplete", 10),
         ],
+        needs: &[],
         favour: &[
             // The chain validates, others take it: what differs is the client.
             (&OTHERS_SUCCEED, 50),
@@ -99,7 +119,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "client-clock-wrong",
-        title: Text { en: "The client's clock is wrong", zh: "客户端系统时间错误" },
+        title: Text {
+            en: "The client's clock is wrong",
+            zh: "客户端系统时间错误",
+        },
         owner: Owner::Client,
         codes: &[
             ("security.cert-rejected", 15),
@@ -107,6 +130,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-not-yet-valid", 10),
             ("application.http-unauthorized", 3),
         ],
+        needs: &[&CLOCK_SIGN],
         favour: &[
             // "Expired", said of a certificate that is valid, is a statement about the client's calendar.
             (&CLOCK_SIGN, 80),
@@ -125,7 +149,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "tls-interception",
-        title: Text { en: "A device on the way opens TLS with certificates of its own", zh: "中间设备进行 HTTPS 解密（替换证书）" },
+        title: Text {
+            en: "A device on the way opens TLS with certificates of its own",
+            zh: "中间设备进行 HTTPS 解密（替换证书）",
+        },
         owner: Owner::Site,
         codes: &[
             ("security.cert-intercepted", 92),
@@ -134,6 +161,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-bad-signature", 15),
             ("security.cert-rejected", 10),
         ],
+        needs: &[],
         // One foreign issuer for servers that have nothing else in common.
         favour: &[(&SEVERAL_SERVERS, 55), (&UNKNOWN_CA, 5)],
         against: &[(&CLOCK_SIGN, 70), (&ONE_ADDRESS_BAD, 50)],
@@ -148,7 +176,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "tls-policy-mismatch",
-        title: Text { en: "Client and server allow no common TLS version or cipher", zh: "客户端与服务端的 TLS 版本或套件策略不兼容" },
+        title: Text {
+            en: "Client and server allow no common TLS version or cipher",
+            zh: "客户端与服务端的 TLS 版本或套件策略不兼容",
+        },
         owner: Owner::Client,
         codes: &[
             ("security.tls-version-mismatch", 80),
@@ -157,6 +188,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-cut-on-hello", 25),
             ("security.tls-name-unrecognized", 30),
         ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 25), (&FEW_CLIENTS, 15), (&ALL_FAIL, 15)],
         against: &[(&INTERMITTENT, 30), (&ONE_ADDRESS_BAD, 40)],
         disproof: Text {
@@ -170,7 +202,10 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "gm-tls-required",
-        title: Text { en: "One side speaks Chinese national TLS (TLCP), the other does not", zh: "国密 TLCP 与国际 TLS 不匹配" },
+        title: Text {
+            en: "One side speaks Chinese national TLS (TLCP), the other does not",
+            zh: "国密 TLCP 与国际 TLS 不匹配",
+        },
         owner: Owner::Client,
         codes: &[
             ("security.tlcp-mismatch", 92),
@@ -178,6 +213,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-no-common-cipher", 15),
             ("security.tls-cut-on-hello", 15),
         ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 15), (&NEVER_WORKED, 10)],
         against: &[(&WORKED_BEFORE, 40)],
         disproof: Text {
@@ -191,9 +227,17 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "client-certificate-refused",
-        title: Text { en: "The client's own certificate is missing or refused", zh: "客户端证书缺失或被拒" },
+        title: Text {
+            en: "The client's own certificate is missing or refused",
+            zh: "客户端证书缺失或被拒",
+        },
         owner: Owner::Client,
-        codes: &[("security.client-cert-missing", 88), ("security.client-cert-rejected", 88), ("security.tls-alert", 20)],
+        codes: &[
+            ("security.client-cert-missing", 88),
+            ("security.client-cert-rejected", 88),
+            ("security.tls-alert", 20),
+        ],
+        needs: &[],
         favour: &[(&OTHERS_SUCCEED, 30), (&FEW_CLIENTS, 10)],
         against: &[],
         disproof: Text {
@@ -207,9 +251,17 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "wrong-port-or-scheme",
-        title: Text { en: "Plain text is spoken to a TLS port, or TLS to a plain one", zh: "端口与协议不符（http/https 混用）" },
+        title: Text {
+            en: "Plain text is spoken to a TLS port, or TLS to a plain one",
+            zh: "端口与协议不符（http/https 混用）",
+        },
         owner: Owner::Client,
-        codes: &[("security.tls-not-tls", 85), ("application.http-malformed", 40), ("security.tls-cut-on-hello", 15)],
+        codes: &[
+            ("security.tls-not-tls", 85),
+            ("application.http-malformed", 40),
+            ("security.tls-cut-on-hello", 15),
+        ],
+        needs: &[],
         favour: &[(&NEVER_WORKED, 15), (&OTHERS_SUCCEED, 20)],
         against: &[(&WORKED_BEFORE, 40), (&HELLO_NAME, 10)],
         disproof: Text {
@@ -223,9 +275,13 @@ pub(super) static CAUSES: &[Cause] = &[
     },
     Cause {
         name: "revocation-blocked",
-        title: Text { en: "The clients cannot ask whether the certificate is revoked", zh: "吊销检查（OCSP/CRL）被阻断" },
+        title: Text {
+            en: "The clients cannot ask whether the certificate is revoked",
+            zh: "吊销检查（OCSP/CRL）被阻断",
+        },
         owner: Owner::Site,
         codes: &[("security.revocation-unreachable", 85)],
+        needs: &[],
         favour: &[(&SEVERAL_SERVERS, 20)],
         against: &[],
         disproof: Text {

@@ -13,10 +13,15 @@ use crate::time::SECOND;
 pub(in crate::incident) static OTHERS_SUCCEED: Item = Item {
     id: "others-succeed",
     text: Text {
-        en: "{n} other clients reach the same address and port meanwhile",
+        en: "other clients that reach the same address and port meanwhile: {n}",
         zh: "同一时间另有 {n} 个客户端访问同一地址和端口成功",
     },
-    measure: |case| Some(Found::new(by_count(case.others_well.len()), case.others_well.len())),
+    measure: |case| {
+        Some(Found::new(
+            by_count(case.others_well.len()),
+            case.others_well.len(),
+        ))
+    },
 };
 
 pub(in crate::incident) static ALL_FAIL: Item = Item {
@@ -28,7 +33,11 @@ pub(in crate::incident) static ALL_FAIL: Item = Item {
     measure: |case| {
         let count = case.clients.len();
         let any_reached = case.here.iter().any(|seen| seen.reached());
-        let strength = if any_reached { 0.0 } else { [0.0, 0.0, 0.7].get(count).copied().unwrap_or(1.0) };
+        let strength = if any_reached {
+            0.0
+        } else {
+            [0.0, 0.0, 0.7].get(count).copied().unwrap_or(1.0)
+        };
         Some(Found::new(strength, count))
     },
 };
@@ -36,12 +45,15 @@ pub(in crate::incident) static ALL_FAIL: Item = Item {
 pub(in crate::incident) static FEW_CLIENTS: Item = Item {
     id: "only-some-clients",
     text: Text {
-        en: "only {n} of the clients that try it are hit, and those each time",
+        en: "only some of the clients that try it are hit, and those each time: {n}",
         zh: "仅 {n} 个客户端受影响，且次次失败",
     },
     measure: |case| {
         let hit = case.clients.len();
-        let hit_reaches = case.here.iter().any(|seen| seen.reached() && case.clients.contains(&seen.client));
+        let hit_reaches = case
+            .here
+            .iter()
+            .any(|seen| seen.reached() && case.clients.contains(&seen.client));
         let few = !hit_reaches && hit <= case.others_well.len();
         Some(Found::new(if few { 1.0 } else { 0.0 }, hit))
     },
@@ -50,7 +62,7 @@ pub(in crate::incident) static FEW_CLIENTS: Item = Item {
 pub(in crate::incident) static ELSEWHERE_WELL: Item = Item {
     id: "elsewhere-well",
     text: Text {
-        en: "the same clients reach other servers meanwhile: {n} connections ({what})",
+        en: "the same clients reach other servers meanwhile: {n} well ({what})",
         zh: "同一批客户端同时访问其他服务器正常：{n} 条连接（{what}）",
     },
     measure: |case| {
@@ -58,7 +70,11 @@ pub(in crate::incident) static ELSEWHERE_WELL: Item = Item {
         let well: Vec<&Seen> = case
             .elsewhere()
             .into_iter()
-            .filter(|seen| seen.established && !seen.failed() && (!far || site(seen.server.0) != site(seen.client)))
+            .filter(|seen| {
+                seen.established
+                    && !seen.failed()
+                    && (!far || site(seen.server.0) != site(seen.client))
+            })
             .collect();
         let hosts: BTreeSet<String> = well.iter().map(|seen| place(seen)).collect();
         Some(Found::new(by_count(hosts.len()), well.len()).what(list(hosts)))
@@ -72,20 +88,23 @@ pub(in crate::incident) static ELSEWHERE_DEAD: Item = Item {
         zh: "本网之外 {n} 个互不相关的服务器同时无应答，且无一可达（{what}）",
     },
     measure: |case| {
-        let elsewhere = case.elsewhere();
-        let outside = |seen: &&&Seen| site(seen.server.0) != site(seen.client);
-        if elsewhere.iter().filter(outside).any(|seen| seen.established && case.span.0 < seen.time && seen.time <= case.span.1) {
+        let escaped = |seen: &&Seen| {
+            seen.established
+                && site(seen.server.0) != site(seen.client)
+                && case.span.0 <= seen.time
+                && seen.time <= case.span.1
+        };
+        if case.elsewhere().iter().any(escaped) {
             return None;
         }
         let homes: BTreeSet<IpAddr> = case.clients.iter().map(|client| site(*client)).collect();
-        let mut dead: BTreeSet<IpAddr> = case
+        let dead: BTreeSet<IpAddr> = case
             .members()
             .filter(|(_, finding)| SILENT.contains(&finding.class.code))
             .filter_map(|(_, finding)| finding.server)
             .map(|server| server.0)
             .filter(|ip| !homes.contains(&site(*ip)))
             .collect();
-        dead.extend(elsewhere.iter().filter(outside).filter(|seen| seen.failed() && !seen.established).map(|seen| seen.server.0));
         let enough = dead.len() >= UNRELATED_MIN;
         Some(Found::new(if enough { 1.0 } else { 0.0 }, dead.len()).what(list(dead)))
     },
@@ -94,7 +113,7 @@ pub(in crate::incident) static ELSEWHERE_DEAD: Item = Item {
 pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
     id: "old-flows-go-on",
     text: Text {
-        en: "connections that stood before go on: {n} of the clients still hear servers outside",
+        en: "connections that stood before go on; clients that still hear servers outside: {n}",
         zh: "既有连接仍在通信：{n} 个受影响客户端仍能收到外部服务器的报文",
     },
     measure: |case| {
@@ -106,9 +125,10 @@ pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
         let hears = case
             .looked_at()
             .filter(|client| {
-                case.context.heard_any(*client, (from, case.span.1), |sender| {
-                    site(sender) != site(*client) && !hosts.contains(&sender)
-                })
+                case.context
+                    .heard_any(*client, (from, case.span.1), |sender| {
+                        site(sender) != site(*client) && !hosts.contains(&sender)
+                    })
             })
             .count();
         Some(Found::new(by_count(hears), hears))
@@ -118,7 +138,7 @@ pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
 pub(in crate::incident) static LAN_ANSWERS: Item = Item {
     id: "own-network-answers",
     text: Text {
-        en: "hosts of their own network answer {n} of the clients meanwhile",
+        en: "clients that hosts of their own network answer meanwhile: {n}",
         zh: "期间本网内主机仍应答 {n} 个受影响客户端",
     },
     measure: |case| {
@@ -151,7 +171,7 @@ pub(in crate::incident) static SEVERAL_SERVERS: Item = Item {
 pub(in crate::incident) static BURST_BEFORE: Item = Item {
     id: "burst-before",
     text: Text {
-        en: "in the minute before, these clients tried it {n} times",
+        en: "these clients tried it often in the minute before: {n}×",
         zh: "此前一分钟内，这些客户端发起了 {n} 次连接",
     },
     measure: |case| {
@@ -159,7 +179,10 @@ pub(in crate::incident) static BURST_BEFORE: Item = Item {
         const BURST_MIN: usize = 20;
         let span = (case.span.0.plus(-60 * SECOND), case.span.0.plus(-1));
         let tries = tries(case, span);
-        Some(Found::new(if tries >= BURST_MIN { 1.0 } else { 0.0 }, tries))
+        Some(Found::new(
+            if tries >= BURST_MIN { 1.0 } else { 0.0 },
+            tries,
+        ))
     },
 };
 

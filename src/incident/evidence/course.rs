@@ -9,11 +9,13 @@ use crate::time::{SECOND, Timestamp};
 pub(in crate::incident) static WORKED_BEFORE: Item = Item {
     id: "worked-before",
     text: Text {
-        en: "the same address and port served {n} connections earlier in the capture",
+        en: "the same address and port served well earlier in the capture: {n}",
         zh: "此前同一地址和端口在抓包中正常服务过 {n} 条连接",
     },
     measure: |case| {
-        let count = at_servers(case, case.before()).filter(|seen| seen.reached()).count();
+        let count = at_servers(case, case.before())
+            .filter(|seen| seen.reached())
+            .count();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -21,7 +23,7 @@ pub(in crate::incident) static WORKED_BEFORE: Item = Item {
 pub(in crate::incident) static NEVER_WORKED: Item = Item {
     id: "never-worked",
     text: Text {
-        en: "none of {n} connections to it goes well in the whole capture",
+        en: "nobody reaches it in the whole capture, in tries: {n}",
         zh: "整个抓包期间对其发起的 {n} 条连接无一成功",
     },
     measure: |case| {
@@ -34,12 +36,14 @@ pub(in crate::incident) static NEVER_WORKED: Item = Item {
 pub(in crate::incident) static RECOVERED: Item = Item {
     id: "recovered",
     text: Text {
-        en: "it serves again afterwards: {n} connections well",
+        en: "it serves again afterwards: {n} well",
         zh: "之后自行恢复：{n} 条连接成功",
     },
     measure: |case| {
         let after = (case.span.1.plus(1), ALWAYS.1);
-        let count = at_servers(case, after).filter(|seen| seen.reached()).count();
+        let count = at_servers(case, after)
+            .filter(|seen| seen.reached())
+            .count();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -47,11 +51,15 @@ pub(in crate::incident) static RECOVERED: Item = Item {
 pub(in crate::incident) static INTERMITTENT: Item = Item {
     id: "comes-and-goes",
     text: Text {
-        en: "of the same clients' connections meanwhile, {n} went well: it fails now and then, not always",
+        en: "it fails now and then, not always: the same clients meanwhile, well: {n}",
         zh: "同一批客户端期间有 {n} 条连接成功：时好时坏，并非始终失败",
     },
     measure: |case| {
-        let own = || case.here.iter().filter(|seen| case.clients.contains(&seen.client));
+        let own = || {
+            case.here
+                .iter()
+                .filter(|seen| case.clients.contains(&seen.client))
+        };
         let well = own().filter(|seen| seen.reached()).count();
         let ill = own().filter(|seen| seen.failed()).count();
         // A fifth on either side is a mixture.

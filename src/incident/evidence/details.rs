@@ -10,14 +10,17 @@ use crate::incident::case::Case;
 /// The codes a cause is made of; measured per cause, its strength is the weighted share of the failures.
 pub(in crate::incident) static CODES: Item = Item {
     id: "codes",
-    text: Text { en: "{n} failures are of this kind: {what}", zh: "{n} 次失败属于此类：{what}" },
+    text: Text {
+        en: "failures of this kind: {n} ({what})",
+        zh: "{n} 次失败属于此类：{what}",
+    },
     measure: |_| None,
 };
 
 pub(in crate::incident) static RETRY_AFTER: Item = Item {
     id: "retry-after",
     text: Text {
-        en: "the service asks to come back later (Retry-After) in {n} answers",
+        en: "the service asks to come back later (Retry-After): answers, {n}",
         zh: "服务端在 {n} 次应答中要求稍后重试（Retry-After）",
     },
     measure: |case| shown(case, |finding| finding.text("retry_after").is_some()),
@@ -26,7 +29,7 @@ pub(in crate::incident) static RETRY_AFTER: Item = Item {
 pub(in crate::incident) static CLOCK_SIGN: Item = Item {
     id: "client-calls-valid-expired",
     text: Text {
-        en: "the client calls a certificate expired or not yet valid that is valid at capture time: {n} times",
+        en: "the client calls a certificate expired or not yet valid that is valid at capture time ({n}×)",
         zh: "客户端把抓包时刻有效的证书判为过期或尚未生效：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_clock") == Some(true)),
@@ -35,10 +38,14 @@ pub(in crate::incident) static CLOCK_SIGN: Item = Item {
 pub(in crate::incident) static UNKNOWN_CA: Item = Item {
     id: "client-knows-no-ca",
     text: Text {
-        en: "the client says that it does not know the CA (alert unknown_ca): {n} times",
+        en: "the client says that it does not know the CA (alert unknown_ca, {n}×)",
         zh: "客户端告警“未知 CA”（unknown_ca）：{n} 次",
     },
-    measure: |case| shown(case, |finding| rejects(finding) && finding.number("alert_code") == Some(48)),
+    measure: |case| {
+        shown(case, |finding| {
+            rejects(finding) && finding.number("alert_code") == Some(48)
+        })
+    },
 };
 
 pub(in crate::incident) static INTERMEDIATE: Item = Item {
@@ -48,8 +55,15 @@ pub(in crate::incident) static INTERMEDIATE: Item = Item {
         zh: "出问题的不是服务器证书本身，而是链上的上级证书：{what}",
     },
     measure: |case| {
-        let found = shown(case, |finding| finding.number("position").is_some_and(|position| position > 0))?;
-        let which: BTreeSet<&str> = case.members().filter_map(|(_, finding)| finding.text("which")).collect();
+        let found = shown(case, |finding| {
+            finding
+                .number("position")
+                .is_some_and(|position| position > 0)
+        })?;
+        let which: BTreeSet<&str> = case
+            .members()
+            .filter_map(|(_, finding)| finding.text("which"))
+            .collect();
         Some(found.what(list(which)))
     },
 };
@@ -61,8 +75,17 @@ pub(in crate::incident) static SAME_HOPS: Item = Item {
         zh: "无论冒用哪台服务器，RST 均来自 {what} 跳之外的同一位置",
     },
     measure: |case| {
-        let hops: BTreeSet<i64> = case.members().filter_map(|(_, finding)| finding.number("rst_hops")).collect();
-        let [hops] = hops.iter().copied().collect::<Vec<_>>().try_into().ok().map(|one: [i64; 1]| one)?;
+        let hops: BTreeSet<i64> = case
+            .members()
+            .filter_map(|(_, finding)| finding.number("rst_hops"))
+            .collect();
+        let [hops] = hops
+            .iter()
+            .copied()
+            .collect::<Vec<_>>()
+            .try_into()
+            .ok()
+            .map(|one: [i64; 1]| one)?;
         let found = shown(case, |finding| finding.number("rst_hops").is_some())?;
         (case.total > 1).then(|| found.what(hops.to_string()))
     },
@@ -98,7 +121,7 @@ pub(in crate::incident) static ROUTER_PORT: Item = Item {
 pub(in crate::incident) static ACKED: Item = Item {
     id: "handshake-ack-ignored",
     text: Text {
-        en: "the client's last ACK arrives and the SYN-ACK is repeated all the same: {n} times",
+        en: "the client's last ACK arrives and the SYN-ACK is repeated all the same ({n}×)",
         zh: "客户端已回 ACK，服务端仍重发 SYN-ACK：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_acked") == Some(true)),
@@ -107,7 +130,7 @@ pub(in crate::incident) static ACKED: Item = Item {
 pub(in crate::incident) static NOT_ACKED: Item = Item {
     id: "syn-ack-unheard",
     text: Text {
-        en: "the server's SYN-ACK never reaches the client, which repeats its SYN: {n} times",
+        en: "the server's SYN-ACK never reaches the client, which repeats its SYN ({n}×)",
         zh: "服务端的 SYN-ACK 未到达客户端，客户端继续重发 SYN：{n} 次",
     },
     measure: |case| shown(case, |finding| flag(finding, "client_acked") == Some(false)),
@@ -120,7 +143,10 @@ pub(in crate::incident) static WAF: Item = Item {
         zh: "应答带有 WAF 标记：{what}",
     },
     measure: |case| {
-        let marks: BTreeSet<&str> = case.members().filter_map(|(_, finding)| finding.text("waf")).collect();
+        let marks: BTreeSet<&str> = case
+            .members()
+            .filter_map(|(_, finding)| finding.text("waf"))
+            .collect();
         Some(shown(case, |finding| finding.text("waf").is_some())?.what(list(marks)))
     },
 };
@@ -132,10 +158,14 @@ pub(in crate::incident) static HELLO_NAME: Item = Item {
         zh: "恰在带有域名 {what} 的 ClientHello 之后被切断",
     },
     measure: |case| {
-        let names: BTreeSet<&str> = case.members().filter_map(|(_, finding)| finding.text("sni")).collect();
+        let names: BTreeSet<&str> = case
+            .members()
+            .filter_map(|(_, finding)| finding.text("sni"))
+            .collect();
         let cut = |finding: &Finding| {
             finding.text("sni").is_some()
-                && ["security.tls-cut-on-hello", "transport.reset-injected"].contains(&finding.class.code)
+                && ["security.tls-cut-on-hello", "transport.reset-injected"]
+                    .contains(&finding.class.code)
         };
         Some(shown(case, cut)?.what(list(names)))
     },
@@ -143,19 +173,23 @@ pub(in crate::incident) static HELLO_NAME: Item = Item {
 
 pub(in crate::incident) static NEXT_HOP: Item = Item {
     id: "next-hop",
-    text: Text { en: "the silent neighbour is the next hop of all traffic", zh: "无应答的邻居是全部流量的下一跳" },
+    text: Text {
+        en: "the silent neighbour is the next hop of all traffic",
+        zh: "无应答的邻居是全部流量的下一跳",
+    },
     measure: |case| shown(case, |finding| flag(finding, "next_hop") == Some(true)),
 };
 
 pub(in crate::incident) static SERVER_FULL: Item = Item {
     id: "server-takes-no-more",
     text: Text {
-        en: "the server's receive window stays closed: {n} times",
+        en: "the server's receive window stays closed ({n}×)",
         zh: "服务端接收窗口持续为零：{n} 次",
     },
     measure: |case| {
         shown(case, |finding| {
-            finding.class.code == "transport.zero-window" && finding.text("receiver") == Some("server")
+            finding.class.code == "transport.zero-window"
+                && finding.text("receiver") == Some("server")
         })
         .map(strong)
     },
@@ -164,35 +198,65 @@ pub(in crate::incident) static SERVER_FULL: Item = Item {
 pub(in crate::incident) static LOSS: Item = Item {
     id: "segments-lost",
     text: Text {
-        en: "segments of the same endpoint are lost on the way: {n} retransmitted",
+        en: "segments of the same endpoint are lost on the way; retransmitted: {n}",
         zh: "该端点的报文在途丢失：重传 {n} 个",
     },
     measure: |case| {
-        let mut found = shown(case, |finding| finding.class.code == "network.packet-loss").map(strong)?;
-        found.number = case.members().filter_map(|(_, finding)| finding.number("retransmitted")).sum::<i64>().unsigned_abs();
+        let mut found =
+            shown(case, |finding| finding.class.code == "network.packet-loss").map(strong)?;
+        found.number = case
+            .members()
+            .filter_map(|(_, finding)| finding.number("retransmitted"))
+            .sum::<i64>()
+            .unsigned_abs();
         Some(found)
     },
 };
 
 pub(in crate::incident) static SLOW_TOO: Item = Item {
     id: "slow-answers-beside",
-    text: Text { en: "{n} further answers came only after seconds", zh: "另有 {n} 次应答耗时数秒" },
-    measure: |case| shown(case, |finding| finding.class.code == "application.slow-response").map(strong),
+    text: Text {
+        en: "further answers that came only after seconds: {n}",
+        zh: "另有 {n} 次应答耗时数秒",
+    },
+    measure: |case| {
+        shown(case, |finding| {
+            finding.class.code == "application.slow-response"
+        })
+        .map(strong)
+    },
 };
 
 pub(in crate::incident) static CREDENTIALS: Item = Item {
     id: "credentials-refused",
-    text: Text { en: "credentials were sent and refused: {n} times", zh: "已携带凭据但被拒绝：{n} 次" },
-    measure: |case| shown(case, |finding| flag(finding, "credentials_sent") == Some(true)),
+    text: Text {
+        en: "credentials were sent and refused ({n}×)",
+        zh: "已携带凭据但被拒绝：{n} 次",
+    },
+    measure: |case| {
+        shown(case, |finding| {
+            flag(finding, "credentials_sent") == Some(true)
+        })
+    },
 };
 
 pub(in crate::incident) static CERT_CHANGED: Item = Item {
     id: "certificate-changed",
-    text: Text { en: "the server's certificate changed just before", zh: "此前服务器证书刚刚更换" },
+    text: Text {
+        en: "the server's certificate changed just before",
+        zh: "此前服务器证书刚刚更换",
+    },
     measure: |case| {
-        shown(case, |finding| finding.class.code == "security.cert-changed").map(strong).or_else(|| {
+        shown(case, |finding| {
+            finding.class.code == "security.cert-changed"
+        })
+        .map(strong)
+        .or_else(|| {
             // Findings of one server that speak of different chains.
-            let chains: BTreeSet<&str> = case.members().filter_map(|(_, finding)| finding.text("chain")).collect();
+            let chains: BTreeSet<&str> = case
+                .members()
+                .filter_map(|(_, finding)| finding.text("chain"))
+                .collect();
             (chains.len() > 1 && case.servers.len() == 1).then(|| Found::new(0.6, chains.len()))
         })
     },
@@ -201,23 +265,31 @@ pub(in crate::incident) static CERT_CHANGED: Item = Item {
 pub(in crate::incident) static BIG_HELLO: Item = Item {
     id: "hello-of-several-segments",
     text: Text {
-        en: "the ClientHello needs several segments, and the later ones are never acknowledged: {n} times",
+        en: "the ClientHello needs several segments, and the later ones are never acknowledged ({n}×)",
         zh: "ClientHello 需要多个报文段，后续段始终未被确认：{n} 次",
     },
     measure: |case| {
         shown(case, |finding| {
             let hello = matches!(
                 finding.class.code,
-                "network.pmtu-blackhole" | "transport.data-unacked" | "security.tls-handshake-stalled"
+                "network.pmtu-blackhole"
+                    | "transport.data-unacked"
+                    | "security.tls-handshake-stalled"
             );
-            hello && finding.number("hello_segments").is_some_and(|segments| segments > 1)
+            hello
+                && finding
+                    .number("hello_segments")
+                    .is_some_and(|segments| segments > 1)
         })
     },
 };
 
 /// A fact that needs no share: once seen, it is seen.
 fn strong(found: Found) -> Found {
-    Found { strength: 1.0, ..found }
+    Found {
+        strength: 1.0,
+        ..found
+    }
 }
 
 /// The share of the failures whose finding shows something.
@@ -234,10 +306,15 @@ fn shown(case: &Case<'_>, shows: impl Fn(&Finding) -> bool) -> Option<Found> {
 fn router(case: &Case<'_>, words: &[&str]) -> Option<Found> {
     let says = |finding: &Finding| {
         finding.class.code == "network.icmp-unreachable"
-            && finding.text("unreachable").is_some_and(|what| words.contains(&what))
+            && finding
+                .text("unreachable")
+                .is_some_and(|what| words.contains(&what))
     };
-    let routers: BTreeSet<&str> =
-        case.members().filter(|(_, finding)| says(finding)).filter_map(|(_, finding)| finding.text("router")).collect();
+    let routers: BTreeSet<&str> = case
+        .members()
+        .filter(|(_, finding)| says(finding))
+        .filter_map(|(_, finding)| finding.text("router"))
+        .collect();
     Some(shown(case, says)?.what(list(routers)))
 }
 
@@ -246,8 +323,12 @@ fn rejects(finding: &Finding) -> bool {
 }
 
 fn flag(finding: &Finding, key: &str) -> Option<bool> {
-    finding.details.iter().find(|(name, _)| *name == key).and_then(|(_, value)| match value {
-        Value::Bool(flag) => Some(*flag),
-        _ => None,
-    })
+    finding
+        .details
+        .iter()
+        .find(|(name, _)| *name == key)
+        .and_then(|(_, value)| match value {
+            Value::Bool(flag) => Some(*flag),
+            _ => None,
+        })
 }

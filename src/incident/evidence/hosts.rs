@@ -14,11 +14,15 @@ const NAMES_LOOKED_AT: usize = 16;
 pub(in crate::incident) static OTHER_PORTS_ANSWER: Item = Item {
     id: "other-ports-answer",
     text: Text {
-        en: "other ports of the same address take connections meanwhile: {n} on {what}",
+        en: "other ports of the same address take connections meanwhile: {n}, on {what}",
         zh: "同一地址的其他端口同时可以建立连接：{n} 条（端口 {what}）",
     },
     measure: |case| {
-        let alive: Vec<_> = case.other_ports().into_iter().filter(|seen| seen.established).collect();
+        let alive: Vec<_> = case
+            .other_ports()
+            .into_iter()
+            .filter(|seen| seen.established)
+            .collect();
         let ports: BTreeSet<u16> = alive.iter().map(|seen| seen.server.1).collect();
         Some(Found::new(by_count(alive.len()), alive.len()).what(list(ports)))
     },
@@ -27,14 +31,20 @@ pub(in crate::incident) static OTHER_PORTS_ANSWER: Item = Item {
 pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
     id: "other-ports-dead",
     text: Text {
-        en: "no other port of the address answers either: {n} connections failed on {what}",
+        en: "no other port of the address answers either: {n} failed, on {what}",
         zh: "该地址的其他端口同样无法连接：{n} 条失败（端口 {what}）",
     },
     measure: |case| {
         let tried = case.other_ports();
-        let mut ports: BTreeSet<u16> =
-            tried.iter().filter(|seen| seen.failed() && !seen.established).map(|seen| seen.server.1).collect();
-        let dead = tried.iter().filter(|seen| seen.failed() && !seen.established).count();
+        let mut ports: BTreeSet<u16> = tried
+            .iter()
+            .filter(|seen| seen.failed() && !seen.established)
+            .map(|seen| seen.server.1)
+            .collect();
+        let dead = tried
+            .iter()
+            .filter(|seen| seen.failed() && !seen.established)
+            .count();
         if tried.iter().any(|seen| seen.established) {
             return None;
         }
@@ -45,7 +55,11 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
                 by_host.entry(server.0).or_default().insert(server.1);
             });
         }
-        let own = by_host.into_values().filter(|ports| ports.len() > 1).flatten().collect::<BTreeSet<u16>>();
+        let own = by_host
+            .into_values()
+            .filter(|ports| ports.len() > 1)
+            .flatten()
+            .collect::<BTreeSet<u16>>();
         let count = dead + own.len();
         ports.extend(own);
         Some(Found::new(by_count(count), count).what(list(ports)))
@@ -55,7 +69,7 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
 pub(in crate::incident) static HOST_SPEAKS: Item = Item {
     id: "host-speaks",
     text: Text {
-        en: "the address itself is alive: it sent packets to {n} of the clients meanwhile",
+        en: "the address itself is alive: clients that got packets from it meanwhile: {n}",
         zh: "该地址本身在线：期间向 {n} 个受影响客户端发送过报文",
     },
     measure: |case| {
@@ -66,7 +80,11 @@ pub(in crate::incident) static HOST_SPEAKS: Item = Item {
         let hosts = case.hosts();
         let heard = case
             .looked_at()
-            .filter(|client| hosts.iter().any(|host| case.context.heard(*client, *host, case.span)))
+            .filter(|client| {
+                hosts
+                    .iter()
+                    .any(|host| case.context.heard(*client, *host, case.span))
+            })
             .count();
         Some(Found::new(by_count(heard) * share(dumb, case.total), heard))
     },
@@ -75,22 +93,33 @@ pub(in crate::incident) static HOST_SPEAKS: Item = Item {
 pub(in crate::incident) static HOST_SILENT: Item = Item {
     id: "host-silent",
     text: Text {
-        en: "nothing at all came from the address to {n} clients that heard other hosts meanwhile",
+        en: "nothing at all came from the address, while clients heard other hosts: {n}",
         zh: "期间该地址未向 {n} 个客户端发送任何报文，而这些客户端能收到其他主机的报文",
     },
     measure: |case| {
-        let silent = case.count(&SILENT) + case.count(&["network.arp-unanswered", "network.host-silent"]);
+        let silent =
+            case.count(&SILENT) + case.count(&["network.arp-unanswered", "network.host-silent"]);
         let hosts = case.hosts();
         if silent == 0 || hosts.is_empty() {
             return None;
         }
-        let spoke = |client: IpAddr| hosts.iter().any(|host| case.context.heard(client, *host, case.span));
-        if case.clients.iter().any(|client| spoke(*client)) || case.here.iter().any(|seen| seen.established) {
+        let spoke = |client: IpAddr| {
+            hosts
+                .iter()
+                .any(|host| case.context.heard(client, *host, case.span))
+        };
+        if case.clients.iter().any(|client| spoke(*client))
+            || case.here.iter().any(|seen| seen.established)
+        {
             return None;
         }
         let hears = case
             .looked_at()
-            .filter(|client| case.context.heard_any(*client, case.meanwhile(), |from| !hosts.contains(&from) && from != *client))
+            .filter(|client| {
+                case.context.heard_any(*client, case.meanwhile(), |from| {
+                    !hosts.contains(&from) && from != *client
+                })
+            })
             .count();
         Some(Found::new(by_count(hears), hears))
     },
@@ -99,7 +128,7 @@ pub(in crate::incident) static HOST_SILENT: Item = Item {
 pub(in crate::incident) static ONE_ADDRESS_BAD: Item = Item {
     id: "one-address-bad",
     text: Text {
-        en: "other addresses of the same name serve meanwhile: {n} connections well at {what}",
+        en: "other addresses of the same name serve meanwhile: {n} well, at {what}",
         zh: "同一域名的其他地址同时正常：{n} 条连接成功（{what}）",
     },
     measure: |case| {
@@ -112,7 +141,7 @@ pub(in crate::incident) static ONE_ADDRESS_BAD: Item = Item {
 pub(in crate::incident) static ALL_ADDRESSES_BAD: Item = Item {
     id: "all-addresses-bad",
     text: Text {
-        en: "the name's other addresses fail as well: {n} of them ({what})",
+        en: "all addresses of the name fail: {n} ({what})",
         zh: "该域名的其他地址同样失败：{n} 个（{what}）",
     },
     measure: |case| {
@@ -128,7 +157,7 @@ pub(in crate::incident) static ALL_ADDRESSES_BAD: Item = Item {
 pub(in crate::incident) static IPV4_WORKS: Item = Item {
     id: "ipv4-works",
     text: Text {
-        en: "only IPv6 fails: {n} connections to IPv4 addresses of the same name went well ({what})",
+        en: "only IPv6 fails; connections to IPv4 addresses of the same name that went well: {n} ({what})",
         zh: "仅 IPv6 失败：同一域名的 IPv4 地址有 {n} 条连接成功（{what}）",
     },
     measure: |case| {
@@ -137,7 +166,11 @@ pub(in crate::incident) static IPV4_WORKS: Item = Item {
         }
         let mut well: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for name in case.names.iter().take(NAMES_LOOKED_AT) {
-            for seen in case.context.of_name(name, case.meanwhile()).filter(|seen| seen.established) {
+            for seen in case
+                .context
+                .of_name(name, case.meanwhile())
+                .filter(|seen| seen.established)
+            {
                 if seen.server.0.is_ipv4() {
                     *well.entry(seen.server.0).or_default() += 1;
                 }
@@ -156,7 +189,11 @@ fn siblings(case: &Case<'_>) -> Option<(BTreeMap<IpAddr, Balance>, Vec<IpAddr>)>
     let ports: BTreeSet<u16> = case.servers.iter().map(|server| server.1).collect();
     let mut by_address: BTreeMap<IpAddr, Balance> = BTreeMap::new();
     for name in case.names.iter().take(NAMES_LOOKED_AT) {
-        for seen in case.context.of_name(name, case.meanwhile()).filter(|seen| ports.contains(&seen.server.1)) {
+        for seen in case
+            .context
+            .of_name(name, case.meanwhile())
+            .filter(|seen| ports.contains(&seen.server.1))
+        {
             let balance = by_address.entry(seen.server.0).or_default();
             balance.0 += usize::from(seen.reached());
             balance.1 += usize::from(seen.failed());
@@ -168,16 +205,27 @@ fn siblings(case: &Case<'_>) -> Option<(BTreeMap<IpAddr, Balance>, Vec<IpAddr>)>
         .filter(|(ip, (reached, failed))| hosts.contains(*ip) && failed > reached)
         .map(|(ip, _)| *ip)
         .collect();
-    let v4 = failing.first().copied().or_else(|| hosts.first().copied())?.is_ipv4();
+    let v4 = failing
+        .first()
+        .copied()
+        .or_else(|| hosts.first().copied())?
+        .is_ipv4();
     let good = by_address
         .into_iter()
         .filter(|(ip, (reached, failed))| {
-            !failing.contains(ip) && ip.is_ipv4() == v4 && *reached > 0 && failed * 10 <= reached + failed
+            !failing.contains(ip)
+                && ip.is_ipv4() == v4
+                && *reached > 0
+                && failed * 10 <= reached + failed
         })
         .collect();
     (!failing.is_empty()).then_some((good, failing))
 }
 
 pub(super) fn share(part: u64, of: u64) -> f64 {
-    if of == 0 { 0.0 } else { part as f64 / of as f64 }
+    if of == 0 {
+        0.0
+    } else {
+        part as f64 / of as f64
+    }
 }

@@ -39,7 +39,10 @@ impl Item {
 
     /// The sentence with its figure and words.
     pub fn sentence(&self, lang: Lang, number: u64, what: &str) -> String {
-        self.text.of(lang).replace("{n}", &number.to_string()).replace("{what}", what)
+        self.text
+            .of(lang)
+            .replace("{n}", &number.to_string())
+            .replace("{what}", what)
     }
 }
 
@@ -58,7 +61,12 @@ pub(super) struct Found {
 
 impl Found {
     fn new(strength: f64, number: usize) -> Self {
-        Self { strength: strength.clamp(0.0, 1.0), number: number as u64, what: String::new(), findings: Vec::new() }
+        Self {
+            strength: strength.clamp(0.0, 1.0),
+            number: number as u64,
+            what: String::new(),
+            findings: Vec::new(),
+        }
     }
 
     fn what(mut self, what: impl Into<String>) -> Self {
@@ -81,7 +89,12 @@ fn by_count(count: usize) -> f64 {
 fn list<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     const LISTED_MAX: usize = 4;
     let all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    let mut text = all.iter().take(LISTED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut text = all
+        .iter()
+        .take(LISTED_MAX)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     if all.len() > LISTED_MAX {
         text.push_str(", …");
     }

@@ -8,8 +8,13 @@ use crate::incident::case::Case;
 use crate::incident::context::{Answered, Span};
 use crate::time::Timestamp;
 
-const DNS: [&str; 5] =
-    ["network.dns-timeout", "network.dns-servfail", "network.dns-refused", "network.dns-nxdomain", "network.dns-no-address"];
+const DNS: [&str; 5] = [
+    "network.dns-timeout",
+    "network.dns-servfail",
+    "network.dns-refused",
+    "network.dns-nxdomain",
+    "network.dns-no-address",
+];
 
 pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
     id: "resolver-answers-others",
@@ -18,8 +23,9 @@ pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
         zh: "同一解析服务器期间仍应答其他查询：{n} 次（{what}）",
     },
     measure: |case| {
-        let answers: Vec<&Answered> =
-            answers(case, case.meanwhile()).filter(|answer| !case.names.contains(answer.name.as_str())).collect();
+        let answers: Vec<&Answered> = answers(case, case.meanwhile())
+            .filter(|answer| !case.names.contains(answer.name.as_str()))
+            .collect();
         let names: BTreeSet<&str> = answers.iter().map(|answer| answer.name.as_str()).collect();
         Some(Found::new(by_count(answers.len()), answers.len()).what(list(names)))
     },
@@ -28,8 +34,8 @@ pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
 pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
     id: "resolver-answers-nothing",
     text: Text {
-        en: "no question to the resolver is answered while it lasts; {n} were answered at other times",
-        zh: "期间解析服务器未应答任何查询；其他时间共应答 {n} 次",
+        en: "no question to the resolver gets an address while it lasts; at other times: {n}",
+        zh: "期间解析服务器未给出任何地址；其他时间共解析成功 {n} 次",
     },
     measure: |case| {
         let dns = case.count(&["network.dns-timeout", "network.dns-servfail"]);
@@ -44,11 +50,13 @@ pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
 pub(in crate::incident) static RESOLVED_ELSEWHERE: Item = Item {
     id: "resolved-otherwise",
     text: Text {
-        en: "the same name was resolved {n} times for others or at another time",
+        en: "the same name was resolved for others or at another time: {n}×",
         zh: "同一域名对其他客户端或在其他时间解析成功 {n} 次",
     },
     measure: |case| {
-        let count = answers(case, ALWAYS).filter(|answer| case.names.contains(answer.name.as_str())).count();
+        let count = answers(case, ALWAYS)
+            .filter(|answer| case.names.contains(answer.name.as_str()))
+            .count();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -73,11 +81,14 @@ pub(in crate::incident) static SEVERAL_NAMES: Item = Item {
 pub(in crate::incident) static NAMES_RESOLVE: Item = Item {
     id: "names-resolve",
     text: Text {
-        en: "names resolve for these clients meanwhile: {n} answers",
+        en: "names resolve for these clients meanwhile: {n}",
         zh: "期间这些客户端的域名解析正常：{n} 次应答",
     },
     measure: |case| {
-        let count: usize = case.looked_at().map(|client| case.context.answered_to(client, case.meanwhile()).count()).sum();
+        let count: usize = case
+            .looked_at()
+            .map(|client| case.context.answered_to(client, case.meanwhile()).count())
+            .sum();
         Some(Found::new(by_count(count), count))
     },
 };
@@ -87,13 +98,27 @@ const ALWAYS: Span = (Timestamp::from_ns(i64::MIN), Timestamp::from_ns(i64::MAX)
 /// Answers of the resolvers that failed.
 fn answers<'c>(case: &'c Case<'_>, span: Span) -> impl Iterator<Item = &'c Answered> {
     let context = case.context;
-    let resolvers: BTreeSet<_> = case.servers.iter().filter(|server| server.1 == 53).map(|server| server.0).collect();
-    resolvers.into_iter().flat_map(move |resolver| context.answered_by(resolver, span))
+    let resolvers: BTreeSet<_> = case
+        .servers
+        .iter()
+        .filter(|server| server.1 == 53)
+        .map(|server| server.0)
+        .collect();
+    resolvers
+        .into_iter()
+        .flat_map(move |resolver| context.answered_by(resolver, span))
 }
 
 /// The last two labels, or three below a two-letter domain: good enough to tell unrelated names.
 fn zone(name: &str) -> &str {
-    let labels = if name.rsplit('.').next().is_some_and(|top| top.len() == 2) { 3 } else { 2 };
-    let start = name.rmatch_indices('.').nth(labels - 1).map_or(0, |(at, _)| at + 1);
+    let labels = if name.rsplit('.').next().is_some_and(|top| top.len() == 2) {
+        3
+    } else {
+        2
+    };
+    let start = name
+        .rmatch_indices('.')
+        .nth(labels - 1)
+        .map_or(0, |(at, _)| at + 1);
     name.get(start..).unwrap_or(name)
 }

@@ -158,6 +158,7 @@ pub(super) fn diagnosis() -> Diagnosis {
                 "/a/very/long/path/that/does/not/fit/into/a/narrow/terminal/at/all",
             ),
         ],
+        incidents: Vec::new(),
         unjudged: [
             ("one-sided".to_owned(), 2),
             ("unknown:eth:35020".to_owned(), 7),

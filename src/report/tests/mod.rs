@@ -274,11 +274,11 @@ fn nothing_failed_is_said_plainly() {
     };
     assert_eq!(
         first_line(Lang::En),
-        "Nothing failed: all 5 attempts reached their service"
+        "Nothing failed: all 5 attempts reached their service (judged by 50 packets in 5 TCP flows)"
     );
     assert_eq!(
         first_line(Lang::Zh),
-        "未发现失败：5 次访问尝试全部到达服务端"
+        "未发现失败：5 次访问尝试全部到达服务端（依据 50 个报文、5 条 TCP 流）"
     );
 }
 

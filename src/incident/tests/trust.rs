@@ -1,0 +1,148 @@
+//! Certificates, stores, clocks and policies: each cause beside its nearest rival.
+
+use super::*;
+
+const TAX: [&str; 3] = ["203.0.113.21:443", "203.0.113.22:443", "203.0.113.23:8443"];
+
+#[test]
+fn a_chain_that_ended_is_refused_by_all() {
+    argues(
+        |world| {
+            for client in CLIENTS {
+                let finding = world.fails("security.cert-expired", client, TAX[0], 10);
+                detail(finding, "which", Value::Text("Issuing CA".to_owned()));
+                detail(finding, "position", Value::Number(1));
+            }
+        },
+        "certificate-expired",
+    );
+}
+
+#[test]
+fn a_chain_that_leads_nowhere_is_the_servers_fault() {
+    argues(
+        |world| {
+            for client in CLIENTS {
+                world.fails("security.cert-chain-incomplete", client, TAX[0], 10);
+            }
+        },
+        "certificate-chain-broken",
+    );
+}
+
+#[test]
+fn a_certificate_that_changed_while_clients_began_to_refuse_was_replaced() {
+    argues(
+        |world| {
+            (0..5).for_each(|at| {
+                world.well(CLIENTS[0], TAX[0], at);
+            });
+            world
+                .says("security.cert-changed", CLIENTS[0], TAX[0], 99)
+                .severity = Severity::Warning;
+            for client in CLIENTS {
+                world.fails("security.cert-rejected", client, TAX[0], 100);
+            }
+        },
+        "certificate-replaced",
+    );
+}
+
+#[test]
+fn one_client_that_refuses_what_others_take_has_an_old_store() {
+    let mut world = World::default();
+    for server in TAX {
+        world.fails("security.cert-rejected", CLIENTS[0], server, 10);
+        OTHERS.iter().for_each(|client| {
+            world.well(client, server, 11);
+        });
+    }
+    let incident = only(&world);
+    assert_eq!(
+        incident.cause().unwrap().name,
+        "client-trust-store-outdated"
+    );
+    assert_eq!(incident.scope.words(), "client 192.0.2.15");
+    assert_eq!(incident.endpoints.len(), 3);
+}
+
+#[test]
+fn one_client_that_calls_valid_certificates_expired_has_a_wrong_clock() {
+    argues(
+        |world| {
+            for server in TAX {
+                let finding = world.fails("security.cert-rejected", CLIENTS[0], server, 10);
+                detail(finding, "client_clock", Value::Bool(true));
+                detail(finding, "alert_code", Value::Number(45));
+                world.well(OTHERS[0], server, 11);
+            }
+        },
+        "client-clock-wrong",
+    );
+}
+
+#[test]
+fn one_foreign_root_for_unrelated_servers_is_an_inspecting_device() {
+    argues(
+        |world| {
+            for server in TAX {
+                for client in CLIENTS {
+                    let finding = world.fails("security.cert-untrusted-root", client, server, 10);
+                    detail(finding, "root", Value::Text("CN=Proxy CA".to_owned()));
+                }
+            }
+        },
+        "tls-interception",
+    );
+}
+
+#[test]
+fn a_client_too_old_for_the_server_is_a_matter_of_policy() {
+    argues(
+        |world| {
+            world.fails("security.tls-version-mismatch", CLIENTS[0], TAX[0], 10);
+            world.well(OTHERS[0], TAX[0], 11);
+        },
+        "tls-policy-mismatch",
+    );
+}
+
+#[test]
+fn national_tls_against_ordinary_tls_is_no_mere_policy() {
+    argues(
+        |world| {
+            world.fails("security.tlcp-mismatch", CLIENTS[0], TAX[0], 10);
+        },
+        "gm-tls-required",
+    );
+}
+
+#[test]
+fn a_certificate_that_the_client_owes_is_no_policy_of_versions() {
+    argues(
+        |world| {
+            world.fails("security.client-cert-missing", CLIENTS[0], TAX[0], 10);
+        },
+        "client-certificate-refused",
+    );
+}
+
+#[test]
+fn plain_text_on_a_tls_port_is_a_wrong_setting() {
+    argues(
+        |world| {
+            world.fails("security.tls-not-tls", CLIENTS[0], TAX[0], 10);
+        },
+        "wrong-port-or-scheme",
+    );
+}
+
+#[test]
+fn revocation_that_cannot_be_asked_is_blocked() {
+    argues(
+        |world| {
+            world.fails("security.revocation-unreachable", CLIENTS[0], TAX[0], 10);
+        },
+        "revocation-blocked",
+    );
+}
