@@ -141,6 +141,13 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// The built-in rules, read once.
+    pub fn shared() -> std::sync::Arc<Self> {
+        static READ: std::sync::LazyLock<std::sync::Arc<Rules>> =
+            std::sync::LazyLock::new(std::sync::Arc::default);
+        std::sync::Arc::clone(&READ)
+    }
+
     /// The built-in rules; every server is an endpoint.
     pub fn built_in() -> Self {
         // The unit tests hold that the built-in file is sound.

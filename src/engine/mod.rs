@@ -134,7 +134,7 @@ impl Engine {
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
             trust: Arc::clone(&options.trust),
-            rules: Arc::default(),
+            rules: crate::endpoint::Rules::shared(),
         })
     }
 

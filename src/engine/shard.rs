@@ -83,7 +83,7 @@ impl Shard {
             flows_max,
             next_id: 0,
             verifier,
-            rules: Arc::default(),
+            rules: crate::endpoint::Rules::shared(),
             verifiers: BTreeMap::new(),
             want_rows,
             clock: Timestamp::default(),

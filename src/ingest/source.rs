@@ -105,16 +105,18 @@ pub(super) fn from_stream(
     let packed = |stored| BufReader::with_capacity(PACKED_BLOCK, stored);
     let stream: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(stored),
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed(stored))),
-        Compression::Zstd => Box::new(
+        Compression::Gzip => Box::new(Steady::new(flate2::bufread::MultiGzDecoder::new(packed(
+            stored,
+        )))),
+        Compression::Zstd => Box::new(Steady::new(
             zstd::stream::read::Decoder::with_buffer(packed(stored))
                 .map_err(|error| broken("zstd", error))?,
-        ),
-        Compression::Lz4 => Box::new(Lz4 {
+        )),
+        Compression::Lz4 => Box::new(Steady::new(Lz4 {
             frames: lz4_flex::frame::FrameDecoder::new(packed(stored)),
-        }),
-        Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed(
-            stored,
+        })),
+        Compression::Xz => Box::new(Steady::new(liblzma::bufread::XzDecoder::new_multi_decoder(
+            packed(stored),
         ))),
     };
     Ok(Source {
@@ -123,6 +125,45 @@ pub(super) fn from_stream(
         size,
         stream,
     })
+}
+
+/// Unpacks a fixed number of bytes at a time. A decoder that meets damage drops what the same call had unpacked, so
+/// that a larger room would lose more: this way what is read of a damaged file does not depend on the reader's blocks.
+struct Steady<R> {
+    inner: R,
+    chunk: Box<[u8; STEADY_BYTES]>,
+    start: usize,
+    end: usize,
+}
+
+/// Bytes unpacked by one call of a decoder.
+const STEADY_BYTES: usize = 4 << 10;
+
+impl<R: Read> Steady<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            chunk: Box::new([0; STEADY_BYTES]),
+            start: 0,
+            end: 0,
+        }
+    }
+}
+
+impl<R: Read> Read for Steady<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if self.start >= self.end {
+            self.start = 0;
+            self.end = self.inner.read(self.chunk.as_mut_slice())?;
+        }
+        let ready = self.chunk.get(self.start..self.end).unwrap_or(&[]);
+        let count = ready.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..count), ready.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        self.start += count;
+        Ok(count)
+    }
 }
 
 /// Several lz4 frames in a row read as one stream.

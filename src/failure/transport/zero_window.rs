@@ -32,7 +32,9 @@ fn side(at: &Episode<'_>, receiver: Direction) -> Option<Finding> {
     if until.time.since(since.time) <= SECOND {
         return None;
     }
-    let died = half.zero_window.since.is_some() && at.connection.closed.is_some();
+    // Still closed where the flow, or the capture, ends: the longest stretch is the open one.
+    let open = half.zero_window.since.is_some_and(|began| began == since);
+    let died = open && at.connection.closed.is_some();
     let who = if receiver == ToServer {
         "client"
     } else {
@@ -41,7 +43,7 @@ fn side(at: &Episode<'_>, receiver: Direction) -> Option<Finding> {
     let mut finding = at
         .finding(&CLASS)
         .seen(since, "zero-window")
-        .seen(until, if died { "end" } else { "window" });
+        .seen(until, if open { "end" } else { "window" });
     if died {
         finding = finding.severity(Severity::Error).failing();
     }
