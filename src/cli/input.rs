@@ -25,27 +25,8 @@ pub(crate) struct Run {
 
 /// Reads all inputs through the engine.
 pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
-    let trust = Arc::new(trust(common)?);
-    let threads = match common.threads {
-        Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    let rules = common
-        .endpoints
-        .as_deref()
-        .map(endpoints::read)
-        .transpose()?;
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
-    let mut engine = Engine::new(&Options {
-        threads,
-        rows,
-        trust,
-    })
-    .map_err(Failure::usage)?;
-    if let Some((rules, anchors)) = rules {
-        engine.judge_by(Arc::new(rules), &anchors);
-    }
+    let mut engine = engine(common, rows)?;
     let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
     for error in &errors {
         output::complain(&error.to_string());
@@ -94,6 +75,31 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         interfaces,
         skipped,
     })
+}
+
+/// An engine with the trust anchors and endpoint rules that were asked for.
+fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
+    let trust = Arc::new(trust(common)?);
+    let threads = match common.threads {
+        Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let rules = common
+        .endpoints
+        .as_deref()
+        .map(endpoints::read)
+        .transpose()?;
+    let mut engine = Engine::new(&Options {
+        threads,
+        rows,
+        trust,
+    })
+    .map_err(Failure::usage)?;
+    if let Some((rules, anchors)) = rules {
+        engine.judge_by(Arc::new(rules), &anchors);
+    }
+    Ok(engine)
 }
 
 /// The first Ctrl-C ends the reading, the second the program.

@@ -173,7 +173,8 @@ impl World {
     fn incidents(&self) -> Vec<Incident> {
         find(
             &self.findings,
-            &Context::new(self.seen.clone(), self.answered.clone(), &self.heard),
+            &Context::new(self.seen.clone(), self.answered.clone(), &self.heard)
+                .with_rules(&crate::endpoint::Rules::built_in()),
         )
         .0
     }
