@@ -28,9 +28,7 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
     let mut engine = engine(common, rows)?;
     let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
-    for error in &errors {
-        output::complain(&error.to_string());
-    }
+    complain(&errors);
     let mut progress = Progress::new(common);
     let mut batch = Batch::default();
     let stop = stop_on_interrupt()?;
@@ -51,9 +49,7 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         output::complain("interrupted: the report tells what was read up to here");
     }
     let late = feed.take_errors();
-    for error in &late {
-        output::complain(&error.to_string());
-    }
+    complain(&late);
     let (files, interfaces) = (feed.files().to_vec(), feed.interfaces().to_vec());
     if files.is_empty() {
         return Err(Failure {
@@ -75,6 +71,13 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         interfaces,
         skipped,
     })
+}
+
+/// One sentence for each input that could not be read, or not to its end.
+fn complain(errors: &[ingest::IngestError]) {
+    for error in errors {
+        output::complain(&error.to_string());
+    }
 }
 
 /// An engine with the trust anchors and endpoint rules that were asked for.

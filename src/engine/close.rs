@@ -10,13 +10,15 @@ use hashbrown::HashMap;
 
 use crate::endpoint::Rules;
 use crate::engine::Engine;
-use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
+use crate::engine::balance::balances;
+use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::told::{Stub, Told};
 use crate::failure::attempt::{self, Connected, Successes};
+use crate::failure::flow::Outcomes;
 use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::surroundings;
-use crate::failure::{Finding, Severity, capture, security};
+use crate::failure::{Finding, capture, security};
 use crate::flow::heard::Heard;
 use crate::flow::lookup::Lookup;
 use crate::flow::names::Names;
@@ -39,82 +41,21 @@ const STATES: [&str; 7] = [
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     let mut told = merge(engine.shards.drain(..).map(|shard| shard.told));
     told.heard.merge(std::mem::take(&mut engine.heard));
-    let mut unjudged: BTreeMap<String, u64> = std::mem::take(&mut engine.undecoded);
-    for (reason, count) in told.unjudged.drain() {
-        *unjudged.entry(reason.to_owned()).or_default() += count;
-    }
-    for (reason, count) in [
-        ("fragments-incomplete", engine.fragments.incomplete()),
-        ("neighbours-omitted", engine.neighbours.omitted()),
-        (
-            "lookups-evicted",
-            engine.lookups.counts.evicted + engine.lookups.counts.omitted,
-        ),
-        ("names-forgotten", engine.names.forgotten),
-    ] {
-        if count > 0 {
-            unjudged.insert(reason.to_owned(), count);
-        }
-    }
+    let mut unjudged = unjudged(&mut engine, &mut told);
     let names = &engine.names;
     let rules = Arc::clone(&engine.rules);
     let endpoints = Endpoints::new(&rules, names, &told.stubs);
-    let mut findings = std::mem::take(&mut told.findings);
-    findings
-        .iter_mut()
-        .for_each(|finding| endpoints.name(finding));
-    findings.sort_by_key(|finding| {
-        (
-            finding.first,
-            finding.client,
-            finding.server,
-            finding.class.code,
-        )
-    });
-    let asked_for = asked_for(&told.stubs);
-    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
-        let mut known: BTreeSet<String> = names
-            .names_of(address)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
-        known.extend(
-            asked_for
-                .get(&address)
-                .into_iter()
-                .flatten()
-                .map(|name| name.to_string()),
-        );
-        known
-    });
-    findings = silence(findings, &told, &mut unjudged);
-    let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    no_failures(&mut told.stubs, &settled);
-    findings = surroundings::judge_latency(open, &medians(&told.stubs), &|finding| {
-        endpoints.connect_limit(finding)
-    });
-    findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
-    findings = surroundings::fold_twins(findings);
+    let mut findings = connections(&mut told, names, &endpoints, &mut unjudged);
     findings.extend(loss(&told, names));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
-    let failed_lookups = lookups_told(
-        &mut findings,
-        &lookups,
-        &told,
+    let around = LookedUp {
+        lookups: &lookups,
         names,
-        &endpoints,
-        engine.clock,
-        &mut unjudged,
-    );
-    let name_of = |address| {
-        names
-            .names_of(address)
-            .first()
-            .map(|name| (*name).to_owned())
+        endpoints: &endpoints,
+        end: engine.clock,
     };
-    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
-    findings = network::neighbours::fold(&mut missing, findings);
-    findings.extend(missing);
+    let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    findings = links(findings, &engine, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
@@ -122,23 +63,15 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         without_twins(std::mem::take(&mut told.stubs)),
         &mut unjudged,
     );
-    let balances = balances(&stubs, &findings, &endpoints);
     let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
-    let mut attempts = crate::failure::flow::Outcomes::default();
-    for stub in &stubs {
-        attempts.add(stub.outcomes);
-    }
-    attempts.failed = attempts
-        .failed
-        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
-        attempts,
-        endpoints: balances,
+        attempts: attempts(&stubs, failed_lookups),
+        endpoints: balances(&stubs, &findings, &endpoints),
         findings,
         incidents,
         unjudged,
@@ -146,6 +79,88 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         trust_store: engine.trust.identity(),
         rules: Arc::clone(&rules),
     }
+}
+
+/// What could not be decoded or decided, and what did not fit a limit.
+fn unjudged(engine: &mut Engine, told: &mut Told) -> BTreeMap<String, u64> {
+    let mut unjudged: BTreeMap<String, u64> = std::mem::take(&mut engine.undecoded);
+    for (reason, count) in told.unjudged.drain() {
+        *unjudged.entry(reason.to_owned()).or_default() += count;
+    }
+    let lookups = engine.lookups.counts;
+    for (reason, count) in [
+        ("fragments-incomplete", engine.fragments.incomplete()),
+        ("neighbours-omitted", engine.neighbours.omitted()),
+        ("lookups-evicted", lookups.evicted + lookups.omitted),
+        ("names-forgotten", engine.names.forgotten),
+    ] {
+        if count > 0 {
+            unjudged.insert(reason.to_owned(), count);
+        }
+    }
+    unjudged
+}
+
+/// What the conversations told, against each other and against who was heard.
+fn connections(
+    told: &mut Told,
+    names: &Names,
+    endpoints: &Endpoints<'_>,
+    unjudged: &mut BTreeMap<String, u64>,
+) -> Vec<Finding> {
+    let mut findings = std::mem::take(&mut told.findings);
+    findings
+        .iter_mut()
+        .for_each(|finding| endpoints.name(finding));
+    findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    let asked_for = asked_for(&told.stubs);
+    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+        let asked = asked_for
+            .get(&address)
+            .into_iter()
+            .flatten()
+            .map(|name| name.to_string());
+        names
+            .names_of(address)
+            .into_iter()
+            .map(str::to_owned)
+            .chain(asked)
+            .collect()
+    });
+    findings = silence(findings, told, unjudged);
+    let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
+    no_failures(&mut told.stubs, &settled);
+    let limit = |finding: &Finding| endpoints.connect_limit(finding);
+    findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
+    findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
+    surroundings::fold_twins(findings)
+}
+
+/// Neighbours that do not answer, in place of what fails for want of them.
+fn links(findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
+    let name_of = |address| {
+        engine
+            .names
+            .names_of(address)
+            .first()
+            .map(|name| (*name).to_owned())
+    };
+    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
+    let mut findings = network::neighbours::fold(&mut missing, findings);
+    findings.extend(missing);
+    findings
+}
+
+/// All attempts by outcome; a lookup that failed is one whose connection never came.
+fn attempts(stubs: &[Stub], failed_lookups: u64) -> Outcomes {
+    let mut attempts = Outcomes::default();
+    for stub in stubs {
+        attempts.add(stub.outcomes);
+    }
+    attempts.failed = attempts
+        .failed
+        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
+    attempts
 }
 
 fn merge(shards: impl Iterator<Item = Told>) -> Told {
@@ -264,25 +279,31 @@ fn loss(told: &Told, names: &Names) -> Vec<Finding> {
         .collect()
 }
 
+/// The lookups of a run, with what their judgement needs.
+struct LookedUp<'a> {
+    lookups: &'a [Lookup],
+    names: &'a Names,
+    endpoints: &'a Endpoints<'a>,
+    end: Timestamp,
+}
+
 /// Adds what name resolution failed by, in place of the connects that followed from it; gives the failed attempts.
 fn lookups_told(
     findings: &mut Vec<Finding>,
-    lookups: &[Lookup],
+    looked_up: &LookedUp<'_>,
     told: &Told,
-    names: &Names,
-    endpoints: &Endpoints<'_>,
-    end: Timestamp,
     unjudged: &mut BTreeMap<String, u64>,
 ) -> u64 {
+    let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
     let around = dns::Around {
-        names,
+        names: looked_up.names,
         is_endpoint: &|name| endpoints.knows(name),
         is_server: &|address| servers.contains(&address),
         connects: findings,
-        end,
+        end: looked_up.end,
     };
-    let mut said = dns::judge_heard(lookups, &around, &told.heard, unjudged);
+    let mut said = dns::judge_heard(looked_up.lookups, &around, &told.heard, unjudged);
     said.absorbed.sort_unstable();
     for place in said.absorbed.into_iter().rev() {
         findings.remove(place);
@@ -383,78 +404,6 @@ fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
         .collect()
 }
 
-fn balances(
-    stubs: &[Stub],
-    findings: &[Finding],
-    endpoints: &Endpoints<'_>,
-) -> Vec<EndpointBalance> {
-    let mut by_id: BTreeMap<String, EndpointBalance> = BTreeMap::new();
-    for stub in stubs {
-        let balance = balance(&mut by_id, endpoints.name_of(stub), stub.server, endpoints);
-        balance.attempts.add(stub.outcomes);
-        for (histogram, ms) in balance.latency.iter_mut().zip(stub.latency_ms) {
-            if let Some(ms) = ms {
-                histogram.add(ms);
-            }
-        }
-    }
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.class.layer() != "capture")
-    {
-        let id = match (&finding.name, finding.server) {
-            _ if finding.endpoint.is_some() => finding.endpoint.clone().unwrap_or_default(),
-            (Some(name), Some((_, port))) if port != 0 => format!("{name}:{port}"),
-            (None, Some((ip, port))) if port != 0 => crate::failure::host_port(ip, port),
-            _ => continue,
-        };
-        if let Some(balance) = by_id.get_mut(&id) {
-            *balance
-                .findings_by_code
-                .entry(finding.class.code)
-                .or_default() += finding.count;
-        }
-    }
-    let mut all: Vec<EndpointBalance> = by_id.into_values().collect();
-    all.sort_by(|a, b| {
-        (!a.invoicing, std::cmp::Reverse(a.attempts.failed), &a.id).cmp(&(
-            !b.invoicing,
-            std::cmp::Reverse(b.attempts.failed),
-            &b.id,
-        ))
-    });
-    all
-}
-
-fn balance<'b>(
-    by_id: &'b mut BTreeMap<String, EndpointBalance>,
-    name: Option<String>,
-    server: (IpAddr, u16),
-    endpoints: &Endpoints<'_>,
-) -> &'b mut EndpointBalance {
-    let rule = endpoints.rule(name.as_ref(), server);
-    let own = rule.filter(|rule| rule.takes_id);
-    let id = match (own, &name) {
-        (Some(rule), _) => rule.id.clone(),
-        (None, Some(name)) => format!("{name}:{}", server.1),
-        (None, None) => crate::failure::host_port(server.0, server.1),
-    };
-    let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
-        region: endpoints.region(rule, name.as_deref()),
-        invoicing: rule.is_some(),
-        id,
-        name: own.and_then(|rule| rule.name.clone()).or(name),
-        ..EndpointBalance::default()
-    });
-    if let Err(place) = balance.addresses.binary_search(&server.0) {
-        balance.addresses.insert(place, server.0);
-    }
-    if let Err(place) = balance.ports.binary_search(&server.1) {
-        balance.ports.insert(place, server.1);
-    }
-    balance
-}
-
 /// What the findings add up to, beside what else went on.
 fn incidents(
     findings: &[Finding],
@@ -493,9 +442,4 @@ fn incidents(
         findings,
         &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules),
     )
-}
-
-/// Findings that count for `--fail-on`.
-pub fn counts(finding: &Finding) -> bool {
-    finding.severity >= Severity::Info && finding.class.layer() != "capture"
 }

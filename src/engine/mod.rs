@@ -5,34 +5,34 @@
 //! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
 //! order. The result never depends on threads or batches.
 
+mod balance;
 pub mod close;
 pub mod conversation;
 pub mod diagnosis;
 mod endpoints;
+mod lane;
 pub mod routed;
 pub mod row;
 pub mod shard;
 pub mod told;
 
 use std::collections::BTreeMap;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::decode::fragment::Fragments;
-use crate::decode::{Body, IcmpMessage, IpFacts, Packet, Stop, StopReason, decode};
+use crate::decode::{Body, IcmpMessage, IpFacts, Packet};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
-use crate::engine::routed::Routed;
+use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
 use crate::engine::shard::{Anchors, Shard};
-use crate::failure::episode::Unreachable;
 use crate::flow::heard::Heard;
-use crate::flow::key::{End, FlowKey, KeyHasher, SHARDS, shard_of};
+use crate::flow::key::{KeyHasher, SHARDS};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
-use crate::ingest::{Batch, FileReport, Frame, FrameRef};
+use crate::ingest::{Batch, FileReport};
 use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::dns;
@@ -68,32 +68,6 @@ pub struct Engine {
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
 }
-
-/// A decoded frame with what routing needs.
-#[derive(Clone, Copy, Debug)]
-struct Item<'a> {
-    packet: Packet<'a>,
-    key: Option<(FlowKey, End)>,
-    hash: u64,
-    place: u32,
-    at: Mark,
-    clock: Timestamp,
-    interface: u32,
-}
-
-/// Frames that one thread decodes at a time, and the shard that each of them concerns.
-#[derive(Debug, Default)]
-struct Lane<'a> {
-    items: Vec<Item<'a>>,
-    shards: Vec<u8>,
-    fragments: bool,
-}
-
-/// Frames in a lane: few enough for their decoded form to stay in a core's cache.
-const LANE: usize = 512;
-/// Not the business of any flow.
-const NO_SHARD: u8 = u8::MAX;
-const _: () = assert!(SHARDS <= NO_SHARD as usize);
 
 impl Engine {
     /// An engine without packets. Fails if no threads can be had.
@@ -355,152 +329,4 @@ impl Engine {
             }
         }
     }
-}
-
-impl<'a> Lane<'a> {
-    fn decode(batch: &'a Batch, frames: &[FrameRef], hasher: &KeyHasher) -> Self {
-        let mut lane = Self {
-            items: Vec::with_capacity(frames.len()),
-            shards: Vec::with_capacity(frames.len()),
-            fragments: false,
-        };
-        for frame in frames {
-            let item = prepare(&batch.frame(frame), hasher);
-            lane.fragments |= matches!(item.packet.body, Body::Fragment(_));
-            lane.shards.push(item.shard());
-            lane.items.push(item);
-        }
-        lane
-    }
-}
-
-impl Item<'_> {
-    /// The shard of its flow; an ICMP error belongs to the flow that it quotes.
-    fn shard(&self) -> u8 {
-        match self.key {
-            Some(_) => u8::try_from(shard_of(self.hash)).unwrap_or(NO_SHARD),
-            None => NO_SHARD,
-        }
-    }
-}
-
-/// What a frame means to its flow.
-fn flow(shard: &mut Shard, item: &Item<'_>) {
-    let (Some((key, from)), Some(ip)) = (item.key, item.packet.ip) else {
-        return;
-    };
-    match &item.packet.body {
-        Body::Tcp(segment) => shard.on_segment(&Routed {
-            key,
-            hash: item.hash,
-            from,
-            segment: *segment,
-            ip,
-            place: item.place,
-            at: item.at,
-            clock: item.clock,
-        }),
-        Body::Icmp(message) => {
-            let Some(quoted) = message.quoted else { return };
-            let error = Unreachable {
-                at: item.at,
-                v6: message.v6,
-                kind: message.kind,
-                code: message.code,
-                router: ip.source,
-                quoted,
-                count: 1,
-            };
-            shard.on_unreachable(&key, item.hash, &error, item.clock);
-        }
-        _ => {}
-    }
-}
-
-/// Why decoding stopped, as it is counted.
-fn reason(stop: Stop) -> String {
-    match stop.reason {
-        StopReason::Cut => format!("cut:{}", stop.layer),
-        StopReason::Malformed => format!("malformed:{}", stop.layer),
-        StopReason::Unknown(number) => format!("unknown:{}:{number}", stop.layer),
-        StopReason::Encrypted => format!("encrypted:{}", stop.layer),
-    }
-}
-
-fn prepare<'a>(frame: &Frame<'a>, hasher: &KeyHasher) -> Item<'a> {
-    item_of(
-        decode(frame),
-        frame.at,
-        frame.clock,
-        frame.interface,
-        hasher,
-    )
-}
-
-fn item_of<'a>(
-    packet: Packet<'a>,
-    at: Mark,
-    clock: Timestamp,
-    interface: u32,
-    hasher: &KeyHasher,
-) -> Item<'a> {
-    let tunnel = packet.link.tunnel;
-    let key = match (&packet.body, &packet.ip) {
-        (Body::Tcp(segment), Some(ip)) => {
-            let (source, destination) = (segment.source_port, segment.destination_port);
-            Some(FlowKey::of(
-                (ip.source, source),
-                (ip.destination, destination),
-                6,
-                tunnel,
-            ))
-        }
-        (
-            Body::Icmp(IcmpMessage {
-                quoted: Some(quoted),
-                ..
-            }),
-            _,
-        ) if quoted.protocol == 6 => {
-            let (source, destination) = (quoted.source_port, quoted.destination_port);
-            Some(FlowKey::of(
-                (quoted.source, source),
-                (quoted.destination, destination),
-                6,
-                tunnel,
-            ))
-        }
-        _ => None,
-    };
-    let hash = key.as_ref().map_or(0, |(key, _)| hasher.hash(key));
-    let place = if key.is_some() {
-        place(&packet, interface, hasher)
-    } else {
-        0
-    };
-    Item {
-        packet,
-        key,
-        hash,
-        place,
-        at,
-        clock,
-        interface,
-    }
-}
-
-/// Where a packet was seen, for telling sightings: interface, VLAN and source MAC.
-fn place(packet: &Packet<'_>, interface: u32, hasher: &KeyHasher) -> u32 {
-    #[derive(Hash)]
-    struct Place {
-        interface: u32,
-        vlan: Option<u16>,
-        source: Option<[u8; 6]>,
-    }
-    let place = Place {
-        interface,
-        vlan: packet.link.vlan,
-        source: packet.link.source,
-    };
-    (hasher.hash(&place) >> 32) as u32
 }

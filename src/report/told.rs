@@ -60,19 +60,7 @@ impl Told {
                 .collect(),
             settings.findings_max,
         );
-        let worst = rows
-            .iter()
-            .map(|kept| &kept.finding)
-            .filter(|finding| finding.class.layer() != "capture")
-            .map(|finding| finding.severity)
-            .max();
-        let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
-        for Kept { finding, .. } in &rows {
-            *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
-            *by_severity
-                .entry(finding.severity.name().to_owned())
-                .or_default() += finding.count;
-        }
+        let worst = worst(&rows);
         let times = rows
             .iter()
             .map(|kept| (kept.finding.first, kept.finding.last))
@@ -102,14 +90,11 @@ impl Told {
                 .enumerate()
                 .map(|(index, file)| capture(index, file, interfaces, settings))
                 .collect(),
-            summary: Summary {
-                packets: diagnosis.packets,
-                flows: diagnosis.flows,
-                attempts: attempts(&diagnosis.attempts),
-                availability: availability(&diagnosis.attempts),
-                findings_by_code: by_code,
-                findings_by_severity: by_severity,
-            },
+            summary: summary(
+                &diagnosis.attempts,
+                (diagnosis.packets, diagnosis.flows),
+                &rows,
+            ),
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
             findings: rows
                 .into_iter()
@@ -127,6 +112,34 @@ impl Told {
             span: span(files),
             rules: diagnosis.rules,
         }
+    }
+}
+
+/// The worst severity outside `capture.*`.
+fn worst(rows: &[Kept]) -> Option<Severity> {
+    let findings = rows.iter().map(|kept| &kept.finding);
+    findings
+        .filter(|finding| finding.class.layer() != "capture")
+        .map(|finding| finding.severity)
+        .max()
+}
+
+/// The totals; `counts` are packets and flows.
+fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
+    let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
+    for Kept { finding, .. } in rows {
+        *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
+        *by_severity
+            .entry(finding.severity.name().to_owned())
+            .or_default() += finding.count;
+    }
+    Summary {
+        packets: counts.0,
+        flows: counts.1,
+        attempts: attempts(outcomes),
+        availability: availability(outcomes),
+        findings_by_code: by_code,
+        findings_by_severity: by_severity,
     }
 }
 

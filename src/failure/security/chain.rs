@@ -191,7 +191,18 @@ fn finding(at: &Episode<'_>, session: &Session, verdict: &Verdict, problem: &Pro
         session.certificates.as_ref().map(|sent| sent.at),
         "certificate",
     );
-    finding = match problem {
+    finding = detailed(finding, session, problem);
+    for other in verdict.problems.iter().skip(1).map(class) {
+        if other.code != finding.class.code && !finding.also.contains(&other.code) {
+            finding.also.push(other.code);
+        }
+    }
+    leaf(finding, verdict)
+}
+
+/// What is wrong, in typed details.
+fn detailed(finding: Finding, session: &Session, problem: &Problem) -> Finding {
+    match problem {
         Problem::BadSignature { which } => finding.detail("which", text(which)),
         Problem::Expired {
             which,
@@ -255,13 +266,7 @@ fn finding(at: &Episode<'_>, session: &Session, verdict: &Verdict, problem: &Pro
                 .detail("which", text(which))
                 .detail("why", text(why))
         }
-    };
-    for other in verdict.problems.iter().skip(1).map(class) {
-        if other.code != finding.class.code && !finding.also.contains(&other.code) {
-            finding.also.push(other.code);
-        }
     }
-    leaf(finding, verdict)
 }
 
 fn leaf(mut finding: Finding, verdict: &Verdict) -> Finding {
