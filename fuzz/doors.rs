@@ -1,5 +1,10 @@
 //! The doors through which bytes from outside come in, one per fuzz target. The fuzzers use them on nightly, and
 //! `tests/hostile.rs` replays their corpus through them on stable.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a fuzzer fails by panicking"
+)]
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -99,7 +104,8 @@ pub(crate) fn decode(data: &[u8]) {
 pub(crate) fn reassembly(data: &[u8]) {
     let byte = |position: u64| (position ^ position >> 8).wrapping_mul(151) as u8;
     let mut stream = Stream::default();
-    let (mut cursor, mut end, mut acked) = (None::<u64>, 0_u64, 0_u64);
+    stream.start_at(0);
+    let (mut cursor, mut end, mut acked) = (0_u64, 0_u64, 0_u64);
     for (number, operation) in data.chunks_exact(6).enumerate() {
         let at = Mark {
             time: Timestamp::from_ns(number as i64 * i64::from(operation[5]) * 1_000_000),
@@ -109,24 +115,20 @@ pub(crate) fn reassembly(data: &[u8]) {
         let position = u64::from(u16::from_le_bytes([operation[1], operation[2]]));
         let length = u64::from(operation[3]) * 8;
         let mut sink = |chunk: Chunk<'_>, _: Mark| {
-            let at = cursor.get_or_insert(0);
             match chunk {
                 Chunk::Data(bytes) => {
                     for found in bytes {
-                        assert_eq!(*found, byte(*at), "byte {at} is not the one that was sent");
-                        *at += 1;
+                        assert_eq!(*found, byte(cursor), "byte {cursor} is not the one sent");
+                        cursor += 1;
                     }
                 }
-                Chunk::Gap(length) => *at += length,
+                Chunk::Gap(length) => cursor += length,
                 Chunk::Fin => {}
             }
             Next::More
         };
         match operation[0] % 8 {
             0..=4 => {
-                if number == 0 {
-                    stream.start_at(0);
-                }
                 let bytes: Vec<u8> = (position..position + length).map(byte).collect();
                 let cut = u64::from(operation[4] % 16);
                 end = end.max(position + length + cut);
@@ -139,9 +141,7 @@ pub(crate) fn reassembly(data: &[u8]) {
             6 => stream.fin(end, at, &mut sink),
             _ => stream.finish(acked, at, &mut sink),
         }
-        if let Some(cursor) = cursor {
-            assert!(cursor <= end, "{cursor} delivered of {end}");
-        }
+        assert!(cursor <= end, "{cursor} delivered of {end}");
     }
 }
 
@@ -222,7 +222,7 @@ pub(crate) fn http1(data: &[u8]) {
     }
 }
 
-/// Records of both sides; and the bytes as a chain of one certificate.
+/// Records of both sides; and the bytes as a chain of one certificate, and as an OCSP response stapled to one.
 pub(crate) fn tls(data: &[u8]) {
     let mut session = tls::Session::default();
     converse(data, &mut session);
@@ -234,9 +234,12 @@ pub(crate) fn tls(data: &[u8]) {
     let mut verifier = Verifier::new(Arc::new(TrustStore::bundled()));
     let mut chains = vec![vec![Arc::from(data)]];
     chains.extend(session.certificates.map(|sent| sent.value));
+    let mut stapled: Vec<Arc<[u8]>> = vec![Arc::from(data)];
+    stapled.extend(session.stapled.into_iter().flat_map(|sent| sent.value));
     for sent in chains {
         let _ = verifier.judge(
             &sent,
+            &stapled,
             Some("invoice.example"),
             Timestamp::from_ns(1_795_540_000_000_000_000),
         );

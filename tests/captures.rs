@@ -21,19 +21,7 @@ use wirefault::failure::classes;
 
 /// Codes that notes expect and that no class says yet. Their captures are here because they are made together
 /// with the others; until the class comes, all that is asked is that nothing else is called critical.
-const LATER: &[&str] = &[
-    // Needs the pairing of CONNECT with what is inside the tunnel, and 407.
-    "application.http-proxy-failed",
-    // Needs the stapled OCSP response read.
-    "security.cert-revoked",
-    // Client certificates are judged by classes of their own.
-    "security.client-cert-missing",
-    "security.client-cert-rejected",
-    // Until then it is told as `security.tls-alert`.
-    "security.tls-name-unrecognized",
-    // Needs heads and bodies searched for secrets, with masking.
-    "security.cleartext-credentials",
-];
+const LATER: &[&str] = &[];
 
 /// Each capture with its report.
 static REPORTS: LazyLock<Vec<(Capture, Value)>> = LazyLock::new(|| {

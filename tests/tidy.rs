@@ -71,10 +71,7 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Longer files from before the wall: they may shrink, never grow, and leave the list when they fit.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("src/ingest/pcapng.rs", 561),
-    ("src/tcp/connection.rs", 527),
-];
+const LONG_FILES: &[(&str, usize)] = &[("src/ingest/pcapng.rs", 561)];
 /// The same for functions.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/ingest/note.rs", "fmt", 79)];
 
@@ -156,7 +153,7 @@ fn every_arrow_between_rooms_goes_down_the_line() {
             let known = ARROWS.iter().any(|(room, _)| *room == to);
             if !known {
                 complaints.push(format!("{}: crate::{path} is no room", source.path));
-            } else if !allowed.contains(&to) && !(tests && to != "cli") {
+            } else if !allowed.contains(&to) && (!tests || to == "cli") {
                 complaints.push(format!("{}: {room} may not use crate::{path}", source.path));
             } else if room == "report"
                 && to == "engine"

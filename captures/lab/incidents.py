@@ -69,6 +69,8 @@ class Office:
         for ip in ips[1:]:
             sh(f"ip -n {stage.ns('s')} addr add {ip}/24 dev eth0")
         for name in stage.everyone:
+            # Tail loss probes on a busy machine would look like loss.
+            sh(f"ip netns exec {name} sysctl -qw net.ipv4.tcp_early_retrans=0")
             open(f"/etc/netns/{name}/hosts", "w").write("127.0.0.1 localhost\n")
             open(f"/etc/netns/{name}/resolv.conf", "w").write("nameserver 192.0.2.1\noptions timeout:2 attempts:2\n")
         actors.nginx(stage, port=8443, servers="".join([
@@ -120,7 +122,7 @@ class Clerk(threading.Thread):
             else:
                 actors.curl(self.stage, "-4", "--connect-timeout", "8", name=name, port=port, scheme=scheme, path=f"/v1/{turn}", who=self.who, ca=self.ca)
             turn += 1
-            time.sleep(self.random.uniform(4.5, 7.5))
+            time.sleep(self.random.uniform(5.0, 8.0))
 
 
 MORNINGS = {}
@@ -185,6 +187,7 @@ def egress_lost(office):
 def nat_table_full(office):
     office.answer("203.0.113.22")
     office.portal("good")
+    office.filter("ct state established accept")      # connection tracking is on before the table is full
     pollers = [threading.Thread(target=office.stage.python, args=(who, POLL, "203.0.113.24")) for who in ("c", "c4", "c7")]
     yield
     [poller.start() for poller in pollers]

@@ -20,6 +20,8 @@ import tls_handshake   # noqa: F401
 import http_answers    # noqa: F401
 import quiet           # noqa: F401
 import far             # noqa: F401
+import client_tls      # noqa: F401
+import plain_words     # noqa: F401
 
 LIMIT = 64 * 1024
 

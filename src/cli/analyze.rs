@@ -23,7 +23,8 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         width: output::width(),
     };
     let run = input::read(common, false)?;
-    let told = report::Told::new(run.diagnosis, &run.files, &run.interfaces, &settings);
+    let mut told = report::Told::new(run.diagnosis, &run.files, &run.interfaces, &settings);
+    told.options.filter.clone_from(&common.filter);
     let text = match common.format {
         FormatArg::Text => report::text::write(&told, &settings),
         FormatArg::Markdown => report::markdown::write(&told, &settings),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::cli::{Common, Failure, output};
+use crate::cli::filter::Filter;
+use crate::cli::{Common, Failure, endpoints, output};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::{Engine, Options};
 use crate::ingest::{self, Batch, Feed, FileReport, Interface};
@@ -30,7 +31,12 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
+    let rules = common.endpoints.as_deref().map(endpoints::read).transpose()?;
+    let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
     let mut engine = Engine::new(&Options { threads, rows, trust }).map_err(Failure::usage)?;
+    if let Some((rules, anchors)) = rules {
+        engine.judge_by(Arc::new(rules), &anchors);
+    }
     let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
     for error in &errors {
         output::complain(&error.to_string());
@@ -40,6 +46,9 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     let stop = stop_on_interrupt()?;
     let mut stopped = false;
     while feed.next(&mut batch) {
+        if let Some(filter) = &mut filter {
+            filter.apply(&mut batch)?;
+        }
         engine.push(&batch);
         progress.show(&feed);
         stopped = stop.load(Ordering::Relaxed);
@@ -59,7 +68,11 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     if files.is_empty() {
         return Err(Failure { status: 3, message: "no input could be read".to_owned() });
     }
-    let diagnosis = engine.finish(&files);
+    let left_out = filter.map_or(Ok(0), Filter::finish)?;
+    let mut diagnosis = engine.finish(&files);
+    if left_out > 0 {
+        diagnosis.unjudged.insert("filtered-out".to_owned(), left_out);
+    }
     let skipped = stopped || !errors.is_empty() || !late.is_empty();
     Ok(Run { diagnosis, files, interfaces, skipped })
 }

@@ -4,7 +4,9 @@
 //! 4 some input was skipped or cut short. If several apply: 2, 3, 1, 4. A closed pipe is 0.
 
 mod analyze;
+mod endpoints;
 mod explain;
+mod filter;
 mod flows;
 mod input;
 mod output;
@@ -49,6 +51,16 @@ enum Command {
         #[arg(long, value_enum)]
         lang: Option<LangArg>,
     },
+    /// Print the built-in endpoint rules, or say what is wrong with a file of rules
+    #[command(arg_required_else_help = true)]
+    Endpoints {
+        /// Write the built-in rules as TOML
+        #[arg(long)]
+        print: bool,
+        /// Check a file of rules
+        #[arg(long, value_name = "FILE", conflicts_with = "print")]
+        check: Option<PathBuf>,
+    },
     /// Print the JSON Schema of the report, or of one line of jsonl
     Schema {
         /// Which schema
@@ -72,6 +84,12 @@ pub(crate) struct Common {
     /// Trust anchors as PEM; else the bundled Mozilla roots
     #[arg(long, value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
+    /// Endpoint rules as TOML: only servers that a rule fits are told of; see `wirefault endpoints`
+    #[arg(long, value_name = "FILE")]
+    pub endpoints: Option<PathBuf>,
+    /// Read only frames that fit this libpcap filter (builds with the feature `live`)
+    #[arg(long, value_name = "BPF")]
+    pub filter: Option<String>,
     /// Trust the machine's roots too
     #[arg(long)]
     pub native_roots: bool,
@@ -190,6 +208,7 @@ pub fn main() -> ExitCode {
         Command::Analyze { common } => analyze::run(&common),
         Command::Flows { common } => flows::run(&common),
         Command::Explain { code, list, lang } => explain::run(Some(&code.join(" ")), list, language(lang)),
+        Command::Endpoints { print, check } => endpoints::run(print, check.as_deref()),
         Command::Schema { which } => schema::run(which),
     };
     match done {

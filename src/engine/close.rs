@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::endpoint;
 use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
+use crate::endpoint::Rules;
+use crate::engine::endpoints::Endpoints;
 use crate::engine::shard::{Stub, Told};
 use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::attempt::{self, Connected, Successes};
@@ -24,11 +25,12 @@ use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 6] = [
+const STATES: [&str; 7] = [
     "security.tls-obsolete",
     "security.cipher-weak",
     "security.cert-weak",
     "security.cert-expiring",
+    "security.cleartext-credentials",
     "transport.latency-high",
     "network.packet-loss",
 ];
@@ -52,10 +54,10 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         }
     }
     let names = &engine.names;
+    let rules = Arc::clone(&engine.rules);
+    let endpoints = Endpoints::new(&rules, names, &told.stubs);
     let mut findings = std::mem::take(&mut told.findings);
-    for finding in &mut findings {
-        name(finding, names);
-    }
+    findings.iter_mut().for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|finding| (finding.first, finding.client, finding.server, finding.class.code));
     let asked_for = asked_for(&told.stubs);
     findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
@@ -64,22 +66,24 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         known
     });
     findings = silence(findings, &told, &mut unjudged);
-    let (settled, _) = surroundings::settle_authentication(findings, &told.authenticated);
-    findings = surroundings::judge_latency(settled, &medians(&told.stubs));
+    let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
+    no_failures(&mut told.stubs, &settled);
+    findings = surroundings::judge_latency(open, &medians(&told.stubs), &|finding| endpoints.connect_limit(finding));
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     findings = surroundings::fold_twins(findings);
     findings.extend(loss(&told, names));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
-    let failed_lookups = lookups_told(&mut findings, &lookups, &told, names, engine.clock, &mut unjudged);
+    let failed_lookups = lookups_told(&mut findings, &lookups, &told, names, &endpoints, engine.clock, &mut unjudged);
     let name_of = |address| names.names_of(address).first().map(|name| (*name).to_owned());
     let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
     findings = network::neighbours::fold(&mut missing, findings);
     findings.extend(missing);
-    findings = fold_states(findings);
+    findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
-    let stubs = without_twins(told.stubs);
-    let endpoints = balances(&stubs, &findings, names);
-    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names);
+    told.rows.retain(|row| endpoints.holds(row));
+    let stubs = endpoints.keep(without_twins(std::mem::take(&mut told.stubs)), &mut unjudged);
+    let balances = balances(&stubs, &findings, &endpoints);
+    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
@@ -92,12 +96,13 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         packets: engine.packets,
         flows: told.flows,
         attempts,
-        endpoints,
+        endpoints: balances,
         findings,
         incidents,
         unjudged,
         rows: told.rows,
         trust_store: engine.trust.identity(),
+        rules: Arc::clone(&rules),
     }
 }
 
@@ -121,15 +126,6 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
     }
     all.stubs.sort_by_key(|stub| (stub.first, stub.client, stub.server));
     all
-}
-
-/// A finding without a name of its own takes the one that the client's DNS answer gave for the address.
-fn name(finding: &mut Finding, names: &Names) {
-    if finding.name.is_none()
-        && let (Some((client, _)), Some((server, _))) = (finding.client, finding.server)
-    {
-        finding.name = names.best(client, server, finding.first).map(str::to_owned);
-    }
 }
 
 fn successes(stubs: &[Stub]) -> Successes {
@@ -164,6 +160,17 @@ fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, 
         }
     }
     kept
+}
+
+/// A challenge that was settled on another connection was no failed attempt.
+fn no_failures(stubs: &mut [Stub], settled: &[Finding]) {
+    for finding in settled.iter().filter(|finding| finding.fails) {
+        let flow = (finding.flow.map(|(_, began)| began), finding.client, finding.server);
+        let stub = stubs.iter_mut().find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
+        if let Some(stub) = stub {
+            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
+        }
+    }
 }
 
 /// Median handshake of each endpoint with at least five of them.
@@ -204,13 +211,14 @@ fn lookups_told(
     lookups: &[Lookup],
     told: &Told,
     names: &Names,
+    endpoints: &Endpoints<'_>,
     end: Timestamp,
     unjudged: &mut BTreeMap<String, u64>,
 ) -> u64 {
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
     let around = dns::Around {
         names,
-        is_endpoint: &endpoint::is_invoicing,
+        is_endpoint: &|name| endpoints.knows(name),
         is_server: &|address| servers.contains(&address),
         connects: findings,
         end,
@@ -220,7 +228,7 @@ fn lookups_told(
     for place in said.absorbed.into_iter().rev() {
         findings.remove(place);
     }
-    let failed = said.findings.iter().filter(|finding| finding.fails).count() as u64;
+    let failed = said.findings.iter().filter(|finding| finding.fails && endpoints.concerns(finding)).count() as u64;
     findings.extend(said.findings);
     failed
 }
@@ -292,13 +300,10 @@ fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
         .collect()
 }
 
-fn balances(stubs: &[Stub], findings: &[Finding], names: &Names) -> Vec<EndpointBalance> {
+fn balances(stubs: &[Stub], findings: &[Finding], endpoints: &Endpoints<'_>) -> Vec<EndpointBalance> {
     let mut by_id: BTreeMap<String, EndpointBalance> = BTreeMap::new();
     for stub in stubs {
-        let name = stub.name.as_deref().map(str::to_owned).or_else(|| {
-            names.best(stub.client.0, stub.server.0, stub.first).map(str::to_owned)
-        });
-        let balance = balance(&mut by_id, name, stub.server);
+        let balance = balance(&mut by_id, endpoints.name_of(stub), stub.server, endpoints);
         balance.attempts.add(stub.outcomes);
         for (histogram, ms) in balance.latency.iter_mut().zip(stub.latency_ms) {
             if let Some(ms) = ms {
@@ -308,6 +313,7 @@ fn balances(stubs: &[Stub], findings: &[Finding], names: &Names) -> Vec<Endpoint
     }
     for finding in findings.iter().filter(|finding| finding.class.layer() != "capture") {
         let id = match (&finding.name, finding.server) {
+            _ if finding.endpoint.is_some() => finding.endpoint.clone().unwrap_or_default(),
             (Some(name), Some((_, port))) if port != 0 => format!("{name}:{port}"),
             (None, Some((ip, port))) if port != 0 => crate::failure::host_port(ip, port),
             _ => continue,
@@ -327,20 +333,24 @@ fn balances(stubs: &[Stub], findings: &[Finding], names: &Names) -> Vec<Endpoint
     all
 }
 
-fn balance(
-    by_id: &mut BTreeMap<String, EndpointBalance>,
+fn balance<'b>(
+    by_id: &'b mut BTreeMap<String, EndpointBalance>,
     name: Option<String>,
     server: (IpAddr, u16),
-) -> &mut EndpointBalance {
-    let id = name.as_ref().map_or_else(
-        || crate::failure::host_port(server.0, server.1),
-        |name| format!("{name}:{}", server.1),
-    );
+    endpoints: &Endpoints<'_>,
+) -> &'b mut EndpointBalance {
+    let rule = endpoints.rule(name.as_ref(), server);
+    let own = rule.filter(|rule| rule.takes_id);
+    let id = match (own, &name) {
+        (Some(rule), _) => rule.id.clone(),
+        (None, Some(name)) => format!("{name}:{}", server.1),
+        (None, None) => crate::failure::host_port(server.0, server.1),
+    };
     let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
-        region: name.as_deref().and_then(endpoint::region),
-        invoicing: name.as_deref().is_some_and(endpoint::is_invoicing),
+        region: endpoints.region(rule, name.as_deref()),
+        invoicing: rule.is_some(),
         id,
-        name,
+        name: own.and_then(|rule| rule.name.clone()).or(name),
         ..EndpointBalance::default()
     });
     if let Err(place) = balance.addresses.binary_search(&server.0) {
@@ -359,12 +369,13 @@ fn incidents(
     lookups: &[Lookup],
     heard: &Heard,
     names: &Names,
+    rules: &Rules,
 ) -> (Vec<Incident>, usize) {
     let seen = stubs.iter().map(|stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
-        established: stub.established.is_some(),
+        established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
         name: stub.name.clone().or_else(|| names.best(stub.client.0, stub.server.0, stub.first).map(Arc::from)),
         latency_ms: stub.latency_ms,
@@ -374,7 +385,7 @@ fn incidents(
         let (client, name) = (lookup.client, lookup.name.clone());
         Some(Answered { client, resolver: answer.resolver, name, time: answer.at.time })
     });
-    incident::find(findings, &Context::new(seen.collect(), answered.collect(), heard))
+    incident::find(findings, &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules))
 }
 
 /// Findings that count for `--fail-on`.

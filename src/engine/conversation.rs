@@ -8,7 +8,7 @@ use crate::flow::key::{End, FlowKey};
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::chain::Verdict;
-use crate::protocol::{Chunk, Next, Observer, Probe, dns, http1, tls};
+use crate::protocol::{Chunk, Next, Observer, Probe, dns, http1, socks, tls};
 use crate::tcp::connection::Connection;
 use crate::time::Timestamp;
 
@@ -27,6 +27,8 @@ pub enum Application {
     Http(Box<Web>),
     /// TLS inside an HTTP CONNECT tunnel.
     Tunnel(Box<Web>, Box<tls::Session>),
+    /// SOCKS 5, up to the proxy's answer.
+    Socks(Box<socks::Session>),
     /// DNS over TCP.
     Dns(Box<dns::Tcp>),
     /// Nothing that is read here.
@@ -97,6 +99,22 @@ impl Conversation {
         self.key.end(self.client_end.other())
     }
 
+    /// The port that a CONNECT asked for, whether a tunnel came of it or not.
+    pub fn connect_port(&self) -> Option<u16> {
+        let asked = |web: &Web| {
+            let exchanges = web.adverse.iter().chain(web.log.open());
+            let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
+            requests.any(|request| request.method == "CONNECT")
+        };
+        let web = match &self.application {
+            Application::Tunnel(web, _) => web,
+            Application::Http(web) if asked(web) => web,
+            _ => return None,
+        };
+        let port = web.host.as_deref()?.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        Some(port.unwrap_or(443))
+    }
+
     /// The direction of what `from` sends.
     pub fn direction(&self, from: End) -> Direction {
         if from == self.client_end { ToServer } else { ToClient }
@@ -140,6 +158,10 @@ impl Conversation {
             Application::Tunnel(web, session) => (Some(&**session), Some(&**web)),
             _ => (None, None),
         };
+        let socks = match &self.application {
+            Application::Socks(session) => Some(&**session),
+            _ => None,
+        };
         Episode {
             key: self.key,
             client: self.client(),
@@ -148,6 +170,7 @@ impl Conversation {
             connection: &self.connection,
             tls,
             web,
+            socks,
             chain,
             first_bytes: [&self.first_bytes[0], &self.first_bytes[1]],
             unreachable: self.unreachable.as_deref(),
@@ -208,6 +231,7 @@ fn on_chunk(
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
+        Application::Socks(session) => session.on_chunk(from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         Application::Opaque => Next::Done,
     }
@@ -251,6 +275,8 @@ fn recognise(
         *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
         *application = Application::Http(Box::default());
+    } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
+        *application = Application::Socks(Box::default());
     } else if port == dns::PORT {
         *application = Application::Dns(Box::default());
     } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
@@ -264,6 +290,7 @@ fn recognise(
     match application {
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
+        Application::Socks(session) => session.on_chunk(from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         _ => Next::Done,
     }

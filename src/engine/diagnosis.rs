@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::endpoint::Rules;
 use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
@@ -53,13 +55,13 @@ impl Histogram {
 /// One endpoint's balance.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointBalance {
-    /// `name:port`, or `address:port` where no name is known.
+    /// `name:port`, or `address:port` where no name is known, or what a rule calls it.
     pub id: String,
     /// The name.
     pub name: Option<String>,
     /// Region of a tax host.
-    pub region: Option<&'static str>,
-    /// One of the built-in invoicing names.
+    pub region: Option<String>,
+    /// A rule speaks of it.
     pub invoicing: bool,
     /// Addresses, sorted.
     pub addresses: Vec<IpAddr>,
@@ -94,6 +96,8 @@ pub struct Diagnosis {
     pub rows: Vec<Row>,
     /// Identity of the trust store.
     pub trust_store: String,
+    /// The endpoint rules.
+    pub rules: Arc<Rules>,
 }
 
 /// Share of decided attempts that reached the service, in millionths; `None` where nothing was decided.

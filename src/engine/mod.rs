@@ -8,6 +8,7 @@
 pub mod close;
 pub mod conversation;
 pub mod diagnosis;
+mod endpoints;
 pub mod row;
 pub mod shard;
 
@@ -19,8 +20,9 @@ use rayon::prelude::*;
 
 use crate::decode::fragment::Fragments;
 use crate::decode::{Body, IcmpMessage, IpFacts, Packet, Stop, StopReason, decode};
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
-use crate::engine::shard::{Routed, Shard};
+use crate::engine::shard::{Anchors, Routed, Shard};
 use crate::failure::episode::Unreachable;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher, SHARDS, shard_of};
@@ -61,6 +63,7 @@ pub struct Engine {
     undecoded: BTreeMap<String, u64>,
     clock: Timestamp,
     trust: Arc<TrustStore>,
+    rules: Arc<Rules>,
 }
 
 /// A decoded frame with what routing needs.
@@ -119,7 +122,14 @@ impl Engine {
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
             trust: Arc::clone(&options.trust),
+            rules: Arc::default(),
         })
+    }
+
+    /// Other endpoint rules than the built-in ones, with the trust anchors that some of them bring. Before `push`.
+    pub fn judge_by(&mut self, rules: Arc<Rules>, anchors: &Anchors) {
+        self.shards.iter_mut().for_each(|shard| shard.judge_by(Arc::clone(&rules), anchors));
+        self.rules = rules;
     }
 
     /// All phases of one batch.

@@ -5,13 +5,14 @@
 //! it has been silent for long, or with the capture. What comes late of an ended flow is counted and starts no new one.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet, HashTable};
 
 use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::endpoint::{Rules, Seen};
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::row::{self, Row};
 use crate::failure::episode::Unreachable;
@@ -21,7 +22,7 @@ use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
-use crate::protocol::tls::chain::Verifier;
+use crate::protocol::tls::chain::{TrustStore, Verdict, Verifier};
 use crate::tcp::sighting::{Recent, Signature};
 use crate::time::{Nanos, SECOND, Timestamp};
 
@@ -34,6 +35,9 @@ const LATE: Nanos = 60 * SECOND;
 const HALF_OPEN_IDLE: Nanos = 130 * SECOND;
 /// A connection that nobody used for so long is over.
 const IDLE: Nanos = 2 * 3_600 * SECOND;
+
+/// Trust anchors that endpoint rules bring, by the id of the rule.
+pub type Anchors = BTreeMap<String, Arc<TrustStore>>;
 
 /// What stays of a flow when its packets are forgotten.
 #[derive(Clone, Debug)]
@@ -54,6 +58,12 @@ pub struct Stub {
     pub outcomes: judging::Outcomes,
     /// The name the client asked for.
     pub name: Option<Arc<str>>,
+    /// It stood in a ClientHello, else in a Host header or a CONNECT.
+    pub sni: bool,
+    /// The port that a CONNECT asked for.
+    pub connect: Option<u16>,
+    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
+    pub certificate: Option<Arc<str>>,
     /// Handshake, TLS and first-byte times in milliseconds, where measured.
     pub latency_ms: [Option<u32>; 3],
 }
@@ -99,6 +109,9 @@ pub struct Shard {
     flows_max: usize,
     next_id: u64,
     verifier: Verifier,
+    rules: Arc<Rules>,
+    /// Verifiers of the rules that bring their own trust anchors, by id.
+    verifiers: BTreeMap<String, Verifier>,
     want_rows: bool,
     clock: Timestamp,
     recent: Recent,
@@ -144,12 +157,21 @@ impl Shard {
             flows_max,
             next_id: 0,
             verifier,
+            rules: Arc::default(),
+            verifiers: BTreeMap::new(),
             want_rows,
             clock: Timestamp::default(),
             recent: Recent::default(),
             dns: Vec::new(),
             told: Told::default(),
         }
+    }
+
+    /// The endpoint rules, and the trust anchors that some of them bring.
+    pub fn judge_by(&mut self, rules: Arc<Rules>, anchors: &Anchors) {
+        self.rules = rules;
+        let verifier = |(id, store): (&String, &Arc<TrustStore>)| (id.clone(), Verifier::new(Arc::clone(store)));
+        self.verifiers = anchors.iter().map(verifier).collect();
     }
 
     /// Takes one segment.
@@ -325,6 +347,9 @@ impl Shard {
         }
         self.told.findings.extend(judged.findings);
         let name = episode.name().map(|name| intern(&mut self.names, name));
+        let certificate = chain.as_deref().filter(|_| name.is_none() || self.rules.reads_certificates());
+        let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
+        let certificate = certificate.map(|name| intern(&mut self.names, name));
         self.told.stubs.push(Stub {
             client: conversation.client(),
             server: conversation.server(),
@@ -334,11 +359,14 @@ impl Shard {
             origin: conversation.origin,
             outcomes: judged.outcomes,
             name,
+            sni: episode.tls.is_some_and(|session| session.sni().is_some()),
+            connect: conversation.connect_port(),
+            certificate,
             latency_ms: judged.latency_ms,
         });
     }
 
-    fn chain(&mut self, conversation: &Conversation) -> Option<Arc<crate::protocol::tls::chain::Verdict>> {
+    fn chain(&mut self, conversation: &Conversation) -> Option<Arc<Verdict>> {
         let session = match &conversation.application {
             Application::Tls(session) | Application::Tunnel(_, session) => session,
             _ => return None,
@@ -348,8 +376,31 @@ impl Shard {
             Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
-        Some(self.verifier.judge(&sent.value, session.sni().or(tunnel_name), sent.at.time))
+        let stapled = session.stapled.as_ref().map_or(&[][..], |stapled| &stapled.value);
+        let name = session.sni().or(tunnel_name);
+        let verdict = self.verifier.judge(&sent.value, stapled, name, sent.at.time);
+        if self.verifiers.is_empty() {
+            return Some(verdict);
+        }
+        let rule = self.rules.find(&Seen {
+            name,
+            sni: session.sni().is_some(),
+            host: false,
+            connect: conversation.connect_port(),
+            certificate: certified(&self.rules, &verdict),
+            server: Some(conversation.server()),
+        });
+        match rule.and_then(|rule| self.verifiers.get_mut(&rule.id)) {
+            Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),
+            None => Some(verdict),
+        }
     }
+}
+
+/// Of the names in a chain's leaf the first that an endpoint rule knows.
+fn certified<'c>(rules: &Rules, chain: &'c Verdict) -> Option<&'c str> {
+    let leaf = chain.leaf.as_deref()?;
+    rules.certified(leaf.dns_names.iter().chain(&leaf.common_name).map(String::as_str))
 }
 
 /// When a flow that stays as it is will be over; `looked_at` is when it was to be looked at.

@@ -41,22 +41,29 @@ pub struct Connected {
 /// Which connections of a run came to stand, for looking up what a failed one was followed by.
 #[derive(Debug, Default)]
 pub struct Successes {
-    by_client: HashMap<IpAddr, Vec<Connected>>,
-    by_origin: HashMap<u32, Vec<Connected>>,
-    earliest: HashMap<(IpAddr, (IpAddr, u16)), Timestamp>,
+    /// Of one client at one server, by when they stood.
+    by_pair: HashMap<Pair, Vec<Connected>>,
+    /// The servers that one client reached on a port, in the order of their addresses.
+    reached: HashMap<(IpAddr, u16), BTreeSet<IpAddr>>,
+    /// Of one place, family and port, by when they stood.
+    by_origin: HashMap<Family, Vec<Connected>>,
 }
+
+/// Where a client's packets were seen, whether by IPv4, and the server's port.
+type Family = (u32, bool, u16);
+
+type Pair = (IpAddr, (IpAddr, u16));
 
 impl Successes {
     /// Sorts them by when they stood.
     pub fn new(connected: impl Iterator<Item = Connected>) -> Self {
         let mut all = Self::default();
         for one in connected {
-            all.by_client.entry(one.client).or_default().push(one);
-            all.by_origin.entry(one.origin).or_default().push(one);
-            let earliest = all.earliest.entry((one.client, one.server)).or_insert(one.began);
-            *earliest = one.began.min(*earliest);
+            all.by_pair.entry((one.client, one.server)).or_default().push(one);
+            all.reached.entry((one.client, one.server.1)).or_default().insert(one.server.0);
+            all.by_origin.entry((one.origin, one.client.is_ipv4(), one.server.1)).or_default().push(one);
         }
-        all.by_client.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
+        all.by_pair.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
         all.by_origin.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
         all
     }
@@ -64,27 +71,37 @@ impl Successes {
     /// The first connection that the same attempt as this failed connect came to; true where only a guess links them.
     fn of(&self, failed: &Finding, names: &mut NamesOf<'_>) -> Option<(Connected, bool)> {
         let ((client, _), server) = (failed.client?, failed.server?);
-        let own = window(self.by_client.get(&client), failed.first, ATTEMPT);
-        let other = window(self.by_origin.get(&failed.origin), failed.first, RACE)
-            .filter(|one| one.client.is_ipv4() != client.is_ipv4());
-        own.chain(other)
-            .filter(|one| one.server.1 == server.1)
-            .filter_map(|one| {
-                if one.server == server {
-                    return (one.began >= failed.first).then_some((*one, false));
-                }
-                let (dead, live) = (names.of(server.0), names.of(one.server.0));
-                match (dead.is_empty(), live.is_empty()) {
-                    (false, false) => (!dead.is_disjoint(&live)).then_some((*one, false)),
-                    _ => self.turned_to(failed, client, one).then_some((*one, true)),
-                }
+        let again = window(self.by_pair.get(&(client, server)), failed.first, ATTEMPT)
+            .find(|one| one.began >= failed.first)
+            .map(|one| (*one, false));
+        let others = self.reached.get(&(client, server.1)).into_iter().flatten().filter(|other| **other != server.0);
+        let mut found: Vec<(Connected, bool)> = again.into_iter().collect();
+        found.extend(others.filter_map(|other| {
+            let known = self.by_pair.get(&(client, (*other, server.1)));
+            match related(names, server.0, *other) {
+                Some(true) => window(known, failed.first, ATTEMPT).next().map(|one| (*one, false)),
+                Some(false) => None,
+                None => window(known, failed.first, ATTEMPT)
+                    .find(|one| self.turned_to(failed, client, one))
+                    .map(|one| (*one, true)),
+            }
+        }));
+        let other_family = (failed.origin, !client.is_ipv4(), server.1);
+        let family = window(self.by_origin.get(&other_family), failed.first, RACE)
+            .filter_map(|one| match related(names, server.0, one.server.0) {
+                Some(true) => Some((*one, false)),
+                Some(false) => None,
+                None => self.turned_to(failed, client, one).then_some((*one, true)),
             })
-            .min_by_key(|(one, guessed)| (*guessed, one.at))
+            .min_by_key(|(one, guessed)| (*guessed, one.at));
+        found.extend(family);
+        found.into_iter().min_by_key(|(one, guessed)| (*guessed, one.at))
     }
 
     /// Nothing names the addresses: did the client turn from one to the other at once, for the first time?
     fn turned_to(&self, failed: &Finding, client: IpAddr, one: &Connected) -> bool {
-        let fresh = self.earliest.get(&(one.client, one.server)).is_none_or(|began| *began >= failed.first);
+        let earliest = self.by_pair.get(&(one.client, one.server)).and_then(|list| list.first());
+        let fresh = earliest.is_none_or(|first| first.began >= failed.first);
         let server = failed.server.map(|(ip, _)| ip);
         let after_last = one.began.since(failed.last);
         let near = match (server, one.server.0) {
@@ -95,6 +112,12 @@ impl Successes {
         let turned = one.client != client || (0..=TURNED).contains(&after_last);
         fresh && near && turned && one.began >= failed.first
     }
+}
+
+/// Were both addresses given one name? `None` where one of them has none.
+fn related(names: &mut NamesOf<'_>, dead: IpAddr, live: IpAddr) -> Option<bool> {
+    let (dead, live) = (names.of(dead), names.of(live));
+    (!dead.is_empty() && !live.is_empty()).then(|| !dead.is_disjoint(&live))
 }
 
 /// The names of an address, looked up once.

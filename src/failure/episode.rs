@@ -8,6 +8,7 @@ use crate::flow::key::FlowKey;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
 use crate::protocol::http1::{self, Exchange};
+use crate::protocol::socks;
 use crate::protocol::tls::Session;
 use crate::protocol::tls::chain::Verdict;
 use crate::tcp::connection::Connection;
@@ -48,6 +49,40 @@ pub struct Web {
     pub first_byte: Option<Nanos>,
     /// Targets of authenticated requests that succeeded, and when.
     pub authenticated: Vec<(String, Timestamp)>,
+    /// The first request that gave a credential away.
+    pub exposed: Option<Exposure>,
+    /// How many did.
+    pub exposures: u32,
+}
+
+/// A request that gave a credential away: where, and what for. Its value and the query string are not kept.
+#[derive(Clone, Debug)]
+pub struct Exposure {
+    /// The frame that holds it, or completed the head that does.
+    pub at: Mark,
+    /// Method.
+    pub method: String,
+    /// Target without its query.
+    pub path: String,
+    /// Host, where known.
+    pub host: Option<String>,
+    /// The credential's kind and field.
+    pub what: http1::Exposed,
+}
+
+impl Exposure {
+    /// What an exchange's request gave away.
+    pub fn of(exchange: &Exchange) -> Option<Self> {
+        let request = exchange.request.as_ref()?;
+        let what = request.exposed.as_deref()?.clone();
+        Some(Self {
+            at: what.at.unwrap_or(request.head),
+            method: request.method.clone(),
+            path: application::exchange::path(&request.target).into_owned(),
+            host: request.host.clone(),
+            what,
+        })
+    }
 }
 
 /// Exchanges with something to tell that are kept of one connection; further ones are counted as adverse only in
@@ -92,6 +127,10 @@ impl Web {
         if self.first_byte.is_none() {
             self.first_byte = application::exchange::waited(exchange);
         }
+        if request.exposed.is_some() {
+            self.exposures = self.exposures.saturating_add(1);
+            self.exposed = self.exposed.take().or_else(|| Exposure::of(exchange));
+        }
         let credentials = request.authorization.is_some() || request.proxy_authorization.is_some();
         let answered = exchange.response.as_ref().filter(|response| response.status < 400);
         if let (true, Some(response)) = (credentials, answered)
@@ -120,6 +159,8 @@ pub struct Episode<'a> {
     pub tls: Option<&'a Session>,
     /// Its HTTP/1, if it spoke that in clear.
     pub web: Option<&'a Web>,
+    /// Its SOCKS, if it spoke that.
+    pub socks: Option<&'a socks::Session>,
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction, by `Direction::index`.

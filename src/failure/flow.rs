@@ -174,8 +174,12 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 3] =
-    [transport::connect_slow::detect, transport::zero_window::detect, transport::latency_high::detect];
+const STATE: [Detect; 4] = [
+    transport::connect_slow::detect,
+    transport::zero_window::detect,
+    transport::latency_high::detect,
+    security::cleartext_credentials::detect,
+];
 
 /// Judges one conversation that ended, or that the capture left.
 pub fn judge(at: &Episode<'_>) -> Judged {
@@ -188,10 +192,12 @@ pub fn judge(at: &Episode<'_>) -> Judged {
     }
     let told = STATE.iter().filter_map(|detect| detect(at));
     judged.findings.extend(told);
+    application::authenticated(at, &mut judged);
     let mut failed = security::judge(at, &mut judged);
     if failed.is_none() && at.web.is_some() && at.tls.is_none() {
         application::judge(at, &mut judged);
     }
+    failed = failed.or_else(|| application::http_proxy_failed::socks(at));
     if failed.is_none() && !judged.findings.iter().any(|finding| finding.fails) {
         failed = CUT.iter().find_map(|detect| detect(at)).or_else(|| application::silent(at));
     }

@@ -218,6 +218,8 @@ pub struct Finding {
     pub server: Option<(IpAddr, u16)>,
     /// The name that the client meant, where known.
     pub name: Option<String>,
+    /// Id of the endpoint where a rule gives it one; else it is made of name, or address, and port.
+    pub endpoint: Option<String>,
     /// The conversation, and its first frame's time.
     pub flow: Option<(FlowKey, Timestamp)>,
     /// Initial sequence number and TSval of the flow's SYN: two flows that share them are one seen twice (rule 6).
@@ -257,6 +259,7 @@ impl Finding {
             client: None,
             server: None,
             name: None,
+            endpoint: None,
             flow: None,
             twin: None,
             origin: 0,
@@ -357,6 +360,9 @@ impl Finding {
 
     /// Id of the endpoint that it is about: `name:port`, else `address:port`; without a port where none applies.
     pub fn endpoint_id(&self) -> Option<String> {
+        if self.endpoint.is_some() {
+            return self.endpoint.clone();
+        }
         match (&self.name, self.server) {
             (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
             (Some(name), _) => Some(name.clone()),

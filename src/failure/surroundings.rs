@@ -67,7 +67,12 @@ pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// Slow handshakes below the absolute threshold are told only beside the endpoint's own median.
-pub fn judge_latency(findings: Vec<Finding>, medians: &HashMap<(IpAddr, u16), Nanos>) -> Vec<Finding> {
+/// A limit of the endpoint's own stands in for both.
+pub fn judge_latency(
+    findings: Vec<Finding>,
+    medians: &HashMap<(IpAddr, u16), Nanos>,
+    limit: &dyn Fn(&Finding) -> Option<Nanos>,
+) -> Vec<Finding> {
     findings
         .into_iter()
         .filter(|finding| {
@@ -75,22 +80,25 @@ pub fn judge_latency(findings: Vec<Finding>, medians: &HashMap<(IpAddr, u16), Na
                 return true;
             }
             let took = finding.number("connect_ms").unwrap_or(0).saturating_mul(MILLISECOND);
+            if let Some(limit) = limit(finding) {
+                return took > limit;
+            }
             let median = finding.server.and_then(|server| medians.get(&server)).copied();
             took > latency_high::ALWAYS || median.is_some_and(|median| took >= median.saturating_mul(10))
         })
         .collect()
 }
 
-/// 401 and 407 that an authenticated request of the same client settles within 30 s are ordinary (rule 3).
+/// 401 and 407 that an authenticated request of the same client settles within 30 s are ordinary (rule 3): what is
+/// left, and what was settled.
 pub fn settle_authentication(
     findings: Vec<Finding>,
     authenticated: &[crate::failure::flow::Authenticated],
-) -> (Vec<Finding>, u32) {
+) -> (Vec<Finding>, Vec<Finding>) {
     let known: HashSet<(IpAddr, IpAddr)> = authenticated.iter().map(|done| (done.client, done.server.0)).collect();
-    let before = findings.len();
-    let kept: Vec<Finding> = findings
+    findings
         .into_iter()
-        .filter(|finding| {
+        .partition(|finding| {
             let challenge = matches!(finding.number("status"), Some(401 | 407));
             let (Some((client, _)), Some(server)) = (finding.client, finding.server) else { return true };
             if !challenge || !known.contains(&(client, server.0)) {
@@ -101,7 +109,4 @@ pub fn settle_authentication(
                 done.client == client && done.server.0 == server.0 && (0..=SETTLES).contains(&after)
             })
         })
-        .collect();
-    let settled = u32::try_from(before - kept.len()).unwrap_or(u32::MAX);
-    (kept, settled)
 }

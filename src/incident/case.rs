@@ -3,16 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::endpoint;
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Severity, Value};
 use crate::incident::context::{Context, Seen, Span, site};
+use crate::incident::group::founds;
 use crate::time::{Nanos, SECOND};
 
 /// What is short is looked at with this much around it.
 const AROUND: Nanos = 10 * SECOND;
 /// Clients whose other connections are looked at.
 const CLIENTS_LOOKED_AT: usize = 64;
+
+/// Warnings that come along with many causes: evidence where a cause asks for them, no failures to be explained.
+const SYMPTOMS: [&str; 9] = [
+    "network.packet-loss",
+    "transport.connect-slow",
+    "transport.latency-high",
+    "transport.zero-window",
+    "application.slow-response",
+    "security.tls-obsolete",
+    "security.cipher-weak",
+    "security.cert-weak",
+    "security.cert-expiring",
+];
 
 /// An incident before it is told.
 pub(super) struct Case<'a> {
@@ -95,8 +108,10 @@ impl<'a> Case<'a> {
             places,
         };
         for finding in &members {
-            *case.codes.entry(finding.class.code).or_default() += finding.count;
-            case.total += finding.count;
+            if founds(finding) || !SYMPTOMS.contains(&finding.class.code) {
+                *case.codes.entry(finding.class.code).or_default() += finding.count;
+                case.total += finding.count;
+            }
             case.clients.extend(finding.client.map(|client| client.0));
             case.clients.extend(listed(finding));
         }
@@ -137,6 +152,7 @@ impl<'a> Case<'a> {
             .filter(|seen| {
                 self.servers.contains(&seen.server)
                     && seen.reached()
+                    && seen.established_by(meanwhile.1)
                     && !self.clients.contains(&seen.client)
             })
             .map(|seen| seen.client)
@@ -164,12 +180,21 @@ impl<'a> Case<'a> {
     /// While it lasts; what is shorter than ten seconds is looked at with ten seconds on either side.
     pub(super) fn meanwhile(&self) -> Span {
         let (from, to) = self.span;
-        let from = if to.since(from) < AROUND {
-            from.plus(-AROUND)
+        if to.since(from) < AROUND {
+            (from.plus(-AROUND), to.plus(AROUND))
         } else {
-            from
-        };
-        (from, to.plus(AROUND))
+            (from, to)
+        }
+    }
+
+    /// Well inside it: the edges of what lasts for ten seconds and more belong to the time before and after too.
+    pub(super) fn inside(&self) -> Span {
+        let (from, to) = self.span;
+        if to.since(from) < AROUND {
+            (from, to)
+        } else {
+            (from.plus(2 * SECOND), to.plus(-2 * SECOND))
+        }
     }
 
     /// From the begin of the capture to just before it.
@@ -206,11 +231,11 @@ impl<'a> Case<'a> {
     }
 
     /// Regions that the names say, sorted.
-    pub(super) fn regions(&self) -> Vec<&'static str> {
-        let regions: BTreeSet<&'static str> = self
+    pub(super) fn regions(&self) -> Vec<&'a str> {
+        let regions: BTreeSet<&'a str> = self
             .names
             .iter()
-            .filter_map(|name| endpoint::region(name))
+            .filter_map(|name| self.context.region(name))
             .collect();
         regions.into_iter().collect()
     }
@@ -219,7 +244,7 @@ impl<'a> Case<'a> {
     pub(super) fn all_of_region(&self) -> bool {
         self.names
             .iter()
-            .all(|name| endpoint::region(name).is_some())
+            .all(|name| self.context.region(name).is_some())
             && self.members().all(|(_, finding)| finding.name.is_some())
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::endpoint::Rules;
 use crate::failure::flow::Outcomes;
 use crate::flow::heard::Heard;
 use crate::time::Timestamp;
@@ -21,8 +22,8 @@ pub struct Seen {
     pub server: (IpAddr, u16),
     /// When it began.
     pub time: Timestamp,
-    /// The handshake was completed.
-    pub established: bool,
+    /// When the handshake was completed.
+    pub established: Option<Timestamp>,
     /// What became of its attempts.
     pub outcomes: Outcomes,
     /// The name that the client meant, where known.
@@ -35,6 +36,11 @@ impl Seen {
     /// The service answered at least once.
     pub const fn reached(&self) -> bool {
         self.outcomes.ok > 0 || self.outcomes.answered_no > 0
+    }
+
+    /// The handshake was completed by then: one that was begun in an outage and completed after it proves nothing.
+    pub fn established_by(&self, time: Timestamp) -> bool {
+        self.established.is_some_and(|at| at <= time)
     }
 
     /// At least one attempt failed.
@@ -65,6 +71,7 @@ pub struct Context<'a> {
     seen: Vec<Seen>,
     answered: Vec<Answered>,
     heard: &'a Heard,
+    rules: Option<&'a Rules>,
     by_server: HashMap<IpAddr, Vec<u32>>,
     by_client: HashMap<IpAddr, Vec<u32>>,
     by_name: HashMap<Arc<str>, Vec<u32>>,
@@ -73,6 +80,19 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// The rules that name regions.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &'a Rules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// The region that a name says.
+    pub(super) fn region(&self, name: &str) -> Option<&'a str> {
+        let rules = self.rules?;
+        rules.region(rules.of_name(name), Some(name))
+    }
+
     /// Sorts and indexes; the order of what is given does not matter.
     pub fn new(mut seen: Vec<Seen>, mut answered: Vec<Answered>, heard: &'a Heard) -> Self {
         seen.sort_by(|a, b| {
@@ -85,6 +105,7 @@ impl<'a> Context<'a> {
             seen: Vec::new(),
             answered: Vec::new(),
             heard,
+            rules: None,
             by_server: HashMap::new(),
             by_client: HashMap::new(),
             by_name: HashMap::new(),

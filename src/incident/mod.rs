@@ -50,7 +50,7 @@ pub struct Incident {
     /// Endpoints hit, sorted.
     pub endpoints: Vec<String>,
     /// Regions of those endpoints, sorted.
-    pub regions: Vec<&'static str>,
+    pub regions: Vec<String>,
     /// How many clients were hit.
     pub clients: u64,
     /// The first of them by address.
@@ -153,7 +153,7 @@ fn tell(case: &case::Case<'_>) -> Incident {
         start: case.span.0,
         end: case.span.1,
         endpoints: case.endpoints.iter().cloned().collect(),
-        regions: case.regions(),
+        regions: case.regions().into_iter().map(str::to_owned).collect(),
         clients: case.clients.len() as u64,
         client_sample: case.clients.iter().take(SAMPLE_MAX).copied().collect(),
         attempts: case.attempts(),

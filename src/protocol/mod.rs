@@ -5,6 +5,7 @@
 
 pub mod dns;
 pub mod http1;
+pub mod socks;
 pub mod tls;
 
 use crate::mark::{Direction, Mark};

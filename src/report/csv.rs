@@ -67,8 +67,8 @@ fn row(finding: &Finding, region: Option<&str>) -> [String; 22] {
     let file = finding
         .evidence
         .first()
-        .map_or("", |seen| seen.file.as_str());
-    let in_file = finding.evidence.iter().filter(|seen| seen.file == file);
+        .map_or("", |seen| &*seen.file);
+    let in_file = finding.evidence.iter().filter(|seen| *seen.file == *file);
     let frames: Vec<String> = in_file.map(|seen| seen.frame.to_string()).collect();
     [
         finding.id.clone(),

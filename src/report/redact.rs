@@ -31,6 +31,9 @@ const ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
 
 /// Masks identifiers of taxpayers and people, and credentials.
 pub fn redact(text: &str) -> String {
+    if !may_hold_number(text) {
+        return credentials(text);
+    }
     let text = credentials(text);
     let mut out = String::with_capacity(text.len());
     let mut code_before = false;
@@ -57,6 +60,9 @@ pub fn redact(text: &str) -> String {
 
 /// Masks the values of fields that hold credentials: `token=***`.
 pub fn credentials(text: &str) -> String {
+    if !may_hold_field(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['=', ':']) {
@@ -93,6 +99,30 @@ pub fn credentials(text: &str) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// Every identifier has eight digits in one word at least.
+fn may_hold_number(text: &str) -> bool {
+    let mut digits = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'z' | b'A'..=b'Z' => {}
+            _ => digits = 0,
+        }
+        digits >= 8
+    })
+}
+
+/// A field's name ends with a letter, perhaps in quotes, before its `=` or `:`; the port after an address does not.
+fn may_hold_field(text: &str) -> bool {
+    let named = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'"' | b'\'' | b' ' | b'_' | b'-');
+    let mut before = b'0';
+    text.bytes().any(|byte| {
+        let found = matches!(byte, b'=' | b':') && named(before);
+        before = byte;
+        found
+    })
 }
 
 /// The mask of a word that is an identifier by itself.

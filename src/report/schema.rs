@@ -4,6 +4,7 @@
 //! is what `wirefault schema` prints.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -58,6 +59,9 @@ pub struct Options {
     pub redact: bool,
     /// Findings of one code and endpoint before further ones fold by client.
     pub findings_max: usize,
+    /// Which packets were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// Findings from this time on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -306,7 +310,7 @@ pub struct End {
 #[derive(Clone, Debug, Serialize)]
 pub struct Evidence {
     /// Path of its file, as the user gave it.
-    pub file: String,
+    pub file: Arc<str>,
     /// 1-based number in that file.
     pub frame: u32,
     /// Byte of its record in the uncompressed file.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::endpoint;
+use crate::endpoint::{Rule, Seen};
 use crate::report::Told;
 use crate::report::schema::Finding;
 use crate::time::Timestamp;
@@ -20,8 +20,8 @@ pub(super) struct Block<'a> {
     /// Addresses of the servers.
     pub(super) servers: Vec<&'a str>,
     /// Region that the server's name says.
-    pub(super) region: Option<&'static str>,
-    /// A built-in invoicing name.
+    pub(super) region: Option<&'a str>,
+    /// A rule speaks of it: the built-in ones, or a file's.
     pub(super) invoicing: bool,
     /// How many failures, those folded into findings included.
     pub(super) count: u64,
@@ -98,6 +98,7 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
         .server
         .as_ref()
         .and_then(|server| server.name.as_deref());
+    let rule = rule(told, first);
     let (clients, clients_total) = clients(&findings);
     let (frames, frames_more) = frames(&findings);
     let sum = |counted: &dyn Fn(&Finding) -> bool| {
@@ -115,8 +116,8 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
                 .iter()
                 .filter_map(|finding| finding.server.as_ref()?.ip.as_deref()),
         ),
-        region: name.and_then(endpoint::region),
-        invoicing: name.is_some_and(endpoint::is_invoicing),
+        region: told.rules.region(rule, name),
+        invoicing: rule.is_some(),
         count: sum(&|_| true),
         fails: sum(&|finding| finding.fails),
         times: (
@@ -139,6 +140,24 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
                 .flat_map(|finding| finding.consequences.iter().copied()),
         ),
     })
+}
+
+/// The endpoint rule that a finding's server has, as far as its name, address and port tell.
+fn rule<'a>(told: &'a Told, finding: &Finding) -> Option<&'a Rule> {
+    let server = finding.server.as_ref()?;
+    let name = server.name.as_deref();
+    let address = server.ip.as_deref().and_then(|ip| ip.parse().ok());
+    let seen = Seen {
+        name,
+        sni: true,
+        host: true,
+        server: address.zip(server.port),
+        ..Seen::default()
+    };
+    let own = |rule: &&Rule| Some(&rule.id) == finding.endpoint.as_ref() && rule.takes_id;
+    let mut rules = told.rules.all().iter();
+    let found = rules.find(own).or_else(|| told.rules.find(&seen));
+    found.or_else(|| told.rules.of_name(name?))
 }
 
 /// In the order of their first mention.
@@ -216,7 +235,7 @@ fn frames<'a>(findings: &[&'a Finding]) -> (Vec<(&'a str, Vec<u32>)>, u64) {
         if !known.insert((&seen.file, seen.frame)) || known.len() > FRAMES_MAX {
             continue;
         }
-        match listed.iter_mut().find(|(file, _)| *file == seen.file) {
+        match listed.iter_mut().find(|(file, _)| **file == *seen.file) {
             Some((_, frames)) => frames.push(seen.frame),
             None => listed.push((&seen.file, vec![seen.frame])),
         }

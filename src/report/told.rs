@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
@@ -33,6 +35,8 @@ pub struct Told {
     pub options: Options,
     /// From the first frame to the last, over all files.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// The endpoint rules.
+    pub rules: Arc<Rules>,
 }
 
 impl Told {
@@ -62,34 +66,20 @@ impl Told {
             .filter(|finding| finding.class.layer() != "capture")
             .map(|finding| finding.severity)
             .max();
-        let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
-        for Kept { finding, .. } in &rows {
-            *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
-            *by_severity
-                .entry(finding.severity.name().to_owned())
-                .or_default() += finding.count;
-        }
+        let (findings_by_code, findings_by_severity) = counted(&rows);
         let times = rows
             .iter()
             .map(|kept| (kept.finding.first, kept.finding.last))
             .collect();
-        let order = rows
-            .iter()
-            .enumerate()
-            .map(|(place, kept)| (kept.id.clone(), place))
-            .collect();
-        let ids = rows
-            .iter()
-            .flat_map(|kept| kept.places.iter().map(|place| (*place, kept.id.clone())))
-            .collect();
-        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &ids, &order, settings);
+        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &named(&rows), settings);
+        let shared = Shared::new(files, settings.lang);
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
                 name: "wirefault",
                 version: env!("CARGO_PKG_VERSION"),
                 catalogue: catalogue(),
-                endpoints: "built-in/1".to_owned(),
+                endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
             },
             captures: files
@@ -102,13 +92,13 @@ impl Told {
                 flows: diagnosis.flows,
                 attempts: attempts(&diagnosis.attempts),
                 availability: availability(&diagnosis.attempts),
-                findings_by_code: by_code,
-                findings_by_severity: by_severity,
+                findings_by_code,
+                findings_by_severity,
             },
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
             findings: rows
                 .into_iter()
-                .map(|kept| row(kept.id, &kept.finding, files, settings))
+                .map(|kept| row(kept.id, &kept.finding, &shared, settings))
                 .collect(),
             incidents: mirrors,
             unjudged: diagnosis.unjudged,
@@ -120,8 +110,32 @@ impl Told {
             worst,
             times,
             span: span(files),
+            rules: diagnosis.rules,
         }
     }
+}
+
+/// Failures by code and by severity.
+fn counted(rows: &[Kept]) -> (BTreeMap<String, u64>, BTreeMap<String, u64>) {
+    let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
+    for Kept { finding, .. } in rows {
+        *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
+        let severity = finding.severity.name().to_owned();
+        *by_severity.entry(severity).or_default() += finding.count;
+    }
+    (by_code, by_severity)
+}
+
+/// The place in the report and the id of every finding, by its place in the diagnosis.
+fn named(rows: &[Kept]) -> BTreeMap<usize, (usize, String)> {
+    rows.iter()
+        .enumerate()
+        .flat_map(|(at, kept)| {
+            kept.places
+                .iter()
+                .map(move |place| (*place, (at, kept.id.clone())))
+        })
+        .collect()
 }
 
 /// A finding of the report: its id, and where it and those folded into it stood in the diagnosis.
@@ -220,6 +234,7 @@ fn options(settings: &Settings) -> Options {
         },
         redact: settings.redact,
         findings_max: settings.findings_max,
+        filter: None,
         since: settings.since.map(|since| since.to_string()),
         until: settings.until.map(|until| until.to_string()),
     }
@@ -277,7 +292,7 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
     Endpoint {
         id: balance.id.clone(),
         name: balance.name.clone(),
-        region: balance.region.map(str::to_owned),
+        region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
         attempts: attempts(&balance.attempts),
@@ -307,13 +322,32 @@ fn latency(histogram: &Histogram) -> Option<Latency> {
     })
 }
 
-fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings) -> Row {
+/// What every finding of a run shares: titles and remedies, read off the guides once, and the files' paths.
+struct Shared {
+    texts: BTreeMap<&'static str, (&'static str, &'static str)>,
+    paths: Vec<Arc<str>>,
+}
+
+impl Shared {
+    fn new(files: &[FileReport], lang: Lang) -> Self {
+        Self {
+            texts: classes::ALL
+                .iter()
+                .map(|class| (class.code, (class.title(lang), class.remedy(lang))))
+                .collect(),
+            paths: files
+                .iter()
+                .map(|file| Arc::from(file.path.as_str()))
+                .collect(),
+        }
+    }
+}
+
+fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
     let (class, lang) = (finding.class, settings.lang);
-    let path = |file: u32| {
-        files
-            .get(file as usize)
-            .map_or_else(String::new, |file| file.path.clone())
-    };
+    let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
+    let texts = shared.texts.get(class.code).copied();
+    let (title, remedy) = texts.unwrap_or_else(|| (class.title(lang), class.remedy(lang)));
     let mut evidence: Vec<_> = finding.evidence.clone();
     evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
     Row {
@@ -335,9 +369,9 @@ fn row(id: String, finding: &Finding, files: &[FileReport], settings: &Settings)
             Subject::Link => "link",
             Subject::Capture => "capture",
         },
-        title: class.title(lang),
+        title,
         summary: masked(&(class.summary)(finding, lang), settings),
-        remedy: class.remedy(lang),
+        remedy,
         endpoint: finding.endpoint_id(),
         client: finding.client.map(|client| end(Some(client), None)),
         server: (finding.server.is_some() || finding.name.is_some())

@@ -164,7 +164,9 @@ fn stem(path: &str) -> Option<String> {
 pub(crate) fn walk(folder: &Path, files: &mut Vec<String>) {
     let entries =
         fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry of a folder").path())
+        .collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {

@@ -18,13 +18,8 @@ pub const PATIENCE: Nanos = 30 * SECOND;
 pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
-    judged.authenticated.extend(web.authenticated.iter().map(|(target, answered)| Authenticated {
-        client: at.client.0,
-        server: at.server,
-        target: target.clone(),
-        at: *answered,
-    }));
-    for exchange in web.adverse.iter().chain(web.log.open()) {
+    let asked = web.adverse.iter().chain(web.log.open());
+    for exchange in asked.filter(|exchange| !application::http_proxy_failed::taken_up(web, exchange)) {
         let told = one(at, exchange);
         match outcome(exchange, told.as_ref()) {
             Some(Outcome::Ok) => judged.outcomes.ok += 1,
@@ -34,6 +29,17 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
         }
         judged.findings.extend(told);
     }
+}
+
+/// Requests with credentials that were answered with success, those for a tunnel too.
+pub fn authenticated(at: &Episode<'_>, judged: &mut Judged) {
+    let Some(web) = at.web else { return };
+    judged.authenticated.extend(web.authenticated.iter().map(|(target, answered)| Authenticated {
+        client: at.client.0,
+        server: at.server,
+        target: target.clone(),
+        at: *answered,
+    }));
 }
 
 enum Outcome {
@@ -56,24 +62,29 @@ fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcome> {
 
 /// The most specific thing to say of one exchange.
 fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
+    let connect = exchange.request.as_ref().is_some_and(|request| request.method == "CONNECT");
     if let Some(status) = exchange.status() {
-        let connect = exchange.request.as_ref().is_some_and(|request| request.method == "CONNECT");
         let plain_to_tls = exchange.response.as_ref().is_some_and(|response| response.plain_to_tls);
         let told = match status {
             400 if plain_to_tls => security::tls_not_tls::plain_request(at, exchange),
-            _ if connect => None,
+            300.. if connect => application::http_proxy_failed::refused(at, exchange),
+            407 => application::http_proxy_failed::refused(at, exchange),
             401 => application::http_unauthorized::detect(at, exchange),
             403 => application::http_forbidden::detect(at, exchange),
             404 | 410 => application::http_not_found::detect(at, exchange),
             429 => application::http_throttled::detect(at, exchange),
             503 => application::http_503::detect(at, exchange),
             502 | 504 => application::http_bad_gateway::detect(at, exchange),
+            400..=499 => application::http_client_error::detect(at, exchange),
             500..=599 => application::http_server_error::detect(at, exchange),
             _ => None,
         };
         if told.is_some() || status >= 400 {
             return told;
         }
+    }
+    if let Some(cut) = connect.then(|| application::http_proxy_failed::cut(at, exchange)).flatten() {
+        return Some(cut);
     }
     application::response_truncated::detect(at, exchange)
         .or_else(|| application::no_response::detect(at, exchange))

@@ -2,8 +2,10 @@
 
 pub mod exchange;
 pub mod http_bad_gateway;
+pub mod http_client_error;
 pub mod http_forbidden;
 pub mod http_not_found;
+pub mod http_proxy_failed;
 pub mod http_server_error;
 pub mod http_503;
 pub mod http_throttled;
@@ -12,7 +14,7 @@ pub mod no_response;
 pub mod response_truncated;
 pub mod slow_response;
 
-pub use exchange::{first_byte_time, judge};
+pub use exchange::{authenticated, first_byte_time, judge};
 
 use crate::failure::Finding;
 use crate::failure::episode::Episode;

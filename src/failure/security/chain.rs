@@ -4,7 +4,7 @@ use crate::failure::episode::Episode;
 use crate::failure::security::refusal::{NOT_SEEN, Refusal, is_certificate_alert, refusal};
 use crate::failure::security::{
     cert_bad_signature, cert_chain_incomplete, cert_expired, cert_expiring, cert_name_mismatch, cert_not_yet_valid,
-    cert_self_signed, cert_untrusted_root, cert_weak,
+    cert_revoked, cert_self_signed, cert_untrusted_root, cert_weak,
 };
 use crate::failure::{Class, Finding, Severity, Value};
 use crate::protocol::tls::Session;
@@ -25,8 +25,32 @@ pub fn detect_refused(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let problem = pointed_at(verdict, &end)
         .or_else(|| first(verdict))
         .filter(|problem| !matches!(problem, Problem::Weak { root: true, .. }))?;
-    let mut finding = finding(at, session, verdict, problem).severity(Severity::Critical).failing();
-    finding = match end {
+    let finding = finding(at, session, verdict, problem).severity(Severity::Critical).failing();
+    Some(ended(finding, end))
+}
+
+/// The client says certificate_revoked of a chain that is visible, and nothing stapled shows it: it asked elsewhere.
+pub fn detect_revoked_by_word(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    let verdict = at.chain?;
+    let end = refusal(at, session);
+    let told = verdict.problems.iter().any(|problem| matches!(problem, Problem::Revoked { .. }));
+    if told || !matches!(end, Refusal::Alert(44, _)) {
+        return None;
+    }
+    let mut finding = at.finding(&cert_revoked::CLASS).failing().at_most(85, cert_revoked::BY_WORD);
+    finding = finding.seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
+    finding = finding.seen_if(session.certificates.as_ref().map(|sent| sent.at), "certificate");
+    if let Some(leaf) = &verdict.leaf {
+        finding = finding.detail("which", Value::Text(leaf.label()));
+    }
+    finding.also = verdict.problems.iter().map(|problem| class(problem).code).collect();
+    finding.also.dedup();
+    Some(ended(leaf(finding.detail("stapled", Value::Bool(false)), verdict), end))
+}
+
+/// How the client said no.
+fn ended(finding: Finding, end: Refusal) -> Finding {
+    let finding = match end {
         Refusal::Alert(description, mark) => finding
             .seen(mark, "alert")
             .detail("alert", Value::Text(names::alert(description).to_owned()))
@@ -35,7 +59,7 @@ pub fn detect_refused(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         Refusal::Close(mark) => finding.seen(mark, "close"),
         Refusal::Accepted | Refusal::Unknown => finding,
     };
-    Some(finding.detail("accepted", Value::Bool(false)))
+    finding.detail("accepted", Value::Bool(false))
 }
 
 /// A chain with a problem that the client accepted, or whose fate the capture does not show.
@@ -82,11 +106,14 @@ fn cn_only(at: &Episode<'_>, session: &Session, verdict: &Verdict) -> Option<Fin
     Some(leaf(finding.detail("expected", Value::Text(expected)), verdict))
 }
 
-/// The problem that the client's alert names: 45 an expired certificate.
+/// The problem that the client's alert names: 45 an expired certificate, 44 a revoked one, 113 the stapled answer.
 fn pointed_at<'v>(verdict: &'v Verdict, end: &Refusal) -> Option<&'v Problem> {
     match end {
         Refusal::Alert(45, _) => {
             verdict.problems.iter().find(|problem| matches!(problem, Problem::Expired { .. } | Problem::NotYetValid { .. }))
+        }
+        Refusal::Alert(44 | 113, _) => {
+            verdict.problems.iter().find(|problem| matches!(problem, Problem::Revoked { .. }))
         }
         _ => None,
     }
@@ -106,6 +133,7 @@ fn class(problem: &Problem) -> &'static Class {
         Problem::UntrustedRoot { .. } => &cert_untrusted_root::CLASS,
         Problem::Incomplete { .. } => &cert_chain_incomplete::CLASS,
         Problem::NameMismatch { .. } => &cert_name_mismatch::CLASS,
+        Problem::Revoked { .. } => &cert_revoked::CLASS,
         Problem::Weak { .. } => &cert_weak::CLASS,
     }
 }
@@ -132,6 +160,13 @@ fn finding(at: &Episode<'_>, session: &Session, verdict: &Verdict, problem: &Pro
         Problem::NameMismatch { expected, presented } => {
             finding.detail("expected", text(expected)).detail("presented", Value::List(presented.clone()))
         }
+        Problem::Revoked { which, place, when, reason, verified } => cert_revoked::detailed(
+            finding.seen_if(session.stapled.as_ref().map(|stapled| stapled.at), "ocsp-response"),
+            (which, *place),
+            *when,
+            *reason,
+            *verified,
+        ),
         Problem::Weak { which, why, root } => {
             let severity = if *root { Severity::Info } else { finding.severity };
             finding.severity(severity).detail("which", text(which)).detail("why", text(why))

@@ -5,10 +5,12 @@
 
 pub mod chain;
 pub mod cipher_weak;
+pub mod cleartext_credentials;
 pub mod refusal;
 pub mod tls_alert;
 pub mod tls_cut_on_hello;
 pub mod tls_handshake_stalled;
+pub mod tls_name_unrecognized;
 pub mod tls_no_common_cipher;
 pub mod tls_no_reply;
 pub mod tls_not_tls;
@@ -23,9 +25,13 @@ pub mod cert_name_mismatch;
 pub mod cert_not_yet_valid;
 pub mod cert_rejected;
 pub mod cert_rejected_inferred;
+pub mod cert_revoked;
 pub mod cert_self_signed;
 pub mod cert_untrusted_root;
 pub mod cert_weak;
+pub mod client_cert_missing;
+pub mod client_cert_rejected;
+pub mod client_flight;
 
 use crate::failure::Finding;
 use crate::failure::episode::Episode;
@@ -47,8 +53,12 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
     let session = at.tls?;
     let failed = tls_version_mismatch::detect(at, session)
         .or_else(|| tls_no_common_cipher::detect(at, session))
+        .or_else(|| tls_name_unrecognized::detect(at, session))
+        .or_else(|| chain::detect_revoked_by_word(at, session))
         .or_else(|| chain::detect_refused(at, session))
         .or_else(|| cert_rejected::detect(at, session))
+        .or_else(|| client_cert_missing::detect(at, session))
+        .or_else(|| client_cert_rejected::detect(at, session))
         .or_else(|| tls_alert::detect(at, session))
         .or_else(|| cert_rejected_inferred::detect(at, session))
         .or_else(|| reset_injected::detect(at))

@@ -2,7 +2,7 @@
 
 use crate::failure::Text;
 use crate::failure::episode::Episode;
-use crate::mark::Direction::ToServer;
+use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::session::is_alert_size;
 use crate::protocol::tls::{Session, Stage};
@@ -31,6 +31,10 @@ pub const fn is_certificate_alert(description: u8) -> bool {
 pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
     if let Some(alert) = session.fatal(ToServer) {
         return Refusal::Alert(alert.description, alert.at);
+    }
+    // The server ended it: that the client then closes says nothing of the chain.
+    if session.fatal(ToClient).is_some_and(|alert| close(at).is_none_or(|own| alert.at < own)) {
+        return Refusal::Unknown;
     }
     if session.stage() >= Stage::ClientFinished {
         // Some clients check the chain only after the handshake: they close without a word.

@@ -3,6 +3,7 @@
 use crate::mark::{Mark, Seen};
 
 use super::body::Framing;
+use super::secrets::Exposed;
 
 /// One request and its response, as far as they went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct Request {
     pub authorization: Option<String>,
     /// Scheme of the Proxy-Authorization field in lower case.
     pub proxy_authorization: Option<String>,
+    /// A credential that passed in clear: its kind and field, never its value.
+    pub exposed: Option<Box<Exposed>>,
     /// A Cookie field was sent.
     pub cookie: bool,
     /// Content-Type, up to 128 bytes, as sent.

@@ -5,6 +5,7 @@
 use super::body::Framing;
 use super::exchange::{Request, Response};
 use super::marks;
+use super::secrets;
 
 /// Methods whose request line is believed before its version is there.
 const METHODS: [&str; 16] = [
@@ -143,6 +144,7 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
         learn_request(&mut request, &name, value);
     }
     request.body.framing = framing.of_request();
+    expose(&mut request, secrets::of_target(target));
     let authority = authority(&request.method, target);
     request.to_proxy = authority.is_some();
     if let Some(authority) = authority {
@@ -152,14 +154,27 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
     Some(request)
 }
 
+/// The first credential in clear is the one that is told.
+fn expose(request: &mut Request, found: Option<secrets::Exposed>) {
+    if request.exposed.is_none() {
+        request.exposed = found.map(Box::new);
+    }
+}
+
 fn learn_request(request: &mut Request, name: &str, value: &[u8]) {
     match name {
         "host" => {
             request.host =
                 Some(text(value, 255).to_ascii_lowercase()).filter(|host| !host.is_empty())
         }
-        "authorization" => request.authorization = scheme(value),
-        "proxy-authorization" => request.proxy_authorization = scheme(value),
+        "authorization" => {
+            request.authorization = scheme(value);
+            expose(request, secrets::of_authorization(name, value));
+        }
+        "proxy-authorization" => {
+            request.proxy_authorization = scheme(value);
+            expose(request, secrets::of_authorization(name, value));
+        }
         "cookie" => request.cookie = true,
         "content-type" => request.content_type = Some(text(value, 128)),
         "accept" => {

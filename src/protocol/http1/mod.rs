@@ -5,16 +5,19 @@
 //! A body is counted, not read; only the first bytes of an error's body are looked at, for the marks that tell who
 //! speaks, and then dropped. It joins in mid-connection and finds its way again after a gap at the next message
 //! that begins a segment; `Exchange::sure` says whether such a hole may have taken a request or a response.
-//! Left out: HTTP/0.9, and everything inside bodies. The value of a credential is never kept.
+//! Left out: HTTP/0.9, and what bodies hold otherwise. Credentials in clear are told by kind and field; the value of one
+//! is never kept.
 
 mod body;
 mod exchange;
 mod head;
 mod log;
 mod marks;
+mod secrets;
 
 pub use body::Framing;
 pub use exchange::{Body, Exchange, Request, Response};
+pub use secrets::Exposed;
 pub use log::{Foreign, Log, Tunnel};
 
 use crate::protocol::Probe;

@@ -185,7 +185,7 @@ impl Session {
                 self.certificates = Some(Seen { value: certificates(message), at });
             }
             (Some(11), ToServer) if self.client_certificates.is_none() => {
-                self.client_certificates = Some(Seen { value: certificates(message).len(), at });
+                self.client_certificates = Some(Seen { value: certificates(message), at });
             }
             (Some(13), ToClient) => {
                 self.certificate_request.get_or_insert(at);
@@ -195,6 +195,9 @@ impl Session {
             }
             (Some(16), ToServer) => {
                 self.client_key_exchange.get_or_insert(at);
+            }
+            (Some(22), ToClient) if self.stapled.is_none() => {
+                self.stapled = Some(Seen { value: stapled(message), at });
             }
             _ => {}
         }
@@ -244,11 +247,24 @@ fn resynchronise(bytes: &[u8]) -> Option<usize> {
 
 /// The certificates of a Certificate message in the form of TLS 1.2 and before (RFC 5246 7.4.2).
 fn certificates(message: &[u8]) -> Vec<Arc<[u8]>> {
+    listed(message.get(7..).unwrap_or(&[]))
+}
+
+/// The OCSP responses of a CertificateStatus message: one (RFC 6066 8), or a list of them (RFC 6961 2.2).
+fn stapled(message: &[u8]) -> Vec<Arc<[u8]>> {
+    match message.get(4) {
+        Some(1) => listed(message.get(5..).unwrap_or(&[])),
+        Some(2) => listed(message.get(8..).unwrap_or(&[])),
+        _ => Vec::new(),
+    }
+}
+
+/// Byte strings one after the other, each behind its length of three bytes.
+fn listed(mut rest: &[u8]) -> Vec<Arc<[u8]>> {
     let length = |bytes: &[u8]| -> Option<usize> {
         let head = bytes.get(..3)?;
         Some(usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]))
     };
-    let mut rest = message.get(7..).unwrap_or(&[]);
     let mut found = Vec::new();
     while let Some(size) = length(rest) {
         let Some(certificate) = rest.get(3..3 + size).filter(|der| !der.is_empty()) else { break };

@@ -156,8 +156,10 @@ pub struct Session {
     pub certificate_request: Option<Mark>,
     /// ServerHelloDone.
     pub server_hello_done: Option<Mark>,
-    /// How many certificates the client sent in clear.
-    pub client_certificates: Option<Seen<usize>>,
+    /// Certificates of the client in clear; an empty list is its word that it has none.
+    pub client_certificates: Option<Seen<Vec<Arc<[u8]>>>>,
+    /// OCSP responses that the server stapled, in clear (RFC 6066 8, RFC 6961 2.2).
+    pub stapled: Option<Seen<Vec<Arc<[u8]>>>>,
     /// ClientKeyExchange.
     pub client_key_exchange: Option<Mark>,
     /// ChangeCipherSpec of each side.

@@ -1,5 +1,7 @@
 //! Diagnoses made by hand.
 
+use std::sync::Arc;
+
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram};
 use crate::engine::row::Row;
 use crate::failure::flow::Outcomes;
@@ -141,7 +143,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         endpoints: vec![EndpointBalance {
             id: "tax.beijing.chinatax.gov.cn:443".to_owned(),
             name: Some("tax.beijing.chinatax.gov.cn".to_owned()),
-            region: Some("北京市"),
+            region: Some("北京市".to_owned()),
             invoicing: true,
             addresses: vec![[203, 0, 113, 1].into()],
             ports: vec![443],
@@ -164,6 +166,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         .into(),
         rows: Vec::new(),
         trust_store: "made:1".to_owned(),
+        rules: Arc::default(),
     }
 }
 
@@ -177,6 +180,7 @@ pub(super) fn healthy() -> Diagnosis {
             ..Outcomes::default()
         },
         trust_store: "made:1".to_owned(),
+        rules: Arc::default(),
         ..Diagnosis::default()
     }
 }

@@ -5,6 +5,7 @@ use crate::mark::{Direction, Mark};
 use super::super::body::{Decoder, Outcome};
 use super::super::exchange::{Exchange, Request};
 use super::super::marks;
+use super::super::secrets::{self, Exposed};
 use super::{Log, State};
 
 /// First bytes of an error's body that are looked at.
@@ -26,17 +27,17 @@ impl Log {
             self.side_mut(from).state = State::Between;
             return rest;
         }
+        let form = asks
+            .then(|| {
+                self.request_of(number)
+                    .and_then(|request| secrets::form(request))
+            })
+            .flatten();
+        let mut exposed = None;
         let mut seen = 0_u64;
-        let adverse = self
-            .current
-            .as_ref()
-            .and_then(Exchange::status)
-            .is_some_and(|status| status >= 400);
-        let page = if asks || !adverse {
-            None
-        } else {
-            Some(&mut self.page)
-        };
+        let status = self.current.as_ref().and_then(Exchange::status);
+        let adverse = status.is_some_and(|status| status >= 400);
+        let page = (!asks && adverse).then_some(&mut self.page);
         let looked_at = page.as_ref().map_or(0, |page| page.len());
         let (used, outcome) = match page {
             Some(page) => decoder.take(rest, &mut |data| {
@@ -45,7 +46,10 @@ impl Log {
                 page.extend_from_slice(data.get(..free).unwrap_or(&[]));
             }),
             None => decoder.take(rest, &mut |data| {
-                seen = seen.saturating_add(data.len() as u64)
+                seen = seen.saturating_add(data.len() as u64);
+                if exposed.is_none() {
+                    exposed = form.and_then(|form| secrets::of_body(form, data));
+                }
             }),
         };
         if asks {
@@ -53,6 +57,13 @@ impl Log {
                 request.body.seen_bytes = request.body.seen_bytes.saturating_add(seen);
                 request.last = at;
                 request.complete = outcome == Outcome::Ended;
+                let found = exposed.map(|found| {
+                    Box::new(Exposed {
+                        at: Some(at),
+                        ..found
+                    })
+                });
+                request.exposed = request.exposed.take().or(found);
             }
         } else if let Some(response) = self
             .current

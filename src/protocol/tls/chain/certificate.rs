@@ -45,6 +45,7 @@ pub struct Certificate {
     pub(super) signature: Vec<u8>,
     pub(super) subject_key: Option<Vec<u8>>,
     pub(super) authority_key: Option<Vec<u8>>,
+    pub(super) ocsp_signing: bool,
 }
 
 impl Certificate {
@@ -66,7 +67,7 @@ impl Certificate {
             has_names: false,
             not_before: moment(read.validity().not_before.timestamp()),
             not_after: moment(read.validity().not_after.timestamp()),
-            serial: crate::protocol::tls::chain::certificate::hex(read.raw_serial()),
+            serial: hex(read.raw_serial()),
             key: String::new(),
             key_bits: 0,
             rsa: false,
@@ -78,6 +79,7 @@ impl Certificate {
             signature: read.signature_value.data.to_vec(),
             subject_key: None,
             authority_key: None,
+            ocsp_signing: false,
         };
         parsed.read_key(&read);
         for extension in read.extensions() {
@@ -160,6 +162,7 @@ impl Certificate {
                     }
                 }
             }
+            ParsedExtension::ExtendedKeyUsage(usage) => self.ocsp_signing = usage.ocsp_signing,
             ParsedExtension::SubjectKeyIdentifier(key) => self.subject_key = Some(key.0.to_vec()),
             ParsedExtension::AuthorityKeyIdentifier(key) => {
                 self.authority_key = key.key_identifier.as_ref().map(|key| key.0.to_vec());
@@ -169,7 +172,7 @@ impl Certificate {
     }
 }
 
-fn moment(seconds: i64) -> Timestamp {
+pub(super) fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_ns(seconds.saturating_mul(SECOND))
 }
 
@@ -186,6 +189,6 @@ fn readable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }

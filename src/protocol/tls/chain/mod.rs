@@ -7,12 +7,15 @@
 
 mod certificate;
 mod name;
+mod ocsp;
 mod signature;
 mod store;
 mod walk;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sha2::{Digest, Sha256};
 
@@ -73,6 +76,19 @@ pub enum Problem {
         /// What the leaf is for.
         presented: Vec<String>,
     },
+    /// A stapled OCSP response says that a certificate is revoked (RFC 6960 4.2.1).
+    Revoked {
+        /// Its subject.
+        which: String,
+        /// Place among those sent, 0 the leaf.
+        place: usize,
+        /// Since when.
+        when: Timestamp,
+        /// The CRLReason's name (RFC 5280 5.3.1), where given.
+        reason: Option<&'static str>,
+        /// The response's signature was verified.
+        verified: bool,
+    },
     /// MD5 or SHA-1 signature, RSA below 2048 bits, EC below 224 bits.
     Weak {
         /// Subject of the certificate.
@@ -129,30 +145,61 @@ impl Verdict {
 #[derive(Debug)]
 pub struct Verifier {
     store: Arc<TrustStore>,
-    known: HashMap<[u8; 32], Arc<walk::Known>>,
+    hasher: FixedState,
+    known: HashMap<u64, Remembered>,
+}
+
+/// A chain that was met: its bytes, which decide, its SHA-256, and what never changes about it.
+#[derive(Debug)]
+struct Remembered {
+    sent: Vec<Arc<[u8]>>,
+    id: [u8; 32],
+    known: walk::Known,
 }
 
 impl Verifier {
     /// A verifier of this store.
     pub fn new(store: Arc<TrustStore>) -> Self {
-        Self { store, known: HashMap::new() }
+        Self { store, hasher: FixedState::with_seed(0), known: HashMap::new() }
     }
 
-    /// What a client of the store makes of `sent` (leaf first, as on the wire) for `name` at `at`.
-    pub fn judge(&mut self, sent: &[Arc<[u8]>], name: Option<&str>, at: Timestamp) -> Arc<Verdict> {
-        let mut hash = Sha256::new();
-        for der in sent {
-            hash.update((der.len() as u64).to_be_bytes());
-            hash.update(der);
-        }
-        let id: [u8; 32] = hash.finalize().into();
+    /// What a client of the store makes of `sent` (leaf first, as on the wire) and of the OCSP responses stapled to it,
+    /// for `name` at `at`.
+    pub fn judge(
+        &mut self,
+        sent: &[Arc<[u8]>],
+        stapled: &[Arc<[u8]>],
+        name: Option<&str>,
+        at: Timestamp,
+    ) -> Arc<Verdict> {
         if self.known.len() >= CHAINS_MAX {
             self.known.clear();
         }
-        let known = self.known.entry(id).or_insert_with(|| Arc::new(walk::Known::new(sent, &self.store)));
-        Arc::new(walk::judge(known, &id, &self.store, name, at))
+        // A cheap hash finds the chain and its bytes confirm it: SHA-256 over every handshake would cost more.
+        let place = self.hasher.hash_one(sent);
+        let remember = || Remembered { sent: sent.to_vec(), id: identity(sent), known: walk::Known::new(sent, &self.store) };
+        let met = self.known.entry(place).or_insert_with(remember);
+        if met.sent != sent {
+            *met = Remembered { sent: sent.to_vec(), id: identity(sent), known: walk::Known::new(sent, &self.store) };
+        }
+        let mut verdict = walk::judge(&met.known, &met.id, &self.store, name, at);
+        if verdict.unjudged.is_none()
+            && let Some(revoked) = ocsp::revoked(&met.known, &self.store, stapled)
+        {
+            // Before a mere weakness, after what every client refuses, whether it reads stapled answers or not.
+            let place = verdict.problems.iter().position(|problem| matches!(problem, Problem::Weak { .. }));
+            verdict.problems.insert(place.unwrap_or(verdict.problems.len()), revoked);
+        }
+        Arc::new(verdict)
     }
 }
 
-
-
+/// SHA-256 over all that was sent, each certificate behind its length.
+fn identity(sent: &[Arc<[u8]>]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for der in sent {
+        hash.update((der.len() as u64).to_be_bytes());
+        hash.update(der);
+    }
+    hash.finalize().into()
+}

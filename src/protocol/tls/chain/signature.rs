@@ -23,6 +23,11 @@ const EC: &str = "1.2.840.10045.2.1";
 
 /// Verifies `certificate`'s signature with the key of `spki` (DER of SubjectPublicKeyInfo).
 pub(super) fn signed_by(certificate: &Certificate, spki: &[u8]) -> Signed {
+    verify(&certificate.signature_oid, &certificate.tbs, &certificate.signature, spki)
+}
+
+/// Verifies a signature of algorithm `oid` over `tbs` with the key of `spki`.
+pub(super) fn verify(oid: &str, tbs: &[u8], signature: &[u8], spki: &[u8]) -> Signed {
     let Ok((_, key)) = SubjectPublicKeyInfo::from_der(spki) else { return Signed::Unknown("issuer key unreadable") };
     let kind = key.algorithm.algorithm.to_id_string();
     let curve = key
@@ -32,20 +37,20 @@ pub(super) fn signed_by(certificate: &Certificate, spki: &[u8]) -> Signed {
         .and_then(|parameters| parameters.as_oid().ok())
         .map(|oid| oid.to_id_string())
         .unwrap_or_default();
-    if certificate.signature_oid.starts_with("1.2.156.10197") || curve == "1.2.156.10197.1.301" {
+    if oid.starts_with("1.2.156.10197") || curve == "1.2.156.10197.1.301" {
         return Signed::Unknown("sm2");
     }
-    if matches!(certificate.signature_oid.as_str(), "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.2") && kind == RSA {
+    if matches!(oid, "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.2") && kind == RSA {
         return Signed::Assumed;
     }
-    let algorithms = algorithms(&certificate.signature_oid, &kind, &curve);
+    let algorithms = algorithms(oid, &kind, &curve);
     if algorithms.is_empty() {
         return Signed::Unknown("signature algorithm not supported");
     }
     let point: &[u8] = &key.subject_public_key.data;
-    let good = algorithms.into_iter().any(|algorithm| {
-        UnparsedPublicKey::new(algorithm, point).verify(&certificate.tbs, &certificate.signature).is_ok()
-    });
+    let good = algorithms
+        .into_iter()
+        .any(|algorithm| UnparsedPublicKey::new(algorithm, point).verify(tbs, signature).is_ok());
     if good { Signed::Yes } else { Signed::No }
 }
 

@@ -54,6 +54,21 @@ impl Known {
         known
     }
 
+    /// The certificates that could be read, with their places.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = (usize, &Certificate)> {
+        self.certificates.iter().map(|certificate| &**certificate).enumerate()
+    }
+
+    /// Keys that may have signed `place`: of the certificates that did, and of anchors of the issuer's name.
+    pub(super) fn issuer_keys(&self, place: usize, store: &TrustStore) -> Vec<Vec<u8>> {
+        let sent = self.issuers.get(place).into_iter().flatten();
+        let mut keys: Vec<Vec<u8>> = sent.filter_map(|issuer| Some(self.certificates.get(*issuer)?.spki.clone())).collect();
+        if let Some(certificate) = self.certificates.get(place) {
+            keys.extend(store.keys_of(&certificate.issuer_der));
+        }
+        keys
+    }
+
     fn relate(&mut self, place: usize, store: &TrustStore) {
         let Some(child) = self.certificates.get(place).cloned() else { return };
         let mut issuers = Vec::new();

@@ -1,0 +1,245 @@
+//! Which endpoint a connection, a finding or a host belongs to, by the rules and by the names that the capture gives.
+//!
+//! The name is what the client asked for (SNI, Host, CONNECT), else the one that its DNS answer gave for the address
+//! before, else the first of the server's certificate that a rule knows. With a rule file, what belongs to no rule is
+//! counted and not told; findings about links and the capture always are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use crate::endpoint::{Rule, Rules, Seen};
+use crate::engine::row::Row;
+use crate::engine::shard::Stub;
+use crate::failure::{Finding, Severity, Subject, Value};
+use crate::flow::names::Names;
+use crate::time::{MILLISECOND, Nanos, Timestamp};
+
+type Server = (IpAddr, u16);
+
+/// The endpoints of a run.
+pub(super) struct Endpoints<'e> {
+    rules: &'e Rules,
+    names: &'e Names,
+    certified: HashMap<Server, Arc<str>>,
+    known: HashMap<(Server, Option<String>), Option<&'e Rule>>,
+    strangers: BTreeSet<IpAddr>,
+}
+
+impl<'e> Endpoints<'e> {
+    /// Finds the rule of every server; `stubs` by first frame.
+    pub(super) fn new(rules: &'e Rules, names: &'e Names, stubs: &[Stub]) -> Self {
+        let mut all = Self {
+            rules,
+            names,
+            certified: HashMap::new(),
+            known: HashMap::new(),
+            strangers: BTreeSet::new(),
+        };
+        for stub in stubs {
+            if let Some(name) = &stub.certificate {
+                all.certified
+                    .entry(stub.server)
+                    .or_insert_with(|| Arc::clone(name));
+            }
+        }
+        let mut own: BTreeSet<IpAddr> = BTreeSet::new();
+        for stub in stubs {
+            let name = all.name_of(stub);
+            let seen = Seen {
+                name: name.as_deref(),
+                sni: stub.sni,
+                host: stub.name.is_some() && !stub.sni,
+                connect: stub.connect,
+                certificate: all.certified.get(&stub.server).map(|name| &**name),
+                server: Some(stub.server),
+            };
+            let rule = rules.find(&seen);
+            match rule {
+                Some(_) => own.extend([stub.server.0, stub.client.0]),
+                None => drop(all.strangers.insert(stub.server.0)),
+            }
+            let known = all.known.entry((stub.server, name)).or_default();
+            *known = known.or(rule);
+        }
+        all.strangers.retain(|address| !own.contains(address));
+        all
+    }
+
+    /// The name of a connection's server.
+    pub(super) fn name_of(&self, stub: &Stub) -> Option<String> {
+        match &stub.name {
+            Some(name) => Some(name.to_string()),
+            None => self.name_at(stub.client.0, stub.server, stub.first),
+        }
+    }
+
+    /// The name of a server that was not asked for by one.
+    fn name_at(&self, client: IpAddr, server: Server, at: Timestamp) -> Option<String> {
+        let certified = || {
+            let name = self.certified.get(&server)?;
+            // A wildcard tells the rule, and names no host.
+            Some(&**name).filter(|name| !name.contains('*'))
+        };
+        self.names
+            .best(client, server.0, at)
+            .or_else(certified)
+            .map(str::to_owned)
+    }
+
+    /// A finding without a name of its own takes the one that its connection has.
+    pub(super) fn name(&self, finding: &mut Finding) {
+        if finding.name.is_none()
+            && let (Some((client, _)), Some(server)) = (finding.client, finding.server)
+        {
+            finding.name = self.name_at(client, server, finding.first);
+        }
+    }
+
+    /// The rule of a connection.
+    pub(super) fn rule(&self, name: Option<&String>, server: Server) -> Option<&'e Rule> {
+        match self.known.get(&(server, name.cloned())) {
+            Some(rule) => *rule,
+            None => self.rules.find(&Seen {
+                name: name.map(String::as_str),
+                sni: true,
+                host: true,
+                connect: None,
+                certificate: self.certified.get(&server).map(|name| &**name),
+                server: Some(server),
+            }),
+        }
+    }
+
+    fn rule_of(&self, finding: &Finding) -> Option<&'e Rule> {
+        match (finding.subject, &finding.name, finding.server) {
+            (Subject::Name, Some(name), _) => self.rules.of_name(name).or_else(|| {
+                let client = finding.client?.0;
+                let mut answers = self.names.resolved(client, name);
+                let address = |address: &IpAddr| self.rules.holds(*address);
+                let held =
+                    answers.find_map(|answer| answer.addresses.iter().copied().find(address))?;
+                let mut rules = self.rules.all().iter();
+                rules.find(|rule| {
+                    let ranges = &rule.matching.addresses;
+                    ranges.iter().any(|range| range.holds(held))
+                })
+            }),
+            (_, name, Some(server)) if server.1 != 0 => self.rule(name.as_ref(), server),
+            _ => None,
+        }
+    }
+
+    /// Does a finding concern an endpoint? Of a host it does unless only servers without a rule have its address.
+    pub(super) fn concerns(&self, finding: &Finding) -> bool {
+        if self.rules.others || self.rule_of(finding).is_some() {
+            return true;
+        }
+        match (finding.subject, finding.server) {
+            (Subject::Capture, _) => true,
+            (Subject::Link | Subject::Host, Some((address, 0))) => {
+                let hop = finding.details.contains(&("next_hop", Value::Bool(true)));
+                hop || self.rules.holds(address) || !self.strangers.contains(&address)
+            }
+            (Subject::Link | Subject::Host, None) => true,
+            _ => false,
+        }
+    }
+
+    /// The handshake above which a finding is told, where its rule says so.
+    pub(super) fn connect_limit(&self, finding: &Finding) -> Option<Nanos> {
+        let limit = self.rule_of(finding)?.thresholds.connect_ms?;
+        Some(Nanos::from(limit) * MILLISECOND)
+    }
+
+    /// What the rules make of the findings: whose they are, how bad, and whether they are told at all.
+    pub(super) fn judge(
+        &self,
+        findings: Vec<Finding>,
+        unjudged: &mut BTreeMap<String, u64>,
+    ) -> Vec<Finding> {
+        let mut kept = Vec::with_capacity(findings.len());
+        for mut finding in findings {
+            if !self.concerns(&finding) {
+                // Connections are counted as such.
+                if finding.flow.is_none() {
+                    *unjudged.entry(NOT_AN_ENDPOINT.to_owned()).or_default() += finding.count;
+                }
+                continue;
+            }
+            if let Some(rule) = self.rule_of(&finding) {
+                if is_fast_enough(&finding, rule) {
+                    continue;
+                }
+                if finding.class.code == "security.tls-obsolete"
+                    && finding.text("version").is_some_and(|version| {
+                        rule.versions.iter().any(|expected| expected == version)
+                    })
+                {
+                    finding.severity = Severity::Info;
+                }
+                if rule.takes_id {
+                    finding.endpoint = Some(rule.id.clone());
+                }
+            }
+            kept.push(finding);
+        }
+        kept
+    }
+
+    /// The connections to endpoints; the others are counted.
+    pub(super) fn keep(&self, stubs: Vec<Stub>, unjudged: &mut BTreeMap<String, u64>) -> Vec<Stub> {
+        if self.rules.others {
+            return stubs;
+        }
+        let before = stubs.len();
+        let mut stubs = stubs;
+        stubs.retain(|stub| {
+            self.rule(self.name_of(stub).as_ref(), stub.server)
+                .is_some()
+        });
+        let others = (before - stubs.len()) as u64;
+        if others > 0 {
+            *unjudged.entry(NOT_AN_ENDPOINT.to_owned()).or_default() += others;
+        }
+        stubs
+    }
+
+    /// Is it the row of a connection to an endpoint?
+    pub(super) fn holds(&self, row: &Row) -> bool {
+        let name = || match &row.name {
+            Some(name) => Some(name.clone()),
+            None => self.name_at(row.orig.0, row.resp, row.ts),
+        };
+        self.rules.others || self.rule(name().as_ref(), row.resp).is_some()
+    }
+
+    /// Is it a name of the rules?
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.rules.of_name(name).is_some()
+    }
+
+    /// The region that a rule or a name says.
+    pub(super) fn region(&self, rule: Option<&Rule>, name: Option<&str>) -> Option<String> {
+        self.rules.region(rule, name).map(str::to_owned)
+    }
+}
+
+/// Why something was neither told nor counted among the attempts.
+const NOT_AN_ENDPOINT: &str = "not-an-endpoint";
+
+/// A slow answer that the rule allows.
+fn is_fast_enough(finding: &Finding, rule: &Rule) -> bool {
+    let limit = match finding.class.code {
+        "application.slow-response" => rule.thresholds.first_byte_ms,
+        // An answer that only the second resolver gave is told however soon it came.
+        "network.dns-slow" if !finding.details.contains(&("fallback", Value::Bool(true))) => {
+            rule.thresholds.dns_ms
+        }
+        _ => None,
+    };
+    let waited = finding.number("waited_ms");
+    matches!((limit, waited), (Some(limit), Some(waited)) if waited <= i64::from(limit))
+}

@@ -1,0 +1,115 @@
+#![doc = include_str!("client_cert_missing.en.md")]
+
+use crate::failure::episode::Episode;
+use crate::failure::security::client_flight::{BY_SIZE, Shown, cut_12, refused_13, shown};
+use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
+use crate::guide;
+use crate::mark::Direction::{ToClient, ToServer};
+use crate::mark::Mark;
+use crate::protocol::tls::{Session, names};
+
+/// `security.client-cert-missing`
+pub static CLASS: Class = Class {
+    code: "security.client-cert-missing",
+    severity: Severity::Error,
+    guide: guide!("client_cert_missing"),
+    summary,
+};
+
+/// The server asked for a certificate, the client had none, and the server ended it. A server that asks and does
+/// without one is ordinary.
+pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    required(at, session)
+        .or_else(|| in_clear(at, session))
+        .or_else(|| by_sizes(at, session))
+}
+
+/// certificate_required says it in so many words (RFC 8446 6.2).
+fn required(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    let alert = session
+        .fatal(ToClient)
+        .filter(|alert| alert.description == 116)?;
+    Some(alerted(finding(at, session), alert.description, alert.at))
+}
+
+/// TLS 1.2 and before: an empty Certificate, or the no_certificate alert of SSL 3, then the server's alert or close.
+fn in_clear(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    let refused = session
+        .alerts
+        .iter()
+        .find(|alert| alert.from == ToServer && !alert.encrypted && alert.description == 41);
+    let empty = match &session.client_certificates {
+        Some(sent) if sent.value.is_empty() => sent.at,
+        None => refused?.at,
+        Some(_) => return None,
+    };
+    let finding = finding(at, session).seen(empty, "client-certificate");
+    if let Some(alert) = session.fatal(ToClient) {
+        // What speaks of damaged records, or of the server itself, has another cause. GnuTLS says decode_error (50).
+        let fits = alert.at >= empty && matches!(alert.description, 10 | 40..=43 | 46 | 48..=50);
+        let finding = if alert.description == 50 {
+            finding.at_most(80, DECODE)
+        } else {
+            finding
+        };
+        return fits.then(|| alerted(finding, alert.description, alert.at));
+    }
+    let ended = cut_12(at, session).filter(|ended| *ended >= empty)?;
+    Some(finding.seen(ended, "close").at_most(80, BY_CLOSE))
+}
+
+fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
+    if !session.is_13() || session.resumed() {
+        return None;
+    }
+    let [client, _] = &session.sizes;
+    let Shown::Nothing(empty) = shown(client)? else {
+        return None;
+    };
+    let (alert, ended) = refused_13(at, session, empty)?;
+    let finding = finding(at, session)
+        .seen(empty, "client-certificate")
+        .seen(alert, "alert")
+        .seen(ended, "close");
+    Some(
+        finding
+            .at_most(70, BY_SIZE)
+            .detail("inferred", Value::Bool(true)),
+    )
+}
+
+fn finding(at: &Episode<'_>, session: &Session) -> Finding {
+    let finding = at.finding(&CLASS).failing();
+    finding
+        .seen_if(
+            session.client_hello.as_ref().map(|hello| hello.at),
+            "client-hello",
+        )
+        .seen_if(session.certificate_request, "certificate-request")
+}
+
+fn alerted(finding: Finding, description: u8, at: Mark) -> Finding {
+    finding
+        .seen(at, "alert")
+        .detail("alert", Value::Text(names::alert(description).to_owned()))
+        .detail("alert_code", Value::Number(description.into()))
+}
+
+const DECODE: Text = Text {
+    en: "decode_error may also mean a message that the server could not read",
+    zh: "decode_error 也可能表示服务器无法解析某条消息",
+};
+const BY_CLOSE: Text = Text {
+    en: "the server closed without an alert that gives the reason",
+    zh: "服务器未发告警说明原因即关闭",
+};
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let (server, client) = (finding.server_text(), finding.client_text());
+    match lang {
+        Lang::En => {
+            format!("{server} wanted a certificate of {client}, got none and ended the handshake")
+        }
+        Lang::Zh => format!("{server} 要求 {client} 出示证书，未收到证书即终止握手"),
+    }
+}
