@@ -48,13 +48,25 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with nine decimals: `2026-11-24T10:02:11.000000000Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (days, second) = (self.second().div_euclid(86_400), self.second().rem_euclid(86_400));
+        let (days, second) = (
+            self.second().div_euclid(86_400),
+            self.second().rem_euclid(86_400),
+        );
         let (year, month, day) = civil(days);
         let ns = self.0.rem_euclid(SECOND);
         // Reports hold many times: digit by digit costs a tenth of what the formatting machinery does.
         let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        let fields = [(0, 4, year), (5, 2, month), (8, 2, day), (11, 2, second / 3_600), (14, 2, second / 60 % 60)];
-        for (start, digits, value) in fields.into_iter().chain([(17, 2, second % 60), (20, 9, ns)]) {
+        let fields = [
+            (0, 4, year),
+            (5, 2, month),
+            (8, 2, day),
+            (11, 2, second / 3_600),
+            (14, 2, second / 60 % 60),
+        ];
+        for (start, digits, value) in fields
+            .into_iter()
+            .chain([(17, 2, second % 60), (20, 9, ns)])
+        {
             let mut rest = value.unsigned_abs();
             for digit in text.iter_mut().skip(start).take(digits).rev() {
                 *digit = b'0' + (rest % 10) as u8;

@@ -188,7 +188,7 @@ def nat_table_full(office):
     office.answer("203.0.113.22")
     office.portal("good")
     office.filter("ct state established accept")      # connection tracking is on before the table is full
-    pollers = [threading.Thread(target=office.stage.python, args=(who, POLL, "203.0.113.24")) for who in ("c", "c4", "c7")]
+    pollers = [threading.Thread(target=office.stage.python, args=(who, POLL, "203.0.113.24"), kwargs={"timeout": 120}) for who in ("c", "c4", "c7")]
     yield
     [poller.start() for poller in pollers]
     at(office, BREAKS, lambda: office.filter("ct state new drop"))
@@ -197,15 +197,17 @@ def nat_table_full(office):
 
 
 @morning("dns-outage", "dns-outage", "`network.dns-timeout`",
-         "the office's resolver stands still from second 25 to 58; whatever is reached by address would be well",
+         "the office's resolver hears no question from second 25 to 58; whatever is reached by address would be well",
          "dns")
 def dns_outage(office):
-    import signal
     office.answer("203.0.113.22")
     office.portal("good")
     yield
-    at(office, BREAKS, lambda: office.dns.send_signal(signal.SIGSTOP))
-    at(office, MENDS, lambda: office.dns.send_signal(signal.SIGCONT))
+    gateway = office.stage.ns("g")
+    at(office, BREAKS, lambda: sh(f"ip netns exec {gateway} nft 'add table inet deaf; add chain inet deaf in {{ type filter hook input priority 0; }}; "
+                                  "add rule inet deaf in udp dport 53 drop'"))
+    office.stage.used("nftables")
+    at(office, MENDS, office.unfilter)
 
 
 @morning("pool-member-bad", "load-balancer-member-bad", "`application.http-503`",

@@ -6,11 +6,16 @@ use crate::report::{self, Settings};
 
 /// Reads, judges, writes.
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
-    let window = (moment("--since", common.since.as_deref())?, moment("--until", common.until.as_deref())?);
+    let window = (
+        moment("--since", common.since.as_deref())?,
+        moment("--until", common.until.as_deref())?,
+    );
     if let (Some(since), Some(until)) = window
         && until < since
     {
-        return Err(Failure::usage("--until lies before --since: nothing could be told"));
+        return Err(Failure::usage(
+            "--until lies before --since: nothing could be told",
+        ));
     }
     let settings = Settings {
         lang: language(common.lang),
@@ -56,7 +61,10 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
 fn moment(option: &str, text: Option<&str>) -> Result<Option<crate::time::Timestamp>, Failure> {
     let Some(text) = text else { return Ok(None) };
     let parsed: Result<jiff::Timestamp, _> = text.parse();
-    match parsed.ok().and_then(|time| i64::try_from(time.as_nanosecond()).ok()) {
+    match parsed
+        .ok()
+        .and_then(|time| i64::try_from(time.as_nanosecond()).ok())
+    {
         Some(ns) => Ok(Some(crate::time::Timestamp::from_ns(ns))),
         None => Err(Failure::usage(format!(
             "{option} {text}: not a time; write it as 2026-11-24T10:02:11Z or 2026-11-24T18:02:11+08:00"

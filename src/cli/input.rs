@@ -31,9 +31,18 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         Some(threads) => threads,
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let rules = common.endpoints.as_deref().map(endpoints::read).transpose()?;
+    let rules = common
+        .endpoints
+        .as_deref()
+        .map(endpoints::read)
+        .transpose()?;
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
-    let mut engine = Engine::new(&Options { threads, rows, trust }).map_err(Failure::usage)?;
+    let mut engine = Engine::new(&Options {
+        threads,
+        rows,
+        trust,
+    })
+    .map_err(Failure::usage)?;
     if let Some((rules, anchors)) = rules {
         engine.judge_by(Arc::new(rules), &anchors);
     }
@@ -66,15 +75,25 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     }
     let (files, interfaces) = (feed.files().to_vec(), feed.interfaces().to_vec());
     if files.is_empty() {
-        return Err(Failure { status: 3, message: "no input could be read".to_owned() });
+        return Err(Failure {
+            status: 3,
+            message: "no input could be read".to_owned(),
+        });
     }
     let left_out = filter.map_or(Ok(0), Filter::finish)?;
     let mut diagnosis = engine.finish(&files);
     if left_out > 0 {
-        diagnosis.unjudged.insert("filtered-out".to_owned(), left_out);
+        diagnosis
+            .unjudged
+            .insert("filtered-out".to_owned(), left_out);
     }
     let skipped = stopped || !errors.is_empty() || !late.is_empty();
-    Ok(Run { diagnosis, files, interfaces, skipped })
+    Ok(Run {
+        diagnosis,
+        files,
+        interfaces,
+        skipped,
+    })
 }
 
 /// The first Ctrl-C ends the reading, the second the program.
@@ -92,10 +111,14 @@ fn trust(common: &Common) -> Result<TrustStore, Failure> {
     let mut store = match &common.ca_bundle {
         Some(path) => {
             let pem = std::fs::read(path).map_err(|error| {
-                Failure::usage(format!("--ca-bundle {}: cannot be read: {error}", path.display()))
+                Failure::usage(format!(
+                    "--ca-bundle {}: cannot be read: {error}",
+                    path.display()
+                ))
             })?;
-            TrustStore::from_pem(&pem)
-                .map_err(|error| Failure::usage(format!("--ca-bundle {}: {error}", path.display())))?
+            TrustStore::from_pem(&pem).map_err(|error| {
+                Failure::usage(format!("--ca-bundle {}: {error}", path.display()))
+            })?
         }
         None => TrustStore::bundled(),
     };
@@ -114,11 +137,19 @@ struct Progress {
 }
 
 impl Progress {
-    #[expect(clippy::disallowed_methods, reason = "the bar shows the reader's time, not the capture's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the bar shows the reader's time, not the capture's"
+    )]
     fn new(common: &Common) -> Self {
         use std::io::IsTerminal as _;
         let now = Instant::now();
-        Self { shown: false, wanted: !common.quiet && std::io::stderr().is_terminal(), began: now, last: now }
+        Self {
+            shown: false,
+            wanted: !common.quiet && std::io::stderr().is_terminal(),
+            began: now,
+            last: now,
+        }
     }
 
     fn show(&mut self, feed: &Feed) {

@@ -21,7 +21,13 @@ use crate::failure::{Lang, Severity};
 
 /// Why a client could not reach its invoicing server, with the frames that prove it.
 #[derive(Debug, Parser)]
-#[command(name = "wirefault", version, about, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "wirefault",
+    version,
+    about,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -191,7 +197,10 @@ pub(crate) struct Failure {
 impl Failure {
     /// Bad arguments or configuration.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { status: 2, message: message.into() }
+        Self {
+            status: 2,
+            message: message.into(),
+        }
     }
 }
 
@@ -207,7 +216,9 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
         Command::Flows { common } => flows::run(&common),
-        Command::Explain { code, list, lang } => explain::run(Some(&code.join(" ")), list, language(lang)),
+        Command::Explain { code, list, lang } => {
+            explain::run(Some(&code.join(" ")), list, language(lang))
+        }
         Command::Endpoints { print, check } => endpoints::run(print, check.as_deref()),
         Command::Schema { which } => schema::run(which),
     };
@@ -227,8 +238,15 @@ pub(crate) fn language(arg: Option<LangArg>) -> Lang {
         Some(LangArg::Zh) => Lang::Zh,
         None => {
             let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-            let locale = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG")).unwrap_or_default();
-            if locale.starts_with("zh") { Lang::Zh } else { Lang::En }
+            let locale = set("LC_ALL")
+                .or_else(|| set("LC_MESSAGES"))
+                .or_else(|| set("LANG"))
+                .unwrap_or_default();
+            if locale.starts_with("zh") {
+                Lang::Zh
+            } else {
+                Lang::En
+            }
         }
     }
 }

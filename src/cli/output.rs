@@ -21,12 +21,19 @@ pub(crate) fn remark(line: &str) {
 pub(crate) fn write(path: Option<&Path>, data: &[u8]) -> Result<(), Failure> {
     match path {
         Some(path) => write_file(path, data).map_err(|error| {
-            Failure::usage(format!("{}: cannot be written: {error}; choose another --output", path.display()))
+            Failure::usage(format!(
+                "{}: cannot be written: {error}; choose another --output",
+                path.display()
+            ))
         }),
-        None => match io::stdout().lock().write_all(data).and_then(|()| io::stdout().lock().flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::usage(format!("standard output: cannot be written: {error}")))
-            }
+        None => match io::stdout()
+            .lock()
+            .write_all(data)
+            .and_then(|()| io::stdout().lock().flush())
+        {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::usage(
+                format!("standard output: cannot be written: {error}"),
+            )),
             _ => Ok(()),
         },
     }
@@ -67,5 +74,9 @@ pub(crate) fn color(arg: crate::cli::ColorArg, to_stdout: bool) -> bool {
 
 /// Columns of the terminal: `COLUMNS` where set, else 100.
 pub(crate) fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|value| value.parse().ok()).filter(|width| *width >= 40).unwrap_or(100)
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .filter(|width| *width >= 40)
+        .unwrap_or(100)
 }

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::endpoint::Rules;
 use crate::engine::Engine;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance};
-use crate::endpoint::Rules;
 use crate::engine::endpoints::Endpoints;
-use crate::engine::shard::{Stub, Told};
-use crate::failure::network::{self, dns, packet_loss};
+use crate::engine::told::{Stub, Told};
 use crate::failure::attempt::{self, Connected, Successes};
+use crate::failure::network::{self, dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::{Finding, Severity, capture, security};
 use crate::flow::heard::Heard;
@@ -46,7 +46,10 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     for (reason, count) in [
         ("fragments-incomplete", engine.fragments.incomplete()),
         ("neighbours-omitted", engine.neighbours.omitted()),
-        ("lookups-evicted", engine.lookups.counts.evicted + engine.lookups.counts.omitted),
+        (
+            "lookups-evicted",
+            engine.lookups.counts.evicted + engine.lookups.counts.omitted,
+        ),
         ("names-forgotten", engine.names.forgotten),
     ] {
         if count > 0 {
@@ -57,31 +60,68 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     let rules = Arc::clone(&engine.rules);
     let endpoints = Endpoints::new(&rules, names, &told.stubs);
     let mut findings = std::mem::take(&mut told.findings);
-    findings.iter_mut().for_each(|finding| endpoints.name(finding));
-    findings.sort_by_key(|finding| (finding.first, finding.client, finding.server, finding.class.code));
+    findings
+        .iter_mut()
+        .for_each(|finding| endpoints.name(finding));
+    findings.sort_by_key(|finding| {
+        (
+            finding.first,
+            finding.client,
+            finding.server,
+            finding.class.code,
+        )
+    });
     let asked_for = asked_for(&told.stubs);
     findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
-        let mut known: BTreeSet<String> = names.names_of(address).into_iter().map(str::to_owned).collect();
-        known.extend(asked_for.get(&address).into_iter().flatten().map(|name| name.to_string()));
+        let mut known: BTreeSet<String> = names
+            .names_of(address)
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        known.extend(
+            asked_for
+                .get(&address)
+                .into_iter()
+                .flatten()
+                .map(|name| name.to_string()),
+        );
         known
     });
     findings = silence(findings, &told, &mut unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
     no_failures(&mut told.stubs, &settled);
-    findings = surroundings::judge_latency(open, &medians(&told.stubs), &|finding| endpoints.connect_limit(finding));
+    findings = surroundings::judge_latency(open, &medians(&told.stubs), &|finding| {
+        endpoints.connect_limit(finding)
+    });
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     findings = surroundings::fold_twins(findings);
     findings.extend(loss(&told, names));
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
-    let failed_lookups = lookups_told(&mut findings, &lookups, &told, names, &endpoints, engine.clock, &mut unjudged);
-    let name_of = |address| names.names_of(address).first().map(|name| (*name).to_owned());
+    let failed_lookups = lookups_told(
+        &mut findings,
+        &lookups,
+        &told,
+        names,
+        &endpoints,
+        engine.clock,
+        &mut unjudged,
+    );
+    let name_of = |address| {
+        names
+            .names_of(address)
+            .first()
+            .map(|name| (*name).to_owned())
+    };
     let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
     findings = network::neighbours::fold(&mut missing, findings);
     findings.extend(missing);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
-    let stubs = endpoints.keep(without_twins(std::mem::take(&mut told.stubs)), &mut unjudged);
+    let stubs = endpoints.keep(
+        without_twins(std::mem::take(&mut told.stubs)),
+        &mut unjudged,
+    );
     let balances = balances(&stubs, &findings, &endpoints);
     let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
     if omitted > 0 {
@@ -91,7 +131,9 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     for stub in &stubs {
         attempts.add(stub.outcomes);
     }
-    attempts.failed = attempts.failed.saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
+    attempts.failed = attempts
+        .failed
+        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
@@ -124,7 +166,8 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
             all.tallies.entry(server).or_default().merge(&tally);
         }
     }
-    all.stubs.sort_by_key(|stub| (stub.first, stub.client, stub.server));
+    all.stubs
+        .sort_by_key(|stub| (stub.first, stub.client, stub.server));
     all
 }
 
@@ -145,13 +188,20 @@ fn asked_for(stubs: &[Stub]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
     let mut names: HashMap<IpAddr, BTreeSet<Arc<str>>> = HashMap::new();
     for stub in stubs {
         if let Some(name) = &stub.name {
-            names.entry(stub.server.0).or_default().insert(Arc::clone(name));
+            names
+                .entry(stub.server.0)
+                .or_default()
+                .insert(Arc::clone(name));
         }
     }
     names
 }
 
-fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, u64>) -> Vec<Finding> {
+fn silence(
+    findings: Vec<Finding>,
+    told: &Told,
+    unjudged: &mut BTreeMap<String, u64>,
+) -> Vec<Finding> {
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {
         match surroundings::judge_silence(finding, &told.heard) {
@@ -165,8 +215,14 @@ fn silence(findings: Vec<Finding>, told: &Told, unjudged: &mut BTreeMap<String, 
 /// A challenge that was settled on another connection was no failed attempt.
 fn no_failures(stubs: &mut [Stub], settled: &[Finding]) {
     for finding in settled.iter().filter(|finding| finding.fails) {
-        let flow = (finding.flow.map(|(_, began)| began), finding.client, finding.server);
-        let stub = stubs.iter_mut().find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
+        let flow = (
+            finding.flow.map(|(_, began)| began),
+            finding.client,
+            finding.server,
+        );
+        let stub = stubs
+            .iter_mut()
+            .find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
         if let Some(stub) = stub {
             stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
         }
@@ -199,7 +255,10 @@ fn loss(told: &Told, names: &Names) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(server, tally)| {
             let mut finding = packet_loss::judge(*server, tally)?;
-            finding.name = names.names_of(server.0).first().map(|name| (*name).to_owned());
+            finding.name = names
+                .names_of(server.0)
+                .first()
+                .map(|name| (*name).to_owned());
             Some(finding)
         })
         .collect()
@@ -228,7 +287,11 @@ fn lookups_told(
     for place in said.absorbed.into_iter().rev() {
         findings.remove(place);
     }
-    let failed = said.findings.iter().filter(|finding| finding.fails && endpoints.concerns(finding)).count() as u64;
+    let failed = said
+        .findings
+        .iter()
+        .filter(|finding| finding.fails && endpoints.concerns(finding))
+        .count() as u64;
     findings.extend(said.findings);
     failed
 }
@@ -245,7 +308,12 @@ fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
             kept.push(finding);
             continue;
         }
-        let key = (finding.class.code, finding.server, finding.name.clone(), chain);
+        let key = (
+            finding.class.code,
+            finding.server,
+            finding.name.clone(),
+            chain,
+        );
         let client = finding.client.map(|client| client.0);
         let place = match places.get(&key) {
             Some(&place) => {
@@ -255,7 +323,12 @@ fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
                     known.last = known.last.max(finding.last);
                     if worse(&finding, known) {
                         let (count, first, last) = (known.count, known.first, known.last);
-                        *known = Finding { count, first, last, ..finding };
+                        *known = Finding {
+                            count,
+                            first,
+                            last,
+                            ..finding
+                        };
                     }
                 }
                 place
@@ -271,8 +344,13 @@ fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
     for (place, who) in clients {
         if let Some(finding) = kept.get_mut(place).filter(|_| who.len() > 1) {
             let sample = who.iter().take(16).map(ToString::to_string).collect();
-            finding.details.push(("clients", crate::failure::Value::Number(i64::try_from(who.len()).unwrap_or(0))));
-            finding.details.push(("client_sample", crate::failure::Value::List(sample)));
+            finding.details.push((
+                "clients",
+                crate::failure::Value::Number(i64::try_from(who.len()).unwrap_or(0)),
+            ));
+            finding
+                .details
+                .push(("client_sample", crate::failure::Value::List(sample)));
         }
     }
     kept
@@ -291,7 +369,10 @@ fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
             let Some(twin) = stub.twin else { return true };
             let known = seen.entry((stub.server, twin)).or_default();
             let now = stub.first.ns();
-            if known.iter().any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND) {
+            if known
+                .iter()
+                .any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND)
+            {
                 return false;
             }
             known.push((now, stub.client));
@@ -300,7 +381,11 @@ fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
         .collect()
 }
 
-fn balances(stubs: &[Stub], findings: &[Finding], endpoints: &Endpoints<'_>) -> Vec<EndpointBalance> {
+fn balances(
+    stubs: &[Stub],
+    findings: &[Finding],
+    endpoints: &Endpoints<'_>,
+) -> Vec<EndpointBalance> {
     let mut by_id: BTreeMap<String, EndpointBalance> = BTreeMap::new();
     for stub in stubs {
         let balance = balance(&mut by_id, endpoints.name_of(stub), stub.server, endpoints);
@@ -311,7 +396,10 @@ fn balances(stubs: &[Stub], findings: &[Finding], endpoints: &Endpoints<'_>) -> 
             }
         }
     }
-    for finding in findings.iter().filter(|finding| finding.class.layer() != "capture") {
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.class.layer() != "capture")
+    {
         let id = match (&finding.name, finding.server) {
             _ if finding.endpoint.is_some() => finding.endpoint.clone().unwrap_or_default(),
             (Some(name), Some((_, port))) if port != 0 => format!("{name}:{port}"),
@@ -319,7 +407,10 @@ fn balances(stubs: &[Stub], findings: &[Finding], endpoints: &Endpoints<'_>) -> 
             _ => continue,
         };
         if let Some(balance) = by_id.get_mut(&id) {
-            *balance.findings_by_code.entry(finding.class.code).or_default() += finding.count;
+            *balance
+                .findings_by_code
+                .entry(finding.class.code)
+                .or_default() += finding.count;
         }
     }
     let mut all: Vec<EndpointBalance> = by_id.into_values().collect();
@@ -377,15 +468,29 @@ fn incidents(
         time: stub.first,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
-        name: stub.name.clone().or_else(|| names.best(stub.client.0, stub.server.0, stub.first).map(Arc::from)),
+        name: stub.name.clone().or_else(|| {
+            names
+                .best(stub.client.0, stub.server.0, stub.first)
+                .map(Arc::from)
+        }),
         latency_ms: stub.latency_ms,
     });
     let answered = lookups.iter().filter_map(|lookup| {
-        let answer = lookup.answer().filter(|answer| !answer.addresses.is_empty())?;
+        let answer = lookup
+            .answer()
+            .filter(|answer| !answer.addresses.is_empty())?;
         let (client, name) = (lookup.client, lookup.name.clone());
-        Some(Answered { client, resolver: answer.resolver, name, time: answer.at.time })
+        Some(Answered {
+            client,
+            resolver: answer.resolver,
+            name,
+            time: answer.at.time,
+        })
     });
-    incident::find(findings, &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules))
+    incident::find(
+        findings,
+        &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules),
+    )
 }
 
 /// Findings that count for `--fail-on`.

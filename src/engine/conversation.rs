@@ -111,18 +111,36 @@ impl Conversation {
             Application::Http(web) if asked(web) => web,
             _ => return None,
         };
-        let port = web.host.as_deref()?.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let port = web
+            .host
+            .as_deref()?
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
         Some(port.unwrap_or(443))
     }
 
     /// The direction of what `from` sends.
     pub fn direction(&self, from: End) -> Direction {
-        if from == self.client_end { ToServer } else { ToClient }
+        if from == self.client_end {
+            ToServer
+        } else {
+            ToClient
+        }
     }
 
     /// Takes one segment, seen for the first time. `place` hashes where it was seen.
-    pub fn on_segment(&mut self, from: End, segment: &TcpSegment<'_>, ip: &IpFacts, place: u32, at: Mark) {
-        if self.assumed && !segment.payload.is_empty() && matches!(self.application, Application::Unknown) {
+    pub fn on_segment(
+        &mut self,
+        from: End,
+        segment: &TcpSegment<'_>,
+        ip: &IpFacts,
+        place: u32,
+        at: Mark,
+    ) {
+        if self.assumed
+            && !segment.payload.is_empty()
+            && matches!(self.application, Application::Unknown)
+        {
             self.settle_roles(from, segment.payload);
         }
         let direction = self.direction(from);
@@ -133,7 +151,12 @@ impl Conversation {
             }
         }
         let port = self.server().1;
-        let Self { connection, application, first_bytes, .. } = self;
+        let Self {
+            connection,
+            application,
+            first_bytes,
+            ..
+        } = self;
         connection.on_segment(direction, segment, ip, at, &mut |from, chunk, at| {
             on_chunk(application, first_bytes, port, from, chunk, at)
         });
@@ -142,8 +165,15 @@ impl Conversation {
     /// The flow ends: what still waits is delivered.
     pub fn finish(&mut self) {
         let port = self.server().1;
-        let Self { connection, application, first_bytes, .. } = self;
-        connection.finish(&mut |from, chunk, at| on_chunk(application, first_bytes, port, from, chunk, at));
+        let Self {
+            connection,
+            application,
+            first_bytes,
+            ..
+        } = self;
+        connection.finish(&mut |from, chunk, at| {
+            on_chunk(application, first_bytes, port, from, chunk, at)
+        });
         if let Application::Http(web) | Application::Tunnel(web, _) = application {
             web.log.finish();
             web.collect();
@@ -199,7 +229,11 @@ impl Conversation {
 
 /// Without a handshake the lower port is taken for the server's.
 const fn guess(key: &FlowKey) -> End {
-    if key.a_port < key.b_port { End::B } else { End::A }
+    if key.a_port < key.b_port {
+        End::B
+    } else {
+        End::A
+    }
 }
 
 fn is_request(payload: &[u8]) -> bool {
@@ -239,10 +273,14 @@ fn on_chunk(
 
 /// HTTP, and what is inside a tunnel once a proxy agreed to one.
 fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
-    let Application::Http(web) = application else { return Next::Done };
+    let Application::Http(web) = application else {
+        return Next::Done;
+    };
     let next = web.log.on_chunk(from, chunk, at);
     web.collect();
-    let Some(tunnel) = web.log.take_tunnel() else { return next };
+    let Some(tunnel) = web.log.take_tunnel() else {
+        return next;
+    };
     let mut web = std::mem::take(web);
     web.host = Some(tunnel.authority);
     let mut session = Box::<tls::Session>::default();
@@ -264,7 +302,9 @@ fn recognise(
     chunk: Chunk<'_>,
     at: Mark,
 ) -> Next {
-    let Chunk::Data(bytes) = chunk else { return Next::More };
+    let Chunk::Data(bytes) = chunk else {
+        return Next::More;
+    };
     let probes = [tls::probe(bytes), http1::probe(bytes)];
     let greeted = from == ToServer && !first_bytes[ToClient.index()].is_empty();
     if probes[0] == Probe::Yes {
@@ -280,7 +320,10 @@ fn recognise(
     } else if port == dns::PORT {
         *application = Application::Dns(Box::default());
     } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
-        return Next::Wait { used: 0, want: bytes.len() + 1 };
+        return Next::Wait {
+            used: 0,
+            want: bytes.len() + 1,
+        };
     } else if from == ToClient && first_bytes[ToServer.index()].is_empty() {
         // The server greets first. The client may still answer with a ClientHello that is lost on it.
         return Next::More;

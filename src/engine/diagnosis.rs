@@ -11,7 +11,9 @@ use crate::failure::flow::Outcomes;
 use crate::incident::Incident;
 
 /// Upper bounds in milliseconds of the latency histograms; fixed, so that they add up across runs and machines.
-pub const BOUNDS_MS: [u32; 15] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000];
+pub const BOUNDS_MS: [u32; 15] = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000,
+];
 
 /// Times of one kind at one endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -125,8 +127,19 @@ mod tests {
 
     #[test]
     fn availability_counts_refusals_as_reached() {
-        let attempts = Outcomes { ok: 2, failed: 1, answered_no: 1, undetermined: 9 };
+        let attempts = Outcomes {
+            ok: 2,
+            failed: 1,
+            answered_no: 1,
+            undetermined: 9,
+        };
         assert_eq!(availability(&attempts), Some(0.75));
-        assert_eq!(availability(&Outcomes { undetermined: 3, ..Outcomes::default() }), None);
+        assert_eq!(
+            availability(&Outcomes {
+                undetermined: 3,
+                ..Outcomes::default()
+            }),
+            None
+        );
     }
 }

@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 
 use crate::endpoint::{Rule, Rules, Seen};
 use crate::engine::row::Row;
-use crate::engine::shard::Stub;
+use crate::engine::told::Stub;
 use crate::failure::{Finding, Severity, Subject, Value};
 use crate::flow::names::Names;
 use crate::time::{MILLISECOND, Nanos, Timestamp};

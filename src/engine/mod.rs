@@ -9,8 +9,10 @@ pub mod close;
 pub mod conversation;
 pub mod diagnosis;
 mod endpoints;
+pub mod routed;
 pub mod row;
 pub mod shard;
+pub mod told;
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
@@ -22,15 +24,16 @@ use crate::decode::fragment::Fragments;
 use crate::decode::{Body, IcmpMessage, IpFacts, Packet, Stop, StopReason, decode};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
-use crate::engine::shard::{Anchors, Routed, Shard};
+use crate::engine::routed::Routed;
+use crate::engine::shard::{Anchors, Shard};
 use crate::failure::episode::Unreachable;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher, SHARDS, shard_of};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
-use crate::limits;
 use crate::ingest::{Batch, FileReport, Frame, FrameRef};
+use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::dns;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
@@ -97,15 +100,24 @@ impl Engine {
     pub fn new(options: &Options) -> Result<Self, String> {
         let hasher = KeyHasher::new(0x77_69_72_65);
         let pool = if options.threads > 1 {
-            let built = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-            Some(built.map_err(|error| format!("threads could not be started: {error}; try --threads 1"))?)
+            let built = rayon::ThreadPoolBuilder::new()
+                .num_threads(options.threads)
+                .build();
+            Some(built.map_err(|error| {
+                format!("threads could not be started: {error}; try --threads 1")
+            })?)
         } else {
             None
         };
         let shards = (0..SHARDS)
             .map(|_| {
                 let verifier = Verifier::new(Arc::clone(&options.trust));
-                Shard::new(hasher.clone(), verifier, options.rows, limits::FLOWS_PER_SHARD)
+                Shard::new(
+                    hasher.clone(),
+                    verifier,
+                    options.rows,
+                    limits::FLOWS_PER_SHARD,
+                )
             })
             .collect();
         Ok(Self {
@@ -128,7 +140,9 @@ impl Engine {
 
     /// Other endpoint rules than the built-in ones, with the trust anchors that some of them bring. Before `push`.
     pub fn judge_by(&mut self, rules: Arc<Rules>, anchors: &Anchors) {
-        self.shards.iter_mut().for_each(|shard| shard.judge_by(Arc::clone(&rules), anchors));
+        self.shards
+            .iter_mut()
+            .for_each(|shard| shard.judge_by(Arc::clone(&rules), anchors));
         self.rules = rules;
     }
 
@@ -156,8 +170,13 @@ impl Engine {
     /// Decodes in parallel, takes what concerns no flow in order, then lets each thread have its shards.
     fn push_parallel(&mut self, pool: &rayon::ThreadPool, batch: &Batch) {
         let hasher = &self.hasher;
-        let lanes: Vec<Lane<'_>> =
-            pool.install(|| batch.frames.par_chunks(LANE).map(|frames| Lane::decode(batch, frames, hasher)).collect());
+        let lanes: Vec<Lane<'_>> = pool.install(|| {
+            batch
+                .frames
+                .par_chunks(LANE)
+                .map(|frames| Lane::decode(batch, frames, hasher))
+                .collect()
+        });
         if lanes.iter().any(|lane| lane.fragments) {
             // A joined packet takes its place at the frame that completed it: rare, and only order keeps it right.
             for item in lanes.iter().flat_map(|lane| &lane.items) {
@@ -171,17 +190,22 @@ impl Engine {
         let share = SHARDS.div_ceil(pool.current_num_threads().max(1));
         let shards = &mut self.shards;
         pool.install(|| {
-            shards.par_chunks_mut(share).enumerate().for_each(|(place, own)| {
-                let first = place * share;
-                for lane in &lanes {
-                    for (shard, item) in lane.shards.iter().zip(&lane.items) {
-                        let own = usize::from(*shard).checked_sub(first).and_then(|index| own.get_mut(index));
-                        if let Some(shard) = own {
-                            flow(shard, item);
+            shards
+                .par_chunks_mut(share)
+                .enumerate()
+                .for_each(|(place, own)| {
+                    let first = place * share;
+                    for lane in &lanes {
+                        for (shard, item) in lane.shards.iter().zip(&lane.items) {
+                            let own = usize::from(*shard)
+                                .checked_sub(first)
+                                .and_then(|index| own.get_mut(index));
+                            if let Some(shard) = own {
+                                flow(shard, item);
+                            }
                         }
                     }
-                }
-            });
+                });
         });
     }
 
@@ -190,7 +214,13 @@ impl Engine {
         if let Body::Fragment(_) = item.packet.body {
             self.clock = self.clock.max(item.clock);
             if let Some(whole) = self.fragments.push(&item.packet, item.clock) {
-                let joined = item_of(whole.packet(), item.at, item.clock, item.interface, &self.hasher);
+                let joined = item_of(
+                    whole.packet(),
+                    item.at,
+                    item.clock,
+                    item.interface,
+                    &self.hasher,
+                );
                 self.step_joined(&joined);
             }
         } else {
@@ -253,7 +283,8 @@ impl Engine {
     /// Inside a tunnel the MAC is the tunnel's, and says nothing of the address.
     fn note_host(&mut self, packet: &Packet<'_>, ip: &IpFacts, item: &Item<'_>) {
         if packet.link.tunnel == 0 {
-            self.neighbours.on_host(ip, &packet.link, item.at, item.interface);
+            self.neighbours
+                .on_host(ip, &packet.link, item.at, item.interface);
         }
     }
 
@@ -268,19 +299,41 @@ impl Engine {
     fn on_icmp(&mut self, message: &IcmpMessage<'_>, ip: &IpFacts, item: &Item<'_>) {
         self.note_host(&item.packet, ip, item);
         // Neighbour discovery, and the routers that announce themselves (RFC 4861 4.2).
-        if item.packet.link.tunnel == 0 && (message.neighbour.is_some() || (message.v6 && message.kind == 134)) {
-            self.neighbours.on_packet(&item.packet, item.at, item.interface);
+        if item.packet.link.tunnel == 0
+            && (message.neighbour.is_some() || (message.v6 && message.kind == 134))
+        {
+            self.neighbours
+                .on_packet(&item.packet, item.at, item.interface);
         }
-        if let Some(quoted) = message.quoted.filter(|quoted| quoted.protocol == 17 && quoted.destination_port == 53) {
-            self.lookups.on_unreachable(quoted.source, quoted.destination, quoted.source_port, item.at);
+        if let Some(quoted) = message
+            .quoted
+            .filter(|quoted| quoted.protocol == 17 && quoted.destination_port == 53)
+        {
+            self.lookups.on_unreachable(
+                quoted.source,
+                quoted.destination,
+                quoted.source_port,
+                item.at,
+            );
         }
     }
 
     fn on_dns(&mut self, ip: &IpFacts, ports: (u16, u16), message: &dns::Message, item: &Item<'_>) {
-        let (client, resolver) =
-            if message.response { (ip.destination, ip.source) } else { (ip.source, ip.destination) };
+        let (client, resolver) = if message.response {
+            (ip.destination, ip.source)
+        } else {
+            (ip.source, ip.destination)
+        };
         let client_port = if message.response { ports.1 } else { ports.0 };
-        self.lookups.on_datagram(client, resolver, client_port, message, ip, item.at, item.clock);
+        self.lookups.on_datagram(
+            client,
+            resolver,
+            client_port,
+            message,
+            ip,
+            item.at,
+            item.clock,
+        );
         if message.response {
             self.names.learn(client, resolver, message, item.at);
         }
@@ -288,10 +341,15 @@ impl Engine {
 
     /// Lookups over TCP reach the names after the datagrams of the same batch, in frame order.
     fn take_names(&mut self) {
-        let mut over_tcp: Vec<_> = self.shards.iter_mut().flat_map(|shard| shard.dns.drain(..)).collect();
+        let mut over_tcp: Vec<_> = self
+            .shards
+            .iter_mut()
+            .flat_map(|shard| shard.dns.drain(..))
+            .collect();
         over_tcp.sort_by_key(|entry| entry.3);
         for (client, resolver, message, at) in over_tcp {
-            self.lookups.on_stream(client, resolver, &message, at, self.clock);
+            self.lookups
+                .on_stream(client, resolver, &message, at, self.clock);
             if message.response {
                 self.names.learn(client, resolver, &message, at);
             }
@@ -301,8 +359,11 @@ impl Engine {
 
 impl<'a> Lane<'a> {
     fn decode(batch: &'a Batch, frames: &[FrameRef], hasher: &KeyHasher) -> Self {
-        let mut lane =
-            Self { items: Vec::with_capacity(frames.len()), shards: Vec::with_capacity(frames.len()), fragments: false };
+        let mut lane = Self {
+            items: Vec::with_capacity(frames.len()),
+            shards: Vec::with_capacity(frames.len()),
+            fragments: false,
+        };
         for frame in frames {
             let item = prepare(&batch.frame(frame), hasher);
             lane.fragments |= matches!(item.packet.body, Body::Fragment(_));
@@ -325,7 +386,9 @@ impl Item<'_> {
 
 /// What a frame means to its flow.
 fn flow(shard: &mut Shard, item: &Item<'_>) {
-    let (Some((key, from)), Some(ip)) = (item.key, item.packet.ip) else { return };
+    let (Some((key, from)), Some(ip)) = (item.key, item.packet.ip) else {
+        return;
+    };
     match &item.packet.body {
         Body::Tcp(segment) => shard.on_segment(&Routed {
             key,
@@ -365,25 +428,65 @@ fn reason(stop: Stop) -> String {
 }
 
 fn prepare<'a>(frame: &Frame<'a>, hasher: &KeyHasher) -> Item<'a> {
-    item_of(decode(frame), frame.at, frame.clock, frame.interface, hasher)
+    item_of(
+        decode(frame),
+        frame.at,
+        frame.clock,
+        frame.interface,
+        hasher,
+    )
 }
 
-fn item_of<'a>(packet: Packet<'a>, at: Mark, clock: Timestamp, interface: u32, hasher: &KeyHasher) -> Item<'a> {
+fn item_of<'a>(
+    packet: Packet<'a>,
+    at: Mark,
+    clock: Timestamp,
+    interface: u32,
+    hasher: &KeyHasher,
+) -> Item<'a> {
     let tunnel = packet.link.tunnel;
     let key = match (&packet.body, &packet.ip) {
         (Body::Tcp(segment), Some(ip)) => {
             let (source, destination) = (segment.source_port, segment.destination_port);
-            Some(FlowKey::of((ip.source, source), (ip.destination, destination), 6, tunnel))
+            Some(FlowKey::of(
+                (ip.source, source),
+                (ip.destination, destination),
+                6,
+                tunnel,
+            ))
         }
-        (Body::Icmp(IcmpMessage { quoted: Some(quoted), .. }), _) if quoted.protocol == 6 => {
+        (
+            Body::Icmp(IcmpMessage {
+                quoted: Some(quoted),
+                ..
+            }),
+            _,
+        ) if quoted.protocol == 6 => {
             let (source, destination) = (quoted.source_port, quoted.destination_port);
-            Some(FlowKey::of((quoted.source, source), (quoted.destination, destination), 6, tunnel))
+            Some(FlowKey::of(
+                (quoted.source, source),
+                (quoted.destination, destination),
+                6,
+                tunnel,
+            ))
         }
         _ => None,
     };
     let hash = key.as_ref().map_or(0, |(key, _)| hasher.hash(key));
-    let place = if key.is_some() { place(&packet, interface, hasher) } else { 0 };
-    Item { packet, key, hash, place, at, clock, interface }
+    let place = if key.is_some() {
+        place(&packet, interface, hasher)
+    } else {
+        0
+    };
+    Item {
+        packet,
+        key,
+        hash,
+        place,
+        at,
+        clock,
+        interface,
+    }
 }
 
 /// Where a packet was seen, for telling sightings: interface, VLAN and source MAC.
@@ -394,6 +497,10 @@ fn place(packet: &Packet<'_>, interface: u32, hasher: &KeyHasher) -> u32 {
         vlan: Option<u16>,
         source: Option<[u8; 6]>,
     }
-    let place = Place { interface, vlan: packet.link.vlan, source: packet.link.source };
+    let place = Place {
+        interface,
+        vlan: packet.link.vlan,
+        source: packet.link.source,
+    };
     (hasher.hash(&place) >> 32) as u32
 }

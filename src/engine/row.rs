@@ -88,7 +88,11 @@ pub fn row(at: &Episode<'_>, judged: &Judged) -> Row {
         orig_bytes: orig.payload_bytes(),
         resp_bytes: resp.payload_bytes(),
         conn_state: connection.history.conn_state(),
-        missed_bytes: connection.streams.iter().map(|stream| stream.missed_bytes).sum(),
+        missed_bytes: connection
+            .streams
+            .iter()
+            .map(|stream| stream.missed_bytes)
+            .sum(),
         history: connection.history.letters().to_owned(),
         orig_pkts: orig.counts.packets,
         orig_ip_bytes: orig.counts.ip_bytes,
@@ -102,6 +106,10 @@ pub fn row(at: &Episode<'_>, judged: &Judged) -> Row {
         orig_retransmitted: orig.counts.retransmitted,
         resp_retransmitted: resp.counts.retransmitted,
         name: at.name().map(str::to_owned),
-        codes: judged.findings.iter().map(|finding| finding.class.code).collect(),
+        codes: judged
+            .findings
+            .iter()
+            .map(|finding| finding.class.code)
+            .collect(),
     }
 }

@@ -11,19 +11,20 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet, HashTable};
 
-use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::decode::flag;
 use crate::endpoint::{Rules, Seen};
 use crate::engine::conversation::{Application, Conversation};
-use crate::engine::row::{self, Row};
+use crate::engine::routed::{Routed, signature};
+use crate::engine::row;
+use crate::engine::told::{Stub, Told, tally};
 use crate::failure::episode::Unreachable;
-use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
-use crate::failure::{Finding, flow as judging};
+use crate::failure::flow as judging;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::tls::chain::{TrustStore, Verdict, Verifier};
-use crate::tcp::sighting::{Recent, Signature};
+use crate::tcp::sighting::Recent;
 use crate::time::{Nanos, SECOND, Timestamp};
 
 /// A closed flow still takes segments for so long: whoever was reset in another's name goes on at once, and Windows
@@ -38,60 +39,6 @@ const IDLE: Nanos = 2 * 3_600 * SECOND;
 
 /// Trust anchors that endpoint rules bring, by the id of the rule.
 pub type Anchors = BTreeMap<String, Arc<TrustStore>>;
-
-/// What stays of a flow when its packets are forgotten.
-#[derive(Clone, Debug)]
-pub struct Stub {
-    /// Client address and port.
-    pub client: (IpAddr, u16),
-    /// Server address and port.
-    pub server: (IpAddr, u16),
-    /// First frame's time.
-    pub first: Timestamp,
-    /// When the handshake was complete.
-    pub established: Option<Mark>,
-    /// Initial sequence number and TSval of the client's SYN.
-    pub twin: Option<(u32, u32)>,
-    /// Where the client's first packet was seen, hashed.
-    pub origin: u32,
-    /// What became of the connection, and of its exchanges.
-    pub outcomes: judging::Outcomes,
-    /// The name the client asked for.
-    pub name: Option<Arc<str>>,
-    /// It stood in a ClientHello, else in a Host header or a CONNECT.
-    pub sni: bool,
-    /// The port that a CONNECT asked for.
-    pub connect: Option<u16>,
-    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
-    pub certificate: Option<Arc<str>>,
-    /// Handshake, TLS and first-byte times in milliseconds, where measured.
-    pub latency_ms: [Option<u32>; 3],
-}
-
-/// What the shards tell at the end; merged in shard order, then sorted.
-#[derive(Debug, Default)]
-pub struct Told {
-    /// Findings, those of silence unjudged.
-    pub findings: Vec<Finding>,
-    /// All flows with a handshake or data.
-    pub stubs: Vec<Stub>,
-    /// Rows of `flows`, where asked for.
-    pub rows: Vec<Row>,
-    /// Loss by server address and port.
-    pub tallies: HashMap<(IpAddr, u16), Tally>,
-    /// Why things could not be judged.
-    pub unjudged: HashMap<&'static str, u64>,
-    /// Who heard whom.
-    pub heard: Heard,
-    /// Facts about the capture itself.
-    pub quality: judging::Quality,
-    /// Authenticated successes: client, server, target, when.
-    pub authenticated: Vec<judging::Authenticated>,
-    /// Cipher suites that a server chose: server, suite.
-    pub chosen: HashSet<((IpAddr, u16), u16)>,
-    /// TCP flows.
-    pub flows: u64,
-}
 
 /// The flows of one shard.
 #[derive(Debug)]
@@ -119,27 +66,6 @@ pub struct Shard {
     pub dns: Vec<(IpAddr, IpAddr, crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
     pub told: Told,
-}
-
-/// A TCP segment on its way to its shard.
-#[derive(Clone, Copy, Debug)]
-pub struct Routed<'a> {
-    /// Flow.
-    pub key: FlowKey,
-    /// Hash of the key.
-    pub hash: u64,
-    /// Who sent it.
-    pub from: End,
-    /// The segment.
-    pub segment: TcpSegment<'a>,
-    /// Its IP header.
-    pub ip: IpFacts,
-    /// Where it was seen, hashed.
-    pub place: u32,
-    /// Its frame.
-    pub at: Mark,
-    /// The capture's clock at that frame.
-    pub clock: Timestamp,
 }
 
 impl Shard {
@@ -170,7 +96,9 @@ impl Shard {
     /// The endpoint rules, and the trust anchors that some of them bring.
     pub fn judge_by(&mut self, rules: Arc<Rules>, anchors: &Anchors) {
         self.rules = rules;
-        let verifier = |(id, store): (&String, &Arc<TrustStore>)| (id.clone(), Verifier::new(Arc::clone(store)));
+        let verifier = |(id, store): (&String, &Arc<TrustStore>)| {
+            (id.clone(), Verifier::new(Arc::clone(store)))
+        };
         self.verifiers = anchors.iter().map(verifier).collect();
     }
 
@@ -186,31 +114,57 @@ impl Shard {
             None if self.is_late(routed) => return,
             None => self.create(routed),
         };
-        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         note_heard(&mut self.told.heard, conversation, routed);
         if self.recent.is_sighting(signature(routed)) {
-            conversation.connection.on_sighting(conversation.direction(routed.from));
+            conversation
+                .connection
+                .on_sighting(conversation.direction(routed.from));
             self.told.quality.sighting(routed.at);
             return;
         }
-        conversation.on_segment(routed.from, &routed.segment, &routed.ip, routed.place, routed.at);
+        conversation.on_segment(
+            routed.from,
+            &routed.segment,
+            &routed.ip,
+            routed.place,
+            routed.at,
+        );
         let (client, server) = (conversation.client().0, conversation.server().0);
         if let Application::Dns(messages) = &mut conversation.application {
-            self.dns.extend(messages.take().into_iter().map(|(_, message, at)| (client, server, message, at)));
+            self.dns.extend(
+                messages
+                    .take()
+                    .into_iter()
+                    .map(|(_, message, at)| (client, server, message, at)),
+            );
         }
         let closed = conversation.connection.closed.is_some() && !conversation.closing;
         if closed {
             conversation.closing = true;
             let id = conversation.id;
-            self.due.push(Reverse((routed.clock.plus(LINGER), slot, id)));
+            self.due
+                .push(Reverse((routed.clock.plus(LINGER), slot, id)));
         }
     }
 
     /// An ICMP error that quotes a packet of `from` in this flow.
-    pub fn on_unreachable(&mut self, key: &FlowKey, hash: u64, error: &Unreachable, clock: Timestamp) {
+    pub fn on_unreachable(
+        &mut self,
+        key: &FlowKey,
+        hash: u64,
+        error: &Unreachable,
+        clock: Timestamp,
+    ) {
         self.advance(clock);
-        let Some(slot) = self.find(key, hash) else { return };
-        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.find(key, hash) else {
+            return;
+        };
+        let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         match &mut conversation.unreachable {
             Some(known) => known.count = known.count.saturating_add(1),
             None => conversation.unreachable = Some(Box::new(*error)),
@@ -233,14 +187,22 @@ impl Shard {
                 break;
             }
             self.due.pop();
-            let known = self.slots.get(slot as usize).and_then(Option::as_ref).filter(|known| known.id == id);
+            let known = self
+                .slots
+                .get(slot as usize)
+                .and_then(Option::as_ref)
+                .filter(|known| known.id == id);
             match known.map(|known| ends_at(known, deadline)) {
                 Some(end) if end > clock => self.due.push(Reverse((end, slot, id))),
                 Some(_) => self.finish_slot(slot),
                 None => {}
             }
         }
-        while let Some(&(until, hash)) = self.ended_order.front().filter(|(until, _)| *until <= clock) {
+        while let Some(&(until, hash)) = self
+            .ended_order
+            .front()
+            .filter(|(until, _)| *until <= clock)
+        {
             self.ended_order.pop_front();
             if self.ended.get(&hash) == Some(&until) {
                 self.ended.remove(&hash);
@@ -254,14 +216,21 @@ impl Shard {
         let late = !begins && self.ended.contains_key(&routed.hash);
         if late {
             *self.told.unjudged.entry("late-segments").or_default() += 1;
-            self.told.heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
+            self.told
+                .heard
+                .note(routed.ip.destination, routed.ip.source, routed.at.time);
         }
         late
     }
 
     fn find(&self, key: &FlowKey, hash: u64) -> Option<u32> {
         self.table
-            .find(hash, |slot| self.slots.get(*slot as usize).and_then(Option::as_ref).is_some_and(|c| c.key == *key))
+            .find(hash, |slot| {
+                self.slots
+                    .get(*slot as usize)
+                    .and_then(Option::as_ref)
+                    .is_some_and(|c| c.key == *key)
+            })
             .copied()
     }
 
@@ -269,14 +238,23 @@ impl Shard {
         self.slots
             .get(slot as usize)
             .and_then(Option::as_ref)
-            .is_some_and(|known| known.connection.is_another(known.direction(routed.from), &routed.segment))
+            .is_some_and(|known| {
+                known
+                    .connection
+                    .is_another(known.direction(routed.from), &routed.segment)
+            })
     }
 
     fn create(&mut self, routed: &Routed<'_>) -> u32 {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let conversation = Box::new(Conversation::new(routed.key, routed.from, &routed.segment, self.next_id));
+        let conversation = Box::new(Conversation::new(
+            routed.key,
+            routed.from,
+            &routed.segment,
+            self.next_id,
+        ));
         self.next_id += 1;
         self.told.flows += 1;
         let slot = match self.free.pop() {
@@ -291,10 +269,17 @@ impl Shard {
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        self.due.push(Reverse((routed.clock.plus(HALF_OPEN_IDLE), slot, self.next_id - 1)));
+        self.due.push(Reverse((
+            routed.clock.plus(HALF_OPEN_IDLE),
+            slot,
+            self.next_id - 1,
+        )));
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.table.insert_unique(routed.hash, slot, |other| {
-            slots.get(*other as usize).and_then(Option::as_ref).map_or(0, |known| hasher.hash(&known.key))
+            slots
+                .get(*other as usize)
+                .and_then(Option::as_ref)
+                .map_or(0, |known| hasher.hash(&known.key))
         });
         slot
     }
@@ -302,7 +287,12 @@ impl Shard {
     /// The table is full: the flow that was to be looked at next is closed and counted.
     fn evict(&mut self) {
         while let Some(Reverse((_, slot, id))) = self.due.pop() {
-            if self.slots.get(slot as usize).and_then(Option::as_ref).is_some_and(|known| known.id == id) {
+            if self
+                .slots
+                .get(slot as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|known| known.id == id)
+            {
                 *self.told.unjudged.entry("evicted").or_default() += 1;
                 self.finish_slot(slot);
                 return;
@@ -311,7 +301,10 @@ impl Shard {
     }
 
     fn finish_slot(&mut self, slot: u32) {
-        let Some(mut conversation) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        let Some(mut conversation) = self.slots.get_mut(slot as usize).and_then(Option::take)
+        else {
+            return;
+        };
         let hash = self.hasher.hash(&conversation.key);
         if let Ok(entry) = self.table.find_entry(hash, |other| *other == slot) {
             entry.remove();
@@ -336,10 +329,16 @@ impl Shard {
             *self.told.unjudged.entry(reason).or_default() += 1;
         }
         if judged.outcomes.failed == 0 || !judged.explains_loss {
-            tally(self.told.tallies.entry(conversation.server()).or_default(), &episode);
+            tally(
+                self.told.tallies.entry(conversation.server()).or_default(),
+                &episode,
+            );
         }
         self.told.authenticated.extend(judged.authenticated);
-        if let Some(hello) = episode.tls.and_then(|session| session.server_hello.as_ref()) {
+        if let Some(hello) = episode
+            .tls
+            .and_then(|session| session.server_hello.as_ref())
+        {
             let chosen = (conversation.server(), hello.value.suite);
             if self.told.chosen.len() < limits::SUITES_PER_SHARD {
                 self.told.chosen.insert(chosen);
@@ -347,15 +346,23 @@ impl Shard {
         }
         self.told.findings.extend(judged.findings);
         let name = episode.name().map(|name| intern(&mut self.names, name));
-        let certificate = chain.as_deref().filter(|_| name.is_none() || self.rules.reads_certificates());
+        let certificate = chain
+            .as_deref()
+            .filter(|_| name.is_none() || self.rules.reads_certificates());
         let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
         let certificate = certificate.map(|name| intern(&mut self.names, name));
         self.told.stubs.push(Stub {
             client: conversation.client(),
             server: conversation.server(),
-            first: conversation.connection.span.map_or(self.clock, |span| span.0.time),
+            first: conversation
+                .connection
+                .span
+                .map_or(self.clock, |span| span.0.time),
             established: conversation.connection.established,
-            twin: episode.client_half().isn.map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
+            twin: episode
+                .client_half()
+                .isn
+                .map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
             origin: conversation.origin,
             outcomes: judged.outcomes,
             name,
@@ -376,9 +383,14 @@ impl Shard {
             Application::Tunnel(web, _) => web.host_name(),
             _ => None,
         };
-        let stapled = session.stapled.as_ref().map_or(&[][..], |stapled| &stapled.value);
+        let stapled = session
+            .stapled
+            .as_ref()
+            .map_or(&[][..], |stapled| &stapled.value);
         let name = session.sni().or(tunnel_name);
-        let verdict = self.verifier.judge(&sent.value, stapled, name, sent.at.time);
+        let verdict = self
+            .verifier
+            .judge(&sent.value, stapled, name, sent.at.time);
         if self.verifiers.is_empty() {
             return Some(verdict);
         }
@@ -400,16 +412,29 @@ impl Shard {
 /// Of the names in a chain's leaf the first that an endpoint rule knows.
 fn certified<'c>(rules: &Rules, chain: &'c Verdict) -> Option<&'c str> {
     let leaf = chain.leaf.as_deref()?;
-    rules.certified(leaf.dns_names.iter().chain(&leaf.common_name).map(String::as_str))
+    rules.certified(
+        leaf.dns_names
+            .iter()
+            .chain(&leaf.common_name)
+            .map(String::as_str),
+    )
 }
 
 /// When a flow that stays as it is will be over; `looked_at` is when it was to be looked at.
 fn ends_at(known: &Conversation, looked_at: Timestamp) -> Timestamp {
     let connection = &known.connection;
-    let Some((_, last)) = connection.span else { return looked_at };
+    let Some((_, last)) = connection.span else {
+        return looked_at;
+    };
     match () {
         () if known.closing => looked_at,
-        () if connection.halves.iter().any(|half| half.counts.data_segments > 0) => last.time.plus(IDLE),
+        () if connection
+            .halves
+            .iter()
+            .any(|half| half.counts.data_segments > 0) =>
+        {
+            last.time.plus(IDLE)
+        }
         () => last.time.plus(HALF_OPEN_IDLE),
     }
 }
@@ -428,35 +453,6 @@ fn intern(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
     }
 }
 
-/// What tells this packet from every other of its flow, and from a copy of it.
-fn signature(routed: &Routed<'_>) -> Signature {
-    let (segment, ip) = (&routed.segment, &routed.ip);
-    let stamp = segment.options.timestamps.map_or(0, |(value, _)| value);
-    let id = ip.id.unwrap_or(0);
-    let words = [
-        u64::from(segment.seq) << 32 | u64::from(segment.ack),
-        u64::from(segment.payload_len) << 32 | u64::from(segment.window) << 8 | u64::from(segment.flags),
-        u64::from(stamp) << 32 | u64::from(id),
-        u64::from(routed.from == End::A),
-    ];
-    Signature {
-        print: words.iter().fold(routed.hash, |print, word| fold(print ^ word)),
-        time: routed.at.time,
-        place: routed.place,
-        checksum: segment.checksum,
-        ttl: ip.ttl,
-        identified: id != 0,
-        stamped: stamp != 0,
-        weighty: segment.payload_len > 0 || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
-    }
-}
-
-/// Multiplies and folds: enough for words below a seeded hash.
-fn fold(word: u64) -> u64 {
-    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
-    (wide as u64) ^ (wide >> 64) as u64
-}
-
 fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Routed<'_>) {
     let second = routed.at.time.second();
     let slot = match routed.from {
@@ -467,18 +463,4 @@ fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Route
         *slot = second;
         heard.note(routed.ip.destination, routed.ip.source, routed.at.time);
     }
-}
-
-fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>) {
-    for half in &at.connection.halves {
-        tally.data_segments += half.counts.data_segments;
-        tally.retransmitted += u64::from(half.counts.retransmitted);
-        tally.upstream += u64::from(half.counts.upstream);
-        tally.payload_bytes += half.counts.payload_bytes;
-        if tally.examples.len() < EXAMPLES_MAX {
-            tally.examples.extend(half.retransmissions.iter().copied());
-        }
-        tally.clients += u64::from(half.counts.retransmitted > 0);
-    }
-    tally.missed_bytes += at.connection.streams.iter().map(|stream| stream.missed_bytes).sum::<u64>();
 }

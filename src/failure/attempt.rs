@@ -59,12 +59,25 @@ impl Successes {
     pub fn new(connected: impl Iterator<Item = Connected>) -> Self {
         let mut all = Self::default();
         for one in connected {
-            all.by_pair.entry((one.client, one.server)).or_default().push(one);
-            all.reached.entry((one.client, one.server.1)).or_default().insert(one.server.0);
-            all.by_origin.entry((one.origin, one.client.is_ipv4(), one.server.1)).or_default().push(one);
+            all.by_pair
+                .entry((one.client, one.server))
+                .or_default()
+                .push(one);
+            all.reached
+                .entry((one.client, one.server.1))
+                .or_default()
+                .insert(one.server.0);
+            all.by_origin
+                .entry((one.origin, one.client.is_ipv4(), one.server.1))
+                .or_default()
+                .push(one);
         }
-        all.by_pair.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
-        all.by_origin.values_mut().for_each(|list| list.sort_by_key(|one| one.at));
+        all.by_pair
+            .values_mut()
+            .for_each(|list| list.sort_by_key(|one| one.at));
+        all.by_origin
+            .values_mut()
+            .for_each(|list| list.sort_by_key(|one| one.at));
         all
     }
 
@@ -74,12 +87,19 @@ impl Successes {
         let again = window(self.by_pair.get(&(client, server)), failed.first, ATTEMPT)
             .find(|one| one.began >= failed.first)
             .map(|one| (*one, false));
-        let others = self.reached.get(&(client, server.1)).into_iter().flatten().filter(|other| **other != server.0);
+        let others = self
+            .reached
+            .get(&(client, server.1))
+            .into_iter()
+            .flatten()
+            .filter(|other| **other != server.0);
         let mut found: Vec<(Connected, bool)> = again.into_iter().collect();
         found.extend(others.filter_map(|other| {
             let known = self.by_pair.get(&(client, (*other, server.1)));
             match related(names, server.0, *other) {
-                Some(true) => window(known, failed.first, ATTEMPT).next().map(|one| (*one, false)),
+                Some(true) => window(known, failed.first, ATTEMPT)
+                    .next()
+                    .map(|one| (*one, false)),
                 Some(false) => None,
                 None => window(known, failed.first, ATTEMPT)
                     .find(|one| self.turned_to(failed, client, one))
@@ -95,18 +115,27 @@ impl Successes {
             })
             .min_by_key(|(one, guessed)| (*guessed, one.at));
         found.extend(family);
-        found.into_iter().min_by_key(|(one, guessed)| (*guessed, one.at))
+        found
+            .into_iter()
+            .min_by_key(|(one, guessed)| (*guessed, one.at))
     }
 
     /// Nothing names the addresses: did the client turn from one to the other at once, for the first time?
     fn turned_to(&self, failed: &Finding, client: IpAddr, one: &Connected) -> bool {
-        let earliest = self.by_pair.get(&(one.client, one.server)).and_then(|list| list.first());
+        let earliest = self
+            .by_pair
+            .get(&(one.client, one.server))
+            .and_then(|list| list.first());
         let fresh = earliest.is_none_or(|first| first.began >= failed.first);
         let server = failed.server.map(|(ip, _)| ip);
         let after_last = one.began.since(failed.last);
         let near = match (server, one.server.0) {
-            (Some(IpAddr::V4(a)), IpAddr::V4(b)) => a.octets().starts_with(b.octets().get(..3).unwrap_or(&[])),
-            (Some(IpAddr::V6(a)), IpAddr::V6(b)) => a.octets().starts_with(b.octets().get(..8).unwrap_or(&[])),
+            (Some(IpAddr::V4(a)), IpAddr::V4(b)) => {
+                a.octets().starts_with(b.octets().get(..3).unwrap_or(&[]))
+            }
+            (Some(IpAddr::V6(a)), IpAddr::V6(b)) => {
+                a.octets().starts_with(b.octets().get(..8).unwrap_or(&[]))
+            }
             _ => one.began.since(failed.first) <= RACE && one.client != client,
         };
         let turned = one.client != client || (0..=TURNED).contains(&after_last);
@@ -128,15 +157,25 @@ struct NamesOf<'n> {
 
 impl NamesOf<'_> {
     fn of(&mut self, address: IpAddr) -> Rc<BTreeSet<String>> {
-        Rc::clone(self.known.entry(address).or_insert_with(|| Rc::new((self.ask)(address))))
+        Rc::clone(
+            self.known
+                .entry(address)
+                .or_insert_with(|| Rc::new((self.ask)(address))),
+        )
     }
 }
 
 /// Those that stood within `span` after `first`.
-fn window(list: Option<&Vec<Connected>>, first: Timestamp, span: Nanos) -> impl Iterator<Item = &Connected> {
+fn window(
+    list: Option<&Vec<Connected>>,
+    first: Timestamp,
+    span: Nanos,
+) -> impl Iterator<Item = &Connected> {
     let list: &[Connected] = list.map_or(&[], Vec::as_slice);
     let from = list.partition_point(|one| one.at.time < first);
-    list.iter().skip(from).take_while(move |one| one.at.time.since(first) <= span)
+    list.iter()
+        .skip(from)
+        .take_while(move |one| one.at.time.since(first) <= span)
 }
 
 const GUESSED: Text = Text {
@@ -153,17 +192,27 @@ pub fn fold(
 ) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
     let mut open: HashMap<(IpAddr, IpAddr, u16), usize> = HashMap::new();
-    let mut names = NamesOf { ask: names, known: HashMap::new() };
+    let mut names = NamesOf {
+        ask: names,
+        known: HashMap::new(),
+    };
     for finding in findings {
-        let (Some((client, _)), Some(server), true) = (finding.client, finding.server, is_connect(&finding)) else {
+        let (Some((client, _)), Some(server), true) =
+            (finding.client, finding.server, is_connect(&finding))
+        else {
             kept.push(finding);
             continue;
         };
         if let Some((success, guessed)) = successes.of(&finding, &mut names) {
             let delay = success.at.time.since(finding.first);
             if delay >= SECOND {
-                let slow = connect_slow::after(&finding, delay / MILLISECOND, success.at, success.server);
-                kept.push(if guessed { slow.at_most(70, GUESSED) } else { slow });
+                let slow =
+                    connect_slow::after(&finding, delay / MILLISECOND, success.at, success.server);
+                kept.push(if guessed {
+                    slow.at_most(70, GUESSED)
+                } else {
+                    slow
+                });
             }
             continue;
         }
@@ -186,7 +235,12 @@ pub fn fold(
 /// A SYN retried from a new source port within the attempt is the same finding.
 fn join(earlier: &mut Finding, again: &Finding) {
     earlier.last = earlier.last.max(again.last);
-    earlier.evidence.extend(again.evidence.iter().take(4).map(|seen| Evidence { role: "syn-retry", ..*seen }));
+    earlier
+        .evidence
+        .extend(again.evidence.iter().take(4).map(|seen| Evidence {
+            role: "syn-retry",
+            ..*seen
+        }));
     if let (Some(known), Some(new)) = (&mut earlier.silence, again.silence) {
         known.to = known.to.max(new.to);
         known.proven |= new.proven;

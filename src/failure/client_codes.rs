@@ -37,30 +37,58 @@ pub struct ClientCode {
 impl ClientCode {
     /// Everything by which it may be asked for, in the plain form.
     fn phrases(&self) -> impl Iterator<Item = String> + '_ {
-        let numbered = self.client.split(['/', ' ']).map(|client| plain(&format!("{client} {}", self.code)));
-        std::iter::once(self.code).chain(self.names.iter().copied()).map(plain).chain(numbered)
+        let numbered = self
+            .client
+            .split(['/', ' '])
+            .map(|client| plain(&format!("{client} {}", self.code)));
+        std::iter::once(self.code)
+            .chain(self.names.iter().copied())
+            .map(plain)
+            .chain(numbered)
     }
 }
 
 /// The whole table, in its order.
 pub fn all() -> impl Iterator<Item = ClientCode> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(parse)
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(parse)
 }
 
 /// The entries that `wanted` names: a code alone (`12029`, `ECONNREFUSED`), with its client (`curl 7`), as a Windows
 /// result (`0x80072EFD`), or a message that contains one; the nearest first. Several clients may share a number.
 pub fn find(wanted: &str) -> Vec<ClientCode> {
     let forms = [plain(wanted), translated(wanted)];
-    let whole = |form: &String| all().filter(|row| row.phrases().any(|phrase| phrase == *form)).collect::<Vec<_>>();
-    let found = forms.iter().filter(|form| !form.is_empty()).map(whole).find(|found| !found.is_empty());
-    found.or_else(|| forms.iter().map(|form| within(form)).find(|found| !found.is_empty())).unwrap_or_default()
+    let whole = |form: &String| {
+        all()
+            .filter(|row| row.phrases().any(|phrase| phrase == *form))
+            .collect::<Vec<_>>()
+    };
+    let found = forms
+        .iter()
+        .filter(|form| !form.is_empty())
+        .map(whole)
+        .find(|found| !found.is_empty());
+    found
+        .or_else(|| {
+            forms
+                .iter()
+                .map(|form| within(form))
+                .find(|found| !found.is_empty())
+        })
+        .unwrap_or_default()
 }
 
 /// The entries whose name stands inside a message, the longest name first.
 fn within(message: &str) -> Vec<ClientCode> {
     let mut found: Vec<(usize, ClientCode)> = all()
         .filter_map(|row| {
-            let longest = row.phrases().filter(|phrase| stands_in(phrase, message)).map(|phrase| phrase.len()).max();
+            let longest = row
+                .phrases()
+                .filter(|phrase| stands_in(phrase, message))
+                .map(|phrase| phrase.len())
+                .max();
             longest.map(|length| (length, row))
         })
         .collect();
@@ -79,11 +107,25 @@ fn stands_in(phrase: &str, message: &str) -> bool {
 
 fn parse(line: &'static str) -> Option<ClientCode> {
     let mut columns = line.split('\t');
-    let mut next = || columns.next().map(str::trim).filter(|column| !column.is_empty());
+    let mut next = || {
+        columns
+            .next()
+            .map(str::trim)
+            .filter(|column| !column.is_empty())
+    };
     let (client, code) = (next()?, next()?);
     let names = next()?.split('|').filter(|name| *name != "-").collect();
     let look_for = next()?.split(' ').filter(|code| *code != "-").collect();
-    Some(ClientCode { client, code, names, look_for, means: Text { en: next()?, zh: next()? } })
+    Some(ClientCode {
+        client,
+        code,
+        names,
+        look_for,
+        means: Text {
+            en: next()?,
+            zh: next()?,
+        },
+    })
 }
 
 /// Lower case, words of letters, digits and `_` with one space between them, Latin apart from Chinese, no fillers.
@@ -100,7 +142,10 @@ fn plain(text: &str) -> String {
         }
         before = kept.then_some(letter);
     }
-    let words: Vec<&str> = spaced.split_whitespace().filter(|word| !FILLERS.contains(word)).collect();
+    let words: Vec<&str> = spaced
+        .split_whitespace()
+        .filter(|word| !FILLERS.contains(word))
+        .collect();
     words.join(" ")
 }
 
@@ -111,20 +156,28 @@ fn translated(wanted: &str) -> String {
     {
         return windows(number.cast_unsigned());
     }
-    let words: Vec<String> =
-        plain(wanted).split(' ').map(|word| result(word).map_or_else(|| word.to_owned(), windows)).collect();
+    let words: Vec<String> = plain(wanted)
+        .split(' ')
+        .map(|word| result(word).map_or_else(|| word.to_owned(), windows))
+        .collect();
     words.join(" ")
 }
 
 /// `0x80072efd`, also without `0x`.
 fn result(word: &str) -> Option<u32> {
     let digits = word.strip_prefix("0x").unwrap_or(word);
-    (digits.len() == 8 && digits.starts_with('8')).then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    (digits.len() == 8 && digits.starts_with('8'))
+        .then(|| u32::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// Facility 7 wraps a Win32 number, among them those of WinHTTP and Windows Sockets.
 fn windows(result: u32) -> String {
-    if result >> 16 == 0x8007 { (result & 0xffff).to_string() } else { format!("0x{result:08x}") }
+    if result >> 16 == 0x8007 {
+        (result & 0xffff).to_string()
+    } else {
+        format!("0x{result:08x}")
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +305,10 @@ mod tests {
     ];
 
     fn check(wanted: &str, expected: &[(&str, &str)]) {
-        let found: Vec<_> = find(wanted).iter().map(|row| (row.client, row.code)).collect();
+        let found: Vec<_> = find(wanted)
+            .iter()
+            .map(|row| (row.client, row.code))
+            .collect();
         assert_eq!(found, expected, "{wanted}");
     }
 
@@ -264,9 +320,24 @@ mod tests {
             assert_eq!(line.split('\t').count(), 6, "{line}");
         }
         for row in all() {
-            assert!(row.means.en.is_ascii() || row.means.en.contains('…'), "{}", row.means.en);
-            assert!(row.means.en.ends_with('.') && row.means.zh.ends_with('。'), "{}", row.code);
-            assert!(row.means.zh.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)), "{}", row.code);
+            assert!(
+                row.means.en.is_ascii() || row.means.en.contains('…'),
+                "{}",
+                row.means.en
+            );
+            assert!(
+                row.means.en.ends_with('.') && row.means.zh.ends_with('。'),
+                "{}",
+                row.code
+            );
+            assert!(
+                row.means
+                    .zh
+                    .chars()
+                    .any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter)),
+                "{}",
+                row.code
+            );
         }
     }
 
@@ -274,7 +345,12 @@ mod tests {
     fn every_code_to_look_for_is_the_catalogues() {
         for row in all() {
             for code in row.look_for {
-                assert!(CATALOGUE.contains(&code), "{} {}: {code}", row.client, row.code);
+                assert!(
+                    CATALOGUE.contains(&code),
+                    "{} {}: {code}",
+                    row.client,
+                    row.code
+                );
             }
         }
     }
@@ -283,7 +359,12 @@ mod tests {
     fn no_client_has_a_code_twice() {
         let mut seen = BTreeSet::new();
         for row in all() {
-            assert!(seen.insert((row.client, row.code.to_lowercase())), "{} {}", row.client, row.code);
+            assert!(
+                seen.insert((row.client, row.code.to_lowercase())),
+                "{} {}",
+                row.client,
+                row.code
+            );
         }
     }
 
@@ -308,7 +389,12 @@ mod tests {
 
     #[test]
     fn a_number_comes_with_its_client_in_any_dress() {
-        for wanted in ["curl 7", "CURL: (7)", "curl exit code 7", "curl: (7) Failed to connect to 192.0.2.1 port 443"] {
+        for wanted in [
+            "curl 7",
+            "CURL: (7)",
+            "curl exit code 7",
+            "curl: (7) Failed to connect to 192.0.2.1 port 443",
+        ] {
             check(wanted, &[("curl", "7")]);
         }
         check("错误代码：12029", &[("WinHTTP/WinINet", "12029")]);
@@ -328,18 +414,39 @@ mod tests {
 
     #[test]
     fn a_message_is_searched_for_names_the_longest_first() {
-        check("net::ERR_CONNECTION_REFUSED", &[("Chromium", "ERR_CONNECTION_REFUSED")]);
-        check("java.net.UnknownHostException: fp.example", &[("Java", "UnknownHostException")]);
+        check(
+            "net::ERR_CONNECTION_REFUSED",
+            &[("Chromium", "ERR_CONNECTION_REFUSED")],
+        );
+        check(
+            "java.net.UnknownHostException: fp.example",
+            &[("Java", "UnknownHostException")],
+        );
         check(
             "javax.net.ssl.SSLHandshakeException: PKIX path building failed",
-            &[("Java", "PKIX path building failed"), ("Java", "SSLHandshakeException")],
+            &[
+                ("Java", "PKIX path building failed"),
+                ("Java", "SSLHandshakeException"),
+            ],
         );
-        check("提示：与服务器通信超时，请稍后再试", &[("开票软件 invoicing client", "与服务器通信超时")]);
+        check(
+            "提示：与服务器通信超时，请稍后再试",
+            &[("开票软件 invoicing client", "与服务器通信超时")],
+        );
     }
 
     #[test]
     fn what_is_no_code_finds_nothing() {
-        for wanted in ["", " ", "?", "13", "transport.syn-refused", "120290", "ECONNREFUSE", "code"] {
+        for wanted in [
+            "",
+            " ",
+            "?",
+            "13",
+            "transport.syn-refused",
+            "120290",
+            "ECONNREFUSE",
+            "code",
+        ] {
             check(wanted, &[]);
         }
     }

@@ -101,7 +101,8 @@ impl Web {
             let well = exchange.response.as_ref().is_some_and(|response| {
                 response.status < 400 && response.complete && !response.broken
             });
-            let slow = application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
+            let slow =
+                application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
             if well && !slow {
                 self.healthy = self.healthy.saturating_add(1);
             } else if self.adverse.len() < ADVERSE_MAX {
@@ -116,11 +117,16 @@ impl Web {
     pub fn host_name(&self) -> Option<&str> {
         let name = application::exchange::host_name(self.host.as_deref()?);
         let bare = name.trim_start_matches('[').trim_end_matches(']');
-        bare.parse::<IpAddr>().is_err().then_some(name).filter(|name| !name.is_empty())
+        bare.parse::<IpAddr>()
+            .is_err()
+            .then_some(name)
+            .filter(|name| !name.is_empty())
     }
 
     fn note(&mut self, exchange: &Exchange) {
-        let Some(request) = &exchange.request else { return };
+        let Some(request) = &exchange.request else {
+            return;
+        };
         if self.host.is_none() {
             self.host = request.host.clone();
         }
@@ -132,7 +138,10 @@ impl Web {
             self.exposed = self.exposed.take().or_else(|| Exposure::of(exchange));
         }
         let credentials = request.authorization.is_some() || request.proxy_authorization.is_some();
-        let answered = exchange.response.as_ref().filter(|response| response.status < 400);
+        let answered = exchange
+            .response
+            .as_ref()
+            .filter(|response| response.status < 400);
         if let (true, Some(response)) = (credentials, answered)
             && self.authenticated.len() < ADVERSE_MAX
         {
@@ -189,13 +198,18 @@ impl<'a> Episode<'a> {
         finding.name = self.name().map(str::to_owned);
         finding.origin = self.origin;
         finding.flow = Some((self.key, first));
-        finding.twin = self.client_half().isn.map(|isn| (isn, self.connection.syn_ts_value.unwrap_or(0)));
+        finding.twin = self
+            .client_half()
+            .isn
+            .map(|isn| (isn, self.connection.syn_ts_value.unwrap_or(0)));
         finding
     }
 
     /// The name the client asked for in this conversation: SNI, else the Host header.
     pub fn name(&self) -> Option<&'a str> {
-        self.tls.and_then(Session::sni).or_else(|| self.web.and_then(Web::host_name))
+        self.tls
+            .and_then(Session::sni)
+            .or_else(|| self.web.and_then(Web::host_name))
     }
 
     /// What the client sent.
@@ -229,6 +243,12 @@ impl<'a> Episode<'a> {
             ToClient => (self.client.0, self.server.0),
             ToServer => (self.server.0, self.client.0),
         };
-        Silence { asker, asked, from: from.time, to: to.time, proven }
+        Silence {
+            asker,
+            asked,
+            from: from.time,
+            to: to.time,
+            proven,
+        }
     }
 }

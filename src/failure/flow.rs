@@ -91,7 +91,10 @@ impl Quality {
             self.one_sided += 1;
             earlier(&mut self.first_one_sided, first);
         }
-        let carries = connection.halves.iter().any(|half| half.counts.data_segments > 0 || half.fin.is_some());
+        let carries = connection
+            .halves
+            .iter()
+            .any(|half| half.counts.data_segments > 0 || half.fin.is_some());
         if carries && connection.syns.count == 0 && connection.synacks.count == 0 {
             self.mid_flow += 1;
             earlier(&mut self.first_mid_flow, first);
@@ -104,7 +107,11 @@ impl Quality {
             self.cut += 1;
             earlier(&mut self.first_cut, connection.cut);
         }
-        let missed: u64 = connection.streams.iter().map(|stream| stream.missed_bytes).sum();
+        let missed: u64 = connection
+            .streams
+            .iter()
+            .map(|stream| stream.missed_bytes)
+            .sum();
         // What another direction or a snaplen hides was not dropped.
         if missed > 0 && connection.one_sided().is_none() && connection.cut.is_none() {
             self.missed_bytes += missed;
@@ -183,7 +190,10 @@ const STATE: [Detect; 4] = [
 
 /// Judges one conversation that ended, or that the capture left.
 pub fn judge(at: &Episode<'_>) -> Judged {
-    let mut judged = Judged { latency_ms: latencies(at), ..Judged::default() };
+    let mut judged = Judged {
+        latency_ms: latencies(at),
+        ..Judged::default()
+    };
     if let Some(finding) = CONNECT.iter().find_map(|detect| detect(at)) {
         judged.outcomes.failed = 1;
         judged.explains_loss = true;
@@ -199,7 +209,10 @@ pub fn judge(at: &Episode<'_>) -> Judged {
     }
     failed = failed.or_else(|| application::http_proxy_failed::socks(at));
     if failed.is_none() && !judged.findings.iter().any(|finding| finding.fails) {
-        failed = CUT.iter().find_map(|detect| detect(at)).or_else(|| application::silent(at));
+        failed = CUT
+            .iter()
+            .find_map(|detect| detect(at))
+            .or_else(|| application::silent(at));
     }
     match failed {
         Some(finding) => {
@@ -208,7 +221,9 @@ pub fn judge(at: &Episode<'_>) -> Judged {
             judged.findings.push(finding);
         }
         None => {
-            judged.findings.extend(application::slow_response::detect_encrypted(at));
+            judged
+                .findings
+                .extend(application::slow_response::detect_encrypted(at));
             settle(at, &mut judged);
         }
     }
@@ -225,7 +240,11 @@ fn settle(at: &Episode<'_>, judged: &mut Judged) {
         judged.outcomes.failed = 1;
         return;
     }
-    let both_spoke = at.connection.halves.iter().all(|half| half.counts.data_segments > 0);
+    let both_spoke = at
+        .connection
+        .halves
+        .iter()
+        .all(|half| half.counts.data_segments > 0);
     let served = match at.tls {
         Some(session) => security::served(session),
         None => both_spoke && at.web.is_none(),
@@ -250,5 +269,6 @@ fn latencies(at: &Episode<'_>) -> [Option<u32>; 3] {
     let connect = at.connection.connect_rtt();
     let tls = at.tls.and_then(security::handshake_time);
     let first_byte = application::first_byte_time(at);
-    [connect, tls, first_byte].map(|span| span.and_then(|span| u32::try_from(span / crate::time::MILLISECOND).ok()))
+    [connect, tls, first_byte]
+        .map(|span| span.and_then(|span| u32::try_from(span / crate::time::MILLISECOND).ok()))
 }

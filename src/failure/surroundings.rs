@@ -17,7 +17,9 @@ const SETTLES: Nanos = 30 * SECOND;
 
 /// Decides whether a silence may be said (rule 1): `Err` names why not.
 pub fn judge_silence(mut finding: Finding, heard: &Heard) -> Result<Finding, &'static str> {
-    let Some(silence) = finding.silence else { return Ok(finding) };
+    let Some(silence) = finding.silence else {
+        return Ok(finding);
+    };
     let (from, to) = (silence.from.plus(-NEAR), silence.to.plus(NEAR));
     if heard.from_host(silence.asker, silence.asked, from, to) {
         return Ok(finding);
@@ -36,7 +38,10 @@ pub fn judge_silence(mut finding: Finding, heard: &Heard) -> Result<Finding, &'s
     Err("reverse-path-not-in-capture")
 }
 
-const REVERSE_UNSEEN: Text = Text { en: "reverse path not in the capture", zh: "抓包中没有回程报文" };
+const REVERSE_UNSEEN: Text = Text {
+    en: "reverse path not in the capture",
+    zh: "抓包中没有回程报文",
+};
 const OTHERS_HEARD: Text = Text {
     en: "the way back to the client is seen from other hosts only",
     zh: "仅见其他主机发往该客户端的报文",
@@ -52,8 +57,9 @@ pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
             (finding.server, finding.twin, finding.client, finding.flow)
         {
             let seen = first.entry((finding.class.code, server, twin)).or_default();
-            let other =
-                seen.iter().any(|(time, by)| *by != client && began.since(*time).abs() <= SECOND);
+            let other = seen
+                .iter()
+                .any(|(time, by)| *by != client && began.since(*time).abs() <= SECOND);
             if other {
                 continue;
             }
@@ -79,12 +85,19 @@ pub fn judge_latency(
             if finding.class.code != latency_high::CLASS.code {
                 return true;
             }
-            let took = finding.number("connect_ms").unwrap_or(0).saturating_mul(MILLISECOND);
+            let took = finding
+                .number("connect_ms")
+                .unwrap_or(0)
+                .saturating_mul(MILLISECOND);
             if let Some(limit) = limit(finding) {
                 return took > limit;
             }
-            let median = finding.server.and_then(|server| medians.get(&server)).copied();
-            took > latency_high::ALWAYS || median.is_some_and(|median| took >= median.saturating_mul(10))
+            let median = finding
+                .server
+                .and_then(|server| medians.get(&server))
+                .copied();
+            took > latency_high::ALWAYS
+                || median.is_some_and(|median| took >= median.saturating_mul(10))
         })
         .collect()
 }
@@ -95,18 +108,21 @@ pub fn settle_authentication(
     findings: Vec<Finding>,
     authenticated: &[crate::failure::flow::Authenticated],
 ) -> (Vec<Finding>, Vec<Finding>) {
-    let known: HashSet<(IpAddr, IpAddr)> = authenticated.iter().map(|done| (done.client, done.server.0)).collect();
-    findings
-        .into_iter()
-        .partition(|finding| {
-            let challenge = matches!(finding.number("status"), Some(401 | 407));
-            let (Some((client, _)), Some(server)) = (finding.client, finding.server) else { return true };
-            if !challenge || !known.contains(&(client, server.0)) {
-                return true;
-            }
-            !authenticated.iter().any(|done| {
-                let after = done.at.since(finding.last);
-                done.client == client && done.server.0 == server.0 && (0..=SETTLES).contains(&after)
-            })
+    let known: HashSet<(IpAddr, IpAddr)> = authenticated
+        .iter()
+        .map(|done| (done.client, done.server.0))
+        .collect();
+    findings.into_iter().partition(|finding| {
+        let challenge = matches!(finding.number("status"), Some(401 | 407));
+        let (Some((client, _)), Some(server)) = (finding.client, finding.server) else {
+            return true;
+        };
+        if !challenge || !known.contains(&(client, server.0)) {
+            return true;
+        }
+        !authenticated.iter().any(|done| {
+            let after = done.at.since(finding.last);
+            done.client == client && done.server.0 == server.0 && (0..=SETTLES).contains(&after)
         })
+    })
 }

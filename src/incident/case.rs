@@ -35,7 +35,7 @@ pub(super) struct Case<'a> {
     pub(super) places: Vec<usize>,
     /// The surroundings.
     pub(super) context: &'a Context<'a>,
-    /// First to last time of the findings.
+    /// First to last time of the failures.
     pub(super) span: Span,
     /// The worst severity.
     pub(super) severity: Severity,
@@ -68,21 +68,14 @@ impl<'a> Case<'a> {
             .iter()
             .filter_map(|place| findings.get(*place))
             .collect();
+        // Warnings that come along last as they like: the failures say from when to when.
+        let failures = || members.iter().filter(|finding| counts(finding));
+        let first = failures().map(|finding| finding.first).min();
+        let last = failures().map(|finding| finding.last).max();
         let mut case = Self {
             findings,
             context,
-            span: (
-                members
-                    .iter()
-                    .map(|finding| finding.first)
-                    .min()
-                    .unwrap_or_default(),
-                members
-                    .iter()
-                    .map(|finding| finding.last)
-                    .max()
-                    .unwrap_or_default(),
-            ),
+            span: (first.unwrap_or_default(), last.unwrap_or_default()),
             severity: members
                 .iter()
                 .map(|finding| finding.severity)
@@ -108,7 +101,7 @@ impl<'a> Case<'a> {
             places,
         };
         for finding in &members {
-            if founds(finding) || !SYMPTOMS.contains(&finding.class.code) {
+            if counts(finding) {
                 *case.codes.entry(finding.class.code).or_default() += finding.count;
                 case.total += finding.count;
             }
@@ -281,6 +274,11 @@ fn endpoint_of(finding: &Finding) -> Option<String> {
         .as_ref()
         .filter(|_| finding.class.code.starts_with("network.dns-"));
     name.cloned().or_else(|| finding.endpoint_id())
+}
+
+/// Is it one of the failures to be explained?
+fn counts(finding: &Finding) -> bool {
+    founds(finding) || !SYMPTOMS.contains(&finding.class.code)
 }
 
 /// Clients that a finding told once per endpoint lists.

@@ -100,7 +100,7 @@ fn time_length(text: &str) -> Option<usize> {
     let number =
         |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse::<u32>().ok());
     let date = |year, month, day| {
-        year >= 1990 && year < 2100 && (1..=12).contains(&month) && (1..=31).contains(&day)
+        (1990..2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day)
     };
     let dated = match digits {
         8 | 12 | 14 if date(number(0, 4)?, number(4, 6)?, number(6, 8)?) => digits,

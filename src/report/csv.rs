@@ -64,10 +64,7 @@ fn row(finding: &Finding, region: Option<&str>) -> [String; 22] {
             .and_then(|end| end.port)
             .map_or_else(String::new, |port| port.to_string())
     };
-    let file = finding
-        .evidence
-        .first()
-        .map_or("", |seen| &*seen.file);
+    let file = finding.evidence.first().map_or("", |seen| &*seen.file);
     let in_file = finding.evidence.iter().filter(|seen| *seen.file == *file);
     let frames: Vec<String> = in_file.map(|seen| seen.frame.to_string()).collect();
     [

@@ -116,7 +116,8 @@ fn may_hold_number(text: &str) -> bool {
 
 /// A field's name ends with a letter, perhaps in quotes, before its `=` or `:`; the port after an address does not.
 fn may_hold_field(text: &str) -> bool {
-    let named = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'"' | b'\'' | b' ' | b'_' | b'-');
+    let named =
+        |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'"' | b'\'' | b' ' | b'_' | b'-');
     let mut before = b'0';
     text.bytes().any(|byte| {
         let found = matches!(byte, b'=' | b':') && named(before);

@@ -66,10 +66,7 @@ fn known(reason: &str) -> Option<Text> {
             "connections, lookups and hosts that no endpoint rule speaks of",
             "连接、域名解析和主机不属于任何端点规则",
         ),
-        "filtered-out" => (
-            "packets that --filter left out",
-            "报文被 --filter 排除",
-        ),
+        "filtered-out" => ("packets that --filter left out", "报文被 --filter 排除"),
         "evicted" => (
             "connections judged before their end because too many were open at once",
             "并发连接过多，提前结束判断",

@@ -164,7 +164,14 @@ impl Connection {
     }
 
     /// Takes one segment that `from` sent, seen for the first time.
-    pub fn on_segment(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark, sink: Sink<'_>) {
+    pub fn on_segment(
+        &mut self,
+        from: Direction,
+        segment: &TcpSegment<'_>,
+        ip: &IpFacts,
+        at: Mark,
+        sink: Sink<'_>,
+    ) {
         self.span = Some((self.span.map_or(at, |span| span.0), at));
         self.history
             .on_segment(from, segment.flags, segment.seq, segment.payload_len);

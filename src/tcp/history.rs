@@ -141,13 +141,10 @@ impl History {
             (Reset, Reset) if !orig.bytes && !resp.bytes => "REJ",
             (os, Reset) if inactive(os) => "RSTRH",
             (_, Reset) => "RSTR",
-            (Reset, rs) if inactive(rs) => {
-                if self.half_open_then_reset() {
+            (Reset, rs) if inactive(rs)
+                && self.half_open_then_reset() => {
                     "RSTOS0"
-                } else {
-                    "OTH"
                 }
-            }
             (Reset, _) => "RSTO",
             (Closed, Closed) => "SF",
             (Closed, rs) if inactive(rs) => "SH",

@@ -67,7 +67,9 @@ pub struct Recent {
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { sets: Box::new([[Signature::default(); WAYS]; SETS]) }
+        Self {
+            sets: Box::new([[Signature::default(); WAYS]; SETS]),
+        }
     }
 }
 
@@ -75,7 +77,9 @@ impl Recent {
     /// Is this packet a further sighting of one that was just seen? If not it is remembered.
     pub fn is_sighting(&mut self, new: Signature) -> bool {
         // The low bits chose the shard.
-        let Some(set) = self.sets.get_mut((new.print >> 32) as usize % SETS) else { return false };
+        let Some(set) = self.sets.get_mut((new.print >> 32) as usize % SETS) else {
+            return false;
+        };
         if set.iter().any(|old| old.same_packet(&new)) {
             return true;
         }
@@ -123,13 +127,22 @@ mod tests {
 
     #[test]
     fn a_new_identification_is_a_retransmission() {
-        check(Signature { print: 8 << 32, ..DATA }, false);
+        check(
+            Signature {
+                print: 8 << 32,
+                ..DATA
+            },
+            false,
+        );
     }
 
     #[test]
     fn without_identification_another_place_within_the_timer_is_a_sighting() {
         let mut recent = Recent::default();
-        let first = Signature { identified: false, ..DATA };
+        let first = Signature {
+            identified: false,
+            ..DATA
+        };
         assert!(!recent.is_sighting(first));
         assert!(recent.is_sighting(Signature {
             place: 2,

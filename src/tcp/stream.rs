@@ -34,6 +34,7 @@ impl Piece {
 
 /// The bytes of one direction. Positions count from the direction's own origin (see `half`).
 #[derive(Debug)]
+#[derive(Default)]
 pub struct Stream {
     next: u64,
     started: bool,
@@ -53,25 +54,6 @@ pub struct Stream {
     pub unfinished: bool,
 }
 
-impl Default for Stream {
-    fn default() -> Self {
-        Self {
-            next: 0,
-            started: false,
-            done: false,
-            skip: 0,
-            want: 0,
-            waiting: Vec::new(),
-            pieces: Vec::new(),
-            fin: None,
-            fin_told: false,
-            hole_since: None,
-            missed_bytes: 0,
-            conflicts: 0,
-            unfinished: false,
-        }
-    }
-}
 
 /// Who takes the chunks of a stream.
 pub type Sink<'s> = &'s mut dyn FnMut(Chunk<'_>, Mark) -> Next;
@@ -169,7 +151,9 @@ impl Stream {
 
     /// The hole before `start`, as far as the receiver acknowledged it.
     fn count_missed(&mut self, start: u64, acked: u64) {
-        self.missed_bytes = self.missed_bytes.saturating_add(start.min(acked).saturating_sub(self.next));
+        self.missed_bytes = self
+            .missed_bytes
+            .saturating_add(start.min(acked).saturating_sub(self.next));
     }
 
     fn keep(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark) {

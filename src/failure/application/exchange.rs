@@ -19,7 +19,9 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
     let asked = web.adverse.iter().chain(web.log.open());
-    for exchange in asked.filter(|exchange| !application::http_proxy_failed::taken_up(web, exchange)) {
+    for exchange in
+        asked.filter(|exchange| !application::http_proxy_failed::taken_up(web, exchange))
+    {
         let told = one(at, exchange);
         match outcome(exchange, told.as_ref()) {
             Some(Outcome::Ok) => judged.outcomes.ok += 1,
@@ -34,12 +36,16 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
 /// Requests with credentials that were answered with success, those for a tunnel too.
 pub fn authenticated(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
-    judged.authenticated.extend(web.authenticated.iter().map(|(target, answered)| Authenticated {
-        client: at.client.0,
-        server: at.server,
-        target: target.clone(),
-        at: *answered,
-    }));
+    judged.authenticated.extend(
+        web.authenticated
+            .iter()
+            .map(|(target, answered)| Authenticated {
+                client: at.client.0,
+                server: at.server,
+                target: target.clone(),
+                at: *answered,
+            }),
+    );
 }
 
 enum Outcome {
@@ -62,9 +68,15 @@ fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcome> {
 
 /// The most specific thing to say of one exchange.
 fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
-    let connect = exchange.request.as_ref().is_some_and(|request| request.method == "CONNECT");
+    let connect = exchange
+        .request
+        .as_ref()
+        .is_some_and(|request| request.method == "CONNECT");
     if let Some(status) = exchange.status() {
-        let plain_to_tls = exchange.response.as_ref().is_some_and(|response| response.plain_to_tls);
+        let plain_to_tls = exchange
+            .response
+            .as_ref()
+            .is_some_and(|response| response.plain_to_tls);
         let told = match status {
             400 if plain_to_tls => security::tls_not_tls::plain_request(at, exchange),
             300.. if connect => application::http_proxy_failed::refused(at, exchange),
@@ -83,7 +95,10 @@ fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
             return told;
         }
     }
-    if let Some(cut) = connect.then(|| application::http_proxy_failed::cut(at, exchange)).flatten() {
+    if let Some(cut) = connect
+        .then(|| application::http_proxy_failed::cut(at, exchange))
+        .flatten()
+    {
         return Some(cut);
     }
     application::response_truncated::detect(at, exchange)
@@ -101,11 +116,14 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
             .detail("path", Value::Text(path(&request.target).into_owned()));
         if let Some(host) = &request.host {
             finding = finding.detail("host", Value::Text(host.clone()));
-            finding.name = Some(host_name(host).to_owned()).filter(|name| name.parse::<std::net::IpAddr>().is_err());
+            finding.name = Some(host_name(host).to_owned())
+                .filter(|name| name.parse::<std::net::IpAddr>().is_err());
         }
     }
     if let Some(response) = &exchange.response {
-        finding = finding.seen(response.head, "response").detail("status", Value::Number(response.status.into()));
+        finding = finding
+            .seen(response.head, "response")
+            .detail("status", Value::Number(response.status.into()));
         if let Some(server) = &response.server {
             finding = finding.detail("server_header", Value::Text(server.clone()));
         }
@@ -113,7 +131,9 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
     if let Some(waited) = waited(exchange) {
         finding = finding.detail("waited_ms", Value::Number(waited / MILLISECOND));
     }
-    finding.twin = finding.twin.map(|(isn, value)| (isn.wrapping_add(exchange.number), value));
+    finding.twin = finding
+        .twin
+        .map(|(isn, value)| (isn.wrapping_add(exchange.number), value));
     finding
 }
 
@@ -138,7 +158,11 @@ pub(crate) fn path(target: &str) -> Cow<'_, str> {
 /// `host` without its port.
 pub(crate) fn host_name(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -146,13 +170,34 @@ pub(crate) fn host_name(host: &str) -> &str {
 /// Icons, robots.txt, source maps, style and pictures: what a browser asks for besides the page.
 pub(crate) fn is_furniture(target: &str) -> bool {
     const ENDINGS: [&str; 16] = [
-        ".ico", ".map", ".css", ".js", ".mjs", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".woff", ".woff2",
-        ".ttf", ".webmanifest", ".bmp",
+        ".ico",
+        ".map",
+        ".css",
+        ".js",
+        ".mjs",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".svg",
+        ".webp",
+        ".woff",
+        ".woff2",
+        ".ttf",
+        ".webmanifest",
+        ".bmp",
     ];
     let bare = path(target).to_ascii_lowercase();
     let file = bare.rsplit('/').next().unwrap_or("");
-    matches!(file, "robots.txt" | "manifest.json" | "browserconfig.xml" | "crossdomain.xml" | "ads.txt" | "sitemap.xml")
-        || file.starts_with("apple-touch-icon")
+    matches!(
+        file,
+        "robots.txt"
+            | "manifest.json"
+            | "browserconfig.xml"
+            | "crossdomain.xml"
+            | "ads.txt"
+            | "sitemap.xml"
+    ) || file.starts_with("apple-touch-icon")
         || file.starts_with("favicon")
         || ENDINGS.iter().any(|ending| file.ends_with(ending))
         || bare.starts_with("/.well-known/")
@@ -161,10 +206,26 @@ pub(crate) fn is_furniture(target: &str) -> bool {
 /// A request whose answer is meant to take its time: long polls and event streams, told by the names in use.
 pub(crate) fn is_long_poll(exchange: &Exchange) -> bool {
     const WORDS: [&str; 16] = [
-        "poll", "comet", "subscribe", "stream", "events", "/event", "wait=", "timeout=", "/wait", "notif", "signalr",
-        "http-bind", "/watch", "watch=", "push", "listen",
+        "poll",
+        "comet",
+        "subscribe",
+        "stream",
+        "events",
+        "/event",
+        "wait=",
+        "timeout=",
+        "/wait",
+        "notif",
+        "signalr",
+        "http-bind",
+        "/watch",
+        "watch=",
+        "push",
+        "listen",
     ];
-    let Some(request) = &exchange.request else { return false };
+    let Some(request) = &exchange.request else {
+        return false;
+    };
     let target = request.target.to_ascii_lowercase();
     exchange.may_last() || WORDS.iter().any(|word| target.contains(word))
 }

@@ -7,13 +7,21 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-503`
-pub static CLASS: Class =
-    Class { code: "application.http-503", severity: Severity::Error, guide: guide!("http_503"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-503",
+    severity: Severity::Error,
+    guide: guide!("http_503"),
+    summary,
+};
 
 /// 503 Service Unavailable (RFC 9110 15.6.4).
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let mut finding = exchange::finding(at, &CLASS, exchange).failing();
-    if let Some(after) = exchange.response.as_ref().and_then(|response| response.retry_after.clone()) {
+    if let Some(after) = exchange
+        .response
+        .as_ref()
+        .and_then(|response| response.retry_after.clone())
+    {
         finding = finding.detail("retry_after", Value::Text(after));
     }
     Some(finding)

@@ -7,8 +7,12 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-bad-gateway`
-pub static CLASS: Class =
-    Class { code: "application.http-bad-gateway", severity: Severity::Error, guide: guide!("http_bad_gateway"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-bad-gateway",
+    severity: Severity::Error,
+    guide: guide!("http_bad_gateway"),
+    summary,
+};
 
 /// 502 Bad Gateway or 504 Gateway Timeout (RFC 9110 15.6.3, 15.6.5).
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
@@ -19,7 +23,9 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
     let status = finding.number("status").unwrap_or(0);
     match lang {
-        Lang::En => format!("{what} answered {client} with {status}: the gateway got nothing usable from behind it"),
+        Lang::En => format!(
+            "{what} answered {client} with {status}: the gateway got nothing usable from behind it"
+        ),
         Lang::Zh => format!("{what} 对 {client} 应答 {status}：网关未从后端得到可用响应"),
     }
 }

@@ -7,18 +7,31 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-forbidden`
-pub static CLASS: Class =
-    Class { code: "application.http-forbidden", severity: Severity::Error, guide: guide!("http_forbidden"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-forbidden",
+    severity: Severity::Error,
+    guide: guide!("http_forbidden"),
+    summary,
+};
 
 /// 403, and whether an application firewall left its mark on it. Page furniture aside.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
-    if exchange.request.as_ref().is_some_and(|request| exchange::is_furniture(&request.target)) {
+    if exchange
+        .request
+        .as_ref()
+        .is_some_and(|request| exchange::is_furniture(&request.target))
+    {
         return None;
     }
-    let firewall = exchange.response.as_ref().and_then(|response| response.firewall);
+    let firewall = exchange
+        .response
+        .as_ref()
+        .and_then(|response| response.firewall);
     let finding = exchange::finding(at, &CLASS, exchange);
     Some(match firewall {
-        Some(mark) => finding.detail("waf", Value::Text(mark.to_owned())).failing(),
+        Some(mark) => finding
+            .detail("waf", Value::Text(mark.to_owned()))
+            .failing(),
         None => finding,
     })
 }

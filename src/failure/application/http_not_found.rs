@@ -7,12 +7,20 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-not-found`
-pub static CLASS: Class =
-    Class { code: "application.http-not-found", severity: Severity::Error, guide: guide!("http_not_found"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-not-found",
+    severity: Severity::Error,
+    guide: guide!("http_not_found"),
+    summary,
+};
 
 /// 404 or 410 on a path of an interface; icons, robots.txt and the like are ordinary.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
-    if exchange.request.as_ref().is_none_or(|request| exchange::is_furniture(&request.target)) {
+    if exchange
+        .request
+        .as_ref()
+        .is_none_or(|request| exchange::is_furniture(&request.target))
+    {
         return None;
     }
     Some(exchange::finding(at, &CLASS, exchange))

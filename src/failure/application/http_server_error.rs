@@ -7,8 +7,12 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-server-error`
-pub static CLASS: Class =
-    Class { code: "application.http-server-error", severity: Severity::Error, guide: guide!("http_server_error"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-server-error",
+    severity: Severity::Error,
+    guide: guide!("http_server_error"),
+    summary,
+};
 
 /// A 5xx that has no class of its own.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {

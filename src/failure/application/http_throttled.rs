@@ -7,13 +7,21 @@ use crate::guide;
 use crate::protocol::http1::Exchange;
 
 /// `application.http-throttled`
-pub static CLASS: Class =
-    Class { code: "application.http-throttled", severity: Severity::Warning, guide: guide!("http_throttled"), summary };
+pub static CLASS: Class = Class {
+    code: "application.http-throttled",
+    severity: Severity::Warning,
+    guide: guide!("http_throttled"),
+    summary,
+};
 
 /// 429 Too Many Requests (RFC 6585 4).
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let mut finding = exchange::finding(at, &CLASS, exchange).failing();
-    if let Some(after) = exchange.response.as_ref().and_then(|response| response.retry_after.clone()) {
+    if let Some(after) = exchange
+        .response
+        .as_ref()
+        .and_then(|response| response.retry_after.clone())
+    {
         finding = finding.detail("retry_after", Value::Text(after));
     }
     Some(finding)

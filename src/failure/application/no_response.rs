@@ -9,26 +9,40 @@ use crate::protocol::http1::Exchange;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// `application.no-response`
-pub static CLASS: Class =
-    Class { code: "application.no-response", severity: Severity::Error, guide: guide!("no_response"), summary };
+pub static CLASS: Class = Class {
+    code: "application.no-response",
+    severity: Severity::Error,
+    guide: guide!("no_response"),
+    summary,
+};
 
 /// Seconds after which clients in use give up.
 const GIVE_UP: [i64; 6] = [6, 15, 20, 30, 60, 120];
 
 /// A whole request, acknowledged, and no response byte until the flow ended or the patience passed.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
-    let request = exchange.request.as_ref().filter(|_| exchange.unanswered() && exchange.sure)?;
+    let request = exchange
+        .request
+        .as_ref()
+        .filter(|_| exchange.unanswered() && exchange.sure)?;
     if exchange::is_long_poll(exchange) || !acknowledged(at, request.last) {
         return None;
     }
     let (end, role) = end_of_waiting(at, request.last)?;
-    let waited = end.map_or(at.until, |end| end.time).since(request.last.time);
+    let waited = end
+        .map_or(at.until, |end| end.time)
+        .since(request.last.time);
     let enough = if end.is_some() { SLOW } else { PATIENCE };
     if waited < enough {
         return None;
     }
     let mut finding = exchange::finding(at, &CLASS, exchange).failing();
-    finding = finding.seen_if(at.client_half().acked_at.filter(|ack| *ack > request.last), "ack").seen_if(end, role);
+    finding = finding
+        .seen_if(
+            at.client_half().acked_at.filter(|ack| *ack > request.last),
+            "ack",
+        )
+        .seen_if(end, role);
     finding.silence = None;
     Some(finding.detail("waited_ms", Value::Number(waited / MILLISECOND)))
 }
@@ -42,16 +56,33 @@ pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
         return None;
     }
     let client = at.client_half();
-    let close = client.fin.map(|fin| fin.at).or(client.reset.map(|rst| rst.at)).filter(|close| *close > last)?;
+    let close = client
+        .fin
+        .map(|fin| fin.at)
+        .or(client.reset.map(|rst| rst.at))
+        .filter(|close| *close > last)?;
     let server = at.server_half();
-    let server_closed = server.fin.map(|fin| fin.at).or(server.reset.map(|rst| rst.at));
+    let server_closed = server
+        .fin
+        .map(|fin| fin.at)
+        .or(server.reset.map(|rst| rst.at));
     let waited = close.time.since(last.time);
     if waited < 5 * SECOND || server_closed.is_some_and(|own| own < close) {
         return None;
     }
-    let known = GIVE_UP.iter().any(|seconds| (waited - seconds * SECOND).abs() <= 300 * MILLISECOND);
-    let finding = at.finding(&CLASS).seen(last, "request").seen(close, "close").failing();
-    let finding = if known { finding.at_most(89, AT_KNOWN_TIME) } else { finding.at_most(80, BY_RECORDS) };
+    let known = GIVE_UP
+        .iter()
+        .any(|seconds| (waited - seconds * SECOND).abs() <= 300 * MILLISECOND);
+    let finding = at
+        .finding(&CLASS)
+        .seen(last, "request")
+        .seen(close, "close")
+        .failing();
+    let finding = if known {
+        finding.at_most(89, AT_KNOWN_TIME)
+    } else {
+        finding.at_most(80, BY_RECORDS)
+    };
     Some(
         finding
             .detail("waited_ms", Value::Number(waited / MILLISECOND))
@@ -59,8 +90,10 @@ pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
     )
 }
 
-const BY_RECORDS: Text =
-    Text { en: "encrypted: told by the order of records alone", zh: "内容已加密：仅由记录次序判断" };
+const BY_RECORDS: Text = Text {
+    en: "encrypted: told by the order of records alone",
+    zh: "内容已加密：仅由记录次序判断",
+};
 const AT_KNOWN_TIME: Text = Text {
     en: "encrypted: told by the order of records and a known give-up time",
     zh: "内容已加密：由记录次序及常见超时时长判断",
@@ -95,9 +128,16 @@ pub(crate) fn seconds(span: Nanos) -> f64 {
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
-    let waited = seconds(finding.number("waited_ms").unwrap_or(0).saturating_mul(MILLISECOND));
+    let waited = seconds(
+        finding
+            .number("waited_ms")
+            .unwrap_or(0)
+            .saturating_mul(MILLISECOND),
+    );
     match lang {
-        Lang::En => format!("{what} took the request of {client} and sent nothing back for {waited:.1} s"),
+        Lang::En => {
+            format!("{what} took the request of {client} and sent nothing back for {waited:.1} s")
+        }
         Lang::Zh => format!("{what} 已确认 {client} 的请求，但 {waited:.1} 秒内未返回任何数据"),
     }
 }

@@ -25,7 +25,8 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         return None;
     }
     let client = at.client_half();
-    let client_first = client.fin.is_some_and(|own| own.at < fin.at) || client.reset.is_some_and(|rst| rst.at < fin.at);
+    let client_first = client.fin.is_some_and(|own| own.at < fin.at)
+        || client.reset.is_some_and(|rst| rst.at < fin.at);
     if client_first || at.connection.cut.is_some() {
         return None;
     }
@@ -33,7 +34,10 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let mut finding = exchange::finding(at, &CLASS, exchange)
         .seen(fin.at, "fin")
         .failing()
-        .detail("received_bytes", Value::Number(response.body.seen_bytes.cast_signed()));
+        .detail(
+            "received_bytes",
+            Value::Number(response.body.seen_bytes.cast_signed()),
+        );
     if let Framing::Length(length) = response.body.framing {
         finding = finding
             .detail("declared_bytes", Value::Number(length.cast_signed()))
@@ -46,9 +50,17 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
     let got = finding.number("received_bytes").unwrap_or(0);
     match (finding.number("declared_bytes"), lang) {
-        (Some(all), Lang::En) => format!("{what} closed after {got} of {all} body bytes for {client}"),
-        (Some(all), Lang::Zh) => format!("{what} 发给 {client} 的响应体 {all} 字节，仅发送 {got} 字节即关闭"),
-        (None, Lang::En) => format!("{what} closed before the last chunk for {client}, after {got} bytes"),
-        (None, Lang::Zh) => format!("{what} 发给 {client} 的分块响应未结束即关闭，已发送 {got} 字节"),
+        (Some(all), Lang::En) => {
+            format!("{what} closed after {got} of {all} body bytes for {client}")
+        }
+        (Some(all), Lang::Zh) => {
+            format!("{what} 发给 {client} 的响应体 {all} 字节，仅发送 {got} 字节即关闭")
+        }
+        (None, Lang::En) => {
+            format!("{what} closed before the last chunk for {client}, after {got} bytes")
+        }
+        (None, Lang::Zh) => {
+            format!("{what} 发给 {client} 的分块响应未结束即关闭，已发送 {got} 字节")
+        }
     }
 }

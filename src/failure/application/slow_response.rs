@@ -8,8 +8,12 @@ use crate::protocol::http1::Exchange;
 use crate::time::MILLISECOND;
 
 /// `application.slow-response`
-pub static CLASS: Class =
-    Class { code: "application.slow-response", severity: Severity::Warning, guide: guide!("slow_response"), summary };
+pub static CLASS: Class = Class {
+    code: "application.slow-response",
+    severity: Severity::Warning,
+    guide: guide!("slow_response"),
+    summary,
+};
 
 /// The first response byte came later than 3 s after the request's last. Long polls and event streams aside.
 pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
@@ -29,14 +33,22 @@ pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
     if waited <= SLOW || session.gapped.iter().any(|gapped| *gapped) {
         return None;
     }
-    let finding = at.finding(&CLASS).seen(asked, "request").seen(answered, "response").at_most(80, BY_RECORDS);
+    let finding = at
+        .finding(&CLASS)
+        .seen(asked, "request")
+        .seen(answered, "response")
+        .at_most(80, BY_RECORDS);
     Some(
-        finding.detail("waited_ms", Value::Number(waited / MILLISECOND)).detail("encrypted", Value::Bool(true)),
+        finding
+            .detail("waited_ms", Value::Number(waited / MILLISECOND))
+            .detail("encrypted", Value::Bool(true)),
     )
 }
 
-const BY_RECORDS: Text =
-    Text { en: "encrypted: told by the order of records alone", zh: "内容已加密：仅由记录次序判断" };
+const BY_RECORDS: Text = Text {
+    en: "encrypted: told by the order of records alone",
+    zh: "内容已加密：仅由记录次序判断",
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());

@@ -6,27 +6,49 @@ use crate::guide;
 use crate::ingest::{Damage, FileReport, Note};
 
 /// `capture.file-damaged`
-pub static CLASS: Class =
-    Class { code: "capture.file-damaged", severity: Severity::Warning, guide: guide!("file_damaged"), summary };
+pub static CLASS: Class = Class {
+    code: "capture.file-damaged",
+    severity: Severity::Warning,
+    guide: guide!("file_damaged"),
+    summary,
+};
 
 /// Files that are not whole: one finding each, with what was read and what had to be skipped.
 pub(super) fn judge(files: &[FileReport]) -> Vec<Finding> {
-    files.iter().enumerate().filter_map(|(index, file)| damaged(index, file)).collect()
+    files
+        .iter()
+        .enumerate()
+        .filter_map(|(index, file)| damaged(index, file))
+        .collect()
 }
 
 fn damaged(index: usize, file: &FileReport) -> Option<Finding> {
     if file.damages == 0 {
         return None;
     }
-    let mut finding = Finding::new(&CLASS, Subject::Capture, file.first_time.unwrap_or_default());
+    let mut finding = Finding::new(
+        &CLASS,
+        Subject::Capture,
+        file.first_time.unwrap_or_default(),
+    );
     finding.last = file.last_time.unwrap_or(finding.first);
     let (mut skipped_all, mut first_bad) = (0_u64, None);
     for note in &file.notes {
-        let Note::Damaged { offset, skipped, frame_before, frame_after, reason } = note else { continue };
+        let Note::Damaged {
+            offset,
+            skipped,
+            frame_before,
+            frame_after,
+            reason,
+        } = note
+        else {
+            continue;
+        };
         skipped_all = skipped_all.saturating_add(*skipped);
         first_bad = first_bad.or(Some((*offset, reason)));
         if finding.evidence.len() < EXAMPLES_MAX {
-            let after = frame_after.and_then(|frame| place(index, file, frame, offset.saturating_add(*skipped)));
+            let after = frame_after
+                .and_then(|frame| place(index, file, frame, offset.saturating_add(*skipped)));
             finding = finding
                 .seen_if(place(index, file, *frame_before, 0), "last-good")
                 .seen_if(after, "first-after");
@@ -56,16 +78,29 @@ fn kind(reason: &Damage) -> &'static str {
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {
-    let (file, cut) = (finding.text("file").unwrap_or(""), finding.text("damage") == Some("truncated"));
-    let (frames, offset) =
-        (finding.number("frames_read").unwrap_or(0), finding.number("first_bad_offset").unwrap_or(0));
+    let (file, cut) = (
+        finding.text("file").unwrap_or(""),
+        finding.text("damage") == Some("truncated"),
+    );
+    let (frames, offset) = (
+        finding.number("frames_read").unwrap_or(0),
+        finding.number("first_bad_offset").unwrap_or(0),
+    );
     let skipped = finding.number("skipped_bytes").unwrap_or(0);
     match (lang, cut) {
-        (Lang::En, true) => format!("{file} ends within a record at byte {offset}; frames read: {frames}"),
-        (Lang::En, false) => {
-            format!("{file} is damaged from byte {offset} on; frames read: {frames}, bytes skipped: {skipped}")
+        (Lang::En, true) => {
+            format!("{file} ends within a record at byte {offset}; frames read: {frames}")
         }
-        (Lang::Zh, true) => format!("{file} 在字节 {offset} 处的记录中途结束，已读取 {frames} 个帧"),
-        (Lang::Zh, false) => format!("{file} 从字节 {offset} 起损坏，已读取 {frames} 个帧，跳过 {skipped} 字节"),
+        (Lang::En, false) => {
+            format!(
+                "{file} is damaged from byte {offset} on; frames read: {frames}, bytes skipped: {skipped}"
+            )
+        }
+        (Lang::Zh, true) => {
+            format!("{file} 在字节 {offset} 处的记录中途结束，已读取 {frames} 个帧")
+        }
+        (Lang::Zh, false) => {
+            format!("{file} 从字节 {offset} 起损坏，已读取 {frames} 个帧，跳过 {skipped} 字节")
+        }
     }
 }

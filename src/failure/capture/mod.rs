@@ -45,7 +45,11 @@ fn about(class: &'static Class, first: Option<Mark>, role: &'static str) -> Find
 }
 
 /// A finding that cites one frame of each file, in order.
-fn about_files(class: &'static Class, marks: impl Iterator<Item = Mark>, role: &'static str) -> Option<Finding> {
+fn about_files(
+    class: &'static Class,
+    marks: impl Iterator<Item = Mark>,
+    role: &'static str,
+) -> Option<Finding> {
     let mut marks: Vec<Mark> = marks.collect();
     marks.sort_unstable();
     let mut finding = Finding::new(class, Subject::Capture, marks.first()?.time);
@@ -58,9 +62,18 @@ fn about_files(class: &'static Class, marks: impl Iterator<Item = Mark>, role: &
 /// The place of frame number `frame` of file number `index`. Notes about files carry numbers only: the time is the
 /// file's first, or its last for its last frame, and `offset` that of the record where it is known.
 fn place(index: usize, file: &FileReport, frame: u32, offset: u64) -> Option<Mark> {
-    let time = if frame >= file.last_frame { file.last_time } else { file.first_time };
+    let time = if frame >= file.last_frame {
+        file.last_time
+    } else {
+        file.first_time
+    };
     let index = u32::try_from(index).ok()?;
-    (frame > 0 && frame <= file.last_frame).then_some(Mark { time: time?, offset, file: index, frame })
+    (frame > 0 && frame <= file.last_frame).then_some(Mark {
+        time: time?,
+        offset,
+        file: index,
+        frame,
+    })
 }
 
 /// `1 packet`, `2 packets`.

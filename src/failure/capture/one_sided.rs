@@ -6,8 +6,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `capture.one-sided`
-pub static CLASS: Class =
-    Class { code: "capture.one-sided", severity: Severity::Info, guide: guide!("one_sided"), summary };
+pub static CLASS: Class = Class {
+    code: "capture.one-sided",
+    severity: Severity::Info,
+    guide: guide!("one_sided"),
+    summary,
+};
 
 /// Conversations of which one direction is absent although it must exist.
 pub(super) fn judge(quality: &Quality) -> Option<Finding> {
@@ -19,7 +23,10 @@ pub(super) fn judge(quality: &Quality) -> Option<Finding> {
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {
-    let (flows, all) = (finding.number("flows").unwrap_or(0), finding.number("flows_seen").unwrap_or(0));
+    let (flows, all) = (
+        finding.number("flows").unwrap_or(0),
+        finding.number("flows_seen").unwrap_or(0),
+    );
     match lang {
         Lang::En => format!("{flows} of {all} TCP connections show one direction only"),
         Lang::Zh => format!("{all} 条 TCP 连接中有 {flows} 条只抓到单方向报文"),

@@ -7,13 +7,20 @@ use crate::guide;
 use crate::ingest::FileReport;
 
 /// `capture.packets-cut`
-pub static CLASS: Class =
-    Class { code: "capture.packets-cut", severity: Severity::Info, guide: guide!("packets_cut"), summary };
+pub static CLASS: Class = Class {
+    code: "capture.packets-cut",
+    severity: Severity::Info,
+    guide: guide!("packets_cut"),
+    summary,
+};
 
 /// Frames that the snaplen shortened, and the conversations in which something was lost by it.
 pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Option<Finding> {
     let frames: u64 = files.iter().map(|file| file.cut.frames).sum();
-    let firsts = files.iter().filter(|file| file.cut.frames > 0).map(|file| file.cut.first);
+    let firsts = files
+        .iter()
+        .filter(|file| file.cut.frames > 0)
+        .map(|file| file.cut.first);
     let finding = match about_files(&CLASS, firsts, "cut") {
         Some(finding) => finding,
         None if quality.cut > 0 => about(&CLASS, quality.first_cut, "cut"),
@@ -28,7 +35,10 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {
-    let (frames, flows) = (finding.number("frames").unwrap_or(0), finding.number("flows").unwrap_or(0));
+    let (frames, flows) = (
+        finding.number("frames").unwrap_or(0),
+        finding.number("flows").unwrap_or(0),
+    );
     match (lang, flows) {
         (Lang::En, 0) => format!("{} captured in part only", counted(frames, "frame")),
         (Lang::En, _) => {

@@ -7,8 +7,12 @@ use crate::guide;
 use crate::ingest::{FileReport, Note};
 
 /// `capture.packets-dropped`
-pub static CLASS: Class =
-    Class { code: "capture.packets-dropped", severity: Severity::Warning, guide: guide!("packets_dropped"), summary };
+pub static CLASS: Class = Class {
+    code: "capture.packets-dropped",
+    severity: Severity::Warning,
+    guide: guide!("packets_dropped"),
+    summary,
+};
 
 /// Packets that were on the wire and are not in the capture: counted by the capturing machine, or proved by an
 /// acknowledgment of bytes that no packet carried. Where every conversation shows one direction only, the missing
@@ -20,13 +24,23 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
     let mut evidence: Vec<Evidence> = Vec::new();
     for (index, file) in files.iter().enumerate() {
         for note in &file.notes {
-            let Note::Dropped { by_interface: face, by_system: system, frame_before, frame_last, .. } = note else {
+            let Note::Dropped {
+                by_interface: face,
+                by_system: system,
+                frame_before,
+                frame_last,
+                ..
+            } = note
+            else {
                 continue;
             };
             by_interface = by_interface.saturating_add(*face);
             by_system = by_system.saturating_add(*system);
             if *face > 0 || *system > 0 {
-                let around = [(*frame_before, "before-drops"), (*frame_last, "after-drops")];
+                let around = [
+                    (*frame_before, "before-drops"),
+                    (*frame_last, "after-drops"),
+                ];
                 evidence.extend(around.into_iter().filter_map(|(frame, role)| {
                     place(index, file, frame, 0).map(|at| Evidence { at, role })
                 }));
@@ -39,9 +53,20 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
     }
     evidence.dedup_by_key(|seen| (seen.at.file, seen.at.frame));
     evidence.truncate(EXAMPLES_MAX);
-    evidence.extend(quality.first_missed.filter(|_| missed > 0).map(|at| Evidence { at, role: "acknowledged-unseen" }));
+    evidence.extend(
+        quality
+            .first_missed
+            .filter(|_| missed > 0)
+            .map(|at| Evidence {
+                at,
+                role: "acknowledged-unseen",
+            }),
+    );
     evidence.sort_by_key(|seen| seen.at);
-    let first = evidence.first().map(|seen| seen.at.time).unwrap_or_default();
+    let first = evidence
+        .first()
+        .map(|seen| seen.at.time)
+        .unwrap_or_default();
     let mut finding = Finding::new(&CLASS, Subject::Capture, first);
     for seen in evidence {
         finding = finding.seen(seen.at, seen.role);
@@ -57,16 +82,28 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {
-    let (dropped, missed) = (finding.number("dropped").unwrap_or(0), finding.number("missed_bytes").unwrap_or(0));
+    let (dropped, missed) = (
+        finding.number("dropped").unwrap_or(0),
+        finding.number("missed_bytes").unwrap_or(0),
+    );
     match (lang, dropped, missed) {
-        (Lang::En, 0, _) => format!("{missed} bytes were acknowledged that no captured packet carries"),
-        (Lang::En, _, 0) => format!("the capturing machine dropped {}", counted(dropped, "packet")),
+        (Lang::En, 0, _) => {
+            format!("{missed} bytes were acknowledged that no captured packet carries")
+        }
+        (Lang::En, _, 0) => format!(
+            "the capturing machine dropped {}",
+            counted(dropped, "packet")
+        ),
         (Lang::En, ..) => {
             let dropped = counted(dropped, "packet");
-            format!("the capturing machine dropped {dropped}; {missed} acknowledged bytes are in none captured")
+            format!(
+                "the capturing machine dropped {dropped}; {missed} acknowledged bytes are in none captured"
+            )
         }
         (Lang::Zh, 0, _) => format!("有 {missed} 字节已被确认，却没有任何抓到的报文携带"),
         (Lang::Zh, _, 0) => format!("抓包机丢弃了 {dropped} 个报文"),
-        (Lang::Zh, ..) => format!("抓包机丢弃了 {dropped} 个报文；有 {missed} 字节已被确认却未抓到"),
+        (Lang::Zh, ..) => {
+            format!("抓包机丢弃了 {dropped} 个报文；有 {missed} 字节已被确认却未抓到")
+        }
     }
 }

@@ -10,21 +10,31 @@ use crate::guide;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
 
 /// `network.arp-unanswered`
-pub static CLASS: Class =
-    Class { code: "network.arp-unanswered", severity: Severity::Error, guide: guide!("arp_unanswered"), summary };
+pub static CLASS: Class = Class {
+    code: "network.arp-unanswered",
+    severity: Severity::Error,
+    guide: guide!("arp_unanswered"),
+    summary,
+};
 
 /// Targets named in the finding about an asker that asks for many.
 const TARGETS_MAX: usize = 16;
 
 /// Judges what was asked for in vain: `error` where the answer would have been seen, the target stays silent and
 /// somebody needs it; the rest is `info`, one finding for each asker.
-pub fn judge(neighbours: &Neighbours, heard: &Heard, name_of: &dyn Fn(IpAddr) -> Option<String>) -> Vec<Finding> {
+pub fn judge(
+    neighbours: &Neighbours,
+    heard: &Heard,
+    name_of: &dyn Fn(IpAddr) -> Option<String>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut lesser: BTreeMap<(IpAddr, Mac), Vec<Finding>> = BTreeMap::new();
     for outage in neighbours.outages() {
         let name = name_of(outage.target);
-        let next_hop = neighbours.forwards(outage.target) || edge_of_subnet(outage.asker, outage.target);
-        let needed = next_hop || name.is_some() || neighbours.talked_to(outage.target, outage.last.time);
+        let next_hop =
+            neighbours.forwards(outage.target) || edge_of_subnet(outage.asker, outage.target);
+        let needed =
+            next_hop || name.is_some() || neighbours.talked_to(outage.target, outage.last.time);
         let sight = neighbours.sight((outage.asker_mac, outage.asker), outage.target);
         let back = back(&outage, heard);
         let mut finding = about(&outage, next_hop, back);
@@ -40,7 +50,10 @@ pub fn judge(neighbours: &Neighbours, heard: &Heard, name_of: &dyn Fn(IpAddr) ->
             continue;
         }
         let finding = finding.severity(Severity::Info);
-        lesser.entry((outage.asker, outage.asker_mac)).or_default().push(finding);
+        lesser
+            .entry((outage.asker, outage.asker_mac))
+            .or_default()
+            .push(finding);
     }
     findings.extend(lesser.into_values().filter_map(folded));
     findings
@@ -60,7 +73,9 @@ const OF_TWO: Text = Text {
 fn back(outage: &Outage, heard: &Heard) -> Option<Timestamp> {
     let end = Timestamp::from_ns(i64::MAX);
     let later = outage.last.time.plus(SECOND);
-    let spoke = heard.from_host(outage.asker, outage.target, later, end).then_some(later);
+    let spoke = heard
+        .from_host(outage.asker, outage.target, later, end)
+        .then_some(later);
     outage.back.map(|back| back.time).or(spoke)
 }
 
@@ -78,12 +93,18 @@ fn about(outage: &Outage, next_hop: bool, back: Option<Timestamp>) -> Finding {
     }
     let waited = outage.last.time.since(outage.first.time).max(0) / MILLISECOND;
     finding = finding
-        .detail("requests", Value::Number(i64::try_from(outage.requests).unwrap_or(i64::MAX)))
+        .detail(
+            "requests",
+            Value::Number(i64::try_from(outage.requests).unwrap_or(i64::MAX)),
+        )
         .detail("waited_ms", Value::Number(waited))
         .detail("asker_mac", Value::Text(mac_text(outage.asker_mac)))
         .detail("next_hop", Value::Bool(next_hop));
     if !outage.others.is_empty() {
-        finding = finding.detail("other_requests", Value::Number(i64::try_from(outage.others.len()).unwrap_or(0)));
+        finding = finding.detail(
+            "other_requests",
+            Value::Number(i64::try_from(outage.others.len()).unwrap_or(0)),
+        );
     }
     match back {
         Some(back) => {
@@ -96,7 +117,10 @@ fn about(outage: &Outage, next_hop: bool, back: Option<Timestamp>) -> Finding {
 
 /// What is only worth knowing is said once for each asker, with the targets.
 fn folded(findings: Vec<Finding>) -> Option<Finding> {
-    let mut targets: Vec<IpAddr> = findings.iter().filter_map(|finding| Some(finding.server?.0)).collect();
+    let mut targets: Vec<IpAddr> = findings
+        .iter()
+        .filter_map(|finding| Some(finding.server?.0))
+        .collect();
     targets.sort_unstable();
     targets.dedup();
     let last = findings.iter().map(|finding| finding.last).max()?;
@@ -105,9 +129,16 @@ fn folded(findings: Vec<Finding>) -> Option<Finding> {
     first.count = count;
     first.last = last;
     if targets.len() > 1 {
-        let named = targets.iter().take(TARGETS_MAX).map(ToString::to_string).collect();
+        let named = targets
+            .iter()
+            .take(TARGETS_MAX)
+            .map(ToString::to_string)
+            .collect();
         first = first
-            .detail("targets", Value::Number(i64::try_from(targets.len()).unwrap_or(i64::MAX)))
+            .detail(
+                "targets",
+                Value::Number(i64::try_from(targets.len()).unwrap_or(i64::MAX)),
+            )
             .detail("target_sample", Value::List(named));
     }
     Some(first)
@@ -146,7 +177,8 @@ pub(super) fn is_remote(asker: IpAddr, server: IpAddr) -> bool {
     match (asker, server) {
         (IpAddr::V4(asker), IpAddr::V4(server)) => u32::from(asker) >> 8 != u32::from(server) >> 8,
         (IpAddr::V6(asker), IpAddr::V6(server)) => {
-            server.segments()[0] & 0xffc0 != 0xfe80 && u128::from(asker) >> 64 != u128::from(server) >> 64
+            server.segments()[0] & 0xffc0 != 0xfe80
+                && u128::from(asker) >> 64 != u128::from(server) >> 64
         }
         _ => false,
     }
@@ -161,13 +193,25 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     match lang {
         Lang::En => {
             let hop = if hop { ", its next hop," } else { "" };
-            let more = if more > 0 { format!("; {more} more addresses likewise") } else { String::new() };
-            format!("{asker} asked {requests} times in {seconds:.1} s who has {target}{hop} and got no answer{more}")
+            let more = if more > 0 {
+                format!("; {more} more addresses likewise")
+            } else {
+                String::new()
+            };
+            format!(
+                "{asker} asked {requests} times in {seconds:.1} s who has {target}{hop} and got no answer{more}"
+            )
         }
         Lang::Zh => {
             let hop = if hop { "（下一跳）" } else { " " };
-            let more = if more > 0 { format!("；另有 {more} 个地址同样无应答") } else { String::new() };
-            format!("{asker} 在 {seconds:.1} 秒内 {requests} 次询问 {target}{hop}的 MAC 地址，均无应答{more}")
+            let more = if more > 0 {
+                format!("；另有 {more} 个地址同样无应答")
+            } else {
+                String::new()
+            };
+            format!(
+                "{asker} 在 {seconds:.1} 秒内 {requests} 次询问 {target}{hop}的 MAC 地址，均无应答{more}"
+            )
         }
     }
 }

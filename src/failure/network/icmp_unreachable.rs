@@ -5,12 +5,18 @@ use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 
 /// `network.icmp-unreachable`
-pub static CLASS: Class =
-    Class { code: "network.icmp-unreachable", severity: Severity::Error, guide: guide!("icmp_unreachable"), summary };
+pub static CLASS: Class = Class {
+    code: "network.icmp-unreachable",
+    severity: Severity::Error,
+    guide: guide!("icmp_unreachable"),
+    summary,
+};
 
 /// An attempt answered by "destination unreachable" (RFC 792, RFC 4443 3.1), administrative codes aside.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let error = at.unreachable.filter(|error| reason(error).is_some_and(|(_, rejected)| !rejected))?;
+    let error = at
+        .unreachable
+        .filter(|error| reason(error).is_some_and(|(_, rejected)| !rejected))?;
     about(at, error, &CLASS)
 }
 
@@ -34,7 +40,11 @@ pub(crate) fn reason(error: &Unreachable) -> Option<(&'static str, bool)> {
 
 /// The finding about an attempt that failed by this error. Said only where the attempt did not get any further:
 /// not connected, or connected and its data never acknowledged again.
-pub(crate) fn about(at: &Episode<'_>, error: &Unreachable, class: &'static Class) -> Option<Finding> {
+pub(crate) fn about(
+    at: &Episode<'_>,
+    error: &Unreachable,
+    class: &'static Class,
+) -> Option<Finding> {
     let traceroute = at.client_ttl_min < 30 || error.quoted.ttl == 0;
     let connected = at.connection.established.is_some() && at.server_half().counts.packets > 0;
     let stuck = at.client_half().unacked.repeats >= 1 && !at.client_half().all_acked();
@@ -56,7 +66,10 @@ pub(crate) fn about(at: &Episode<'_>, error: &Unreachable, class: &'static Class
             .detail("icmp_type", Value::Number(i64::from(error.kind)))
             .detail("icmp_code", Value::Number(i64::from(error.code)))
             .detail("router", Value::Text(error.router.to_string()))
-            .detail("retries", Value::Number(i64::from(at.connection.syns.count.saturating_sub(1)))),
+            .detail(
+                "retries",
+                Value::Number(i64::from(at.connection.syns.count.saturating_sub(1))),
+            ),
     )
 }
 

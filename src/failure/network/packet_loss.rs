@@ -7,8 +7,12 @@ use crate::guide;
 use crate::mark::Mark;
 
 /// `network.packet-loss`
-pub static CLASS: Class =
-    Class { code: "network.packet-loss", severity: Severity::Warning, guide: guide!("packet_loss"), summary };
+pub static CLASS: Class = Class {
+    code: "network.packet-loss",
+    severity: Severity::Warning,
+    guide: guide!("packet_loss"),
+    summary,
+};
 
 /// Data segments and their repetitions at one endpoint, both directions, over all its connections.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +57,14 @@ const SEGMENTS_MIN: u64 = 50;
 /// itself lost a thousandth.
 pub fn judge(server: (IpAddr, u16), tally: &Tally) -> Option<Finding> {
     let captured_badly = tally.missed_bytes.saturating_mul(1_000) >= tally.payload_bytes.max(1);
-    let share = tally.retransmitted.saturating_mul(1_000).checked_div(tally.data_segments)?;
-    if tally.data_segments < SEGMENTS_MIN || share < 30 || (captured_badly && tally.missed_bytes > 0) {
+    let share = tally
+        .retransmitted
+        .saturating_mul(1_000)
+        .checked_div(tally.data_segments)?;
+    if tally.data_segments < SEGMENTS_MIN
+        || share < 30
+        || (captured_badly && tally.missed_bytes > 0)
+    {
         return None;
     }
     let first = tally.examples.first()?.time;
@@ -74,8 +84,14 @@ pub fn judge(server: (IpAddr, u16), tally: &Tally) -> Option<Finding> {
     };
     Some(
         finding
-            .detail("retransmitted", Value::Number(tally.retransmitted.cast_signed()))
-            .detail("data_segments", Value::Number(tally.data_segments.cast_signed()))
+            .detail(
+                "retransmitted",
+                Value::Number(tally.retransmitted.cast_signed()),
+            )
+            .detail(
+                "data_segments",
+                Value::Number(tally.data_segments.cast_signed()),
+            )
             .detail("share", Value::Thousandths(share.cast_signed()))
             .detail("where", Value::Text(side.to_owned())),
     )
@@ -84,9 +100,14 @@ pub fn judge(server: (IpAddr, u16), tally: &Tally) -> Option<Finding> {
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();
     let share = finding.number("share").unwrap_or(0) as f64 / 10.0;
-    let (lost, all) = (finding.number("retransmitted").unwrap_or(0), finding.number("data_segments").unwrap_or(0));
+    let (lost, all) = (
+        finding.number("retransmitted").unwrap_or(0),
+        finding.number("data_segments").unwrap_or(0),
+    );
     match lang {
-        Lang::En => format!("{share:.1} % of the data segments of {server} had to be sent again ({lost} of {all})"),
+        Lang::En => format!(
+            "{share:.1} % of the data segments of {server} had to be sent again ({lost} of {all})"
+        ),
         Lang::Zh => format!("{server} 的数据段重传率 {share:.1} %（{lost}/{all}）"),
     }
 }

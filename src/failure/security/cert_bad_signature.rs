@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-bad-signature`
-pub static CLASS: Class =
-    Class { code: "security.cert-bad-signature", severity: Severity::Critical, guide: guide!("cert_bad_signature"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-bad-signature",
+    severity: Severity::Critical,
+    guide: guide!("cert_bad_signature"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

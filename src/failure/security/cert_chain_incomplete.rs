@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-chain-incomplete`
-pub static CLASS: Class =
-    Class { code: "security.cert-chain-incomplete", severity: Severity::Critical, guide: guide!("cert_chain_incomplete"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-chain-incomplete",
+    severity: Severity::Critical,
+    guide: guide!("cert_chain_incomplete"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-expired`
-pub static CLASS: Class =
-    Class { code: "security.cert-expired", severity: Severity::Critical, guide: guide!("cert_expired"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-expired",
+    severity: Severity::Critical,
+    guide: guide!("cert_expired"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-expiring`
-pub static CLASS: Class =
-    Class { code: "security.cert-expiring", severity: Severity::Warning, guide: guide!("cert_expiring"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-expiring",
+    severity: Severity::Warning,
+    guide: guide!("cert_expiring"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

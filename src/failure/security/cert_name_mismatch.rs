@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-name-mismatch`
-pub static CLASS: Class =
-    Class { code: "security.cert-name-mismatch", severity: Severity::Critical, guide: guide!("cert_name_mismatch"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-name-mismatch",
+    severity: Severity::Critical,
+    guide: guide!("cert_name_mismatch"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

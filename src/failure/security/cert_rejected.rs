@@ -1,24 +1,41 @@
 #![doc = include_str!("cert_rejected.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::security::refusal::is_certificate_alert;
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
-use crate::failure::security::refusal::is_certificate_alert;
 use crate::mark::Direction::ToServer;
 use crate::protocol::tls::{Session, names};
 
 /// `security.cert-rejected`
-pub static CLASS: Class =
-    Class { code: "security.cert-rejected", severity: Severity::Error, guide: guide!("cert_rejected"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-rejected",
+    severity: Severity::Error,
+    guide: guide!("cert_rejected"),
+    summary,
+};
 
 /// A certificate alert of the client against a chain that validates, or that TLS 1.3 hides.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    let alert = session.fatal(ToServer).filter(|alert| is_certificate_alert(alert.description))?;
+    let alert = session
+        .fatal(ToServer)
+        .filter(|alert| is_certificate_alert(alert.description))?;
     let mut finding = at.finding(&CLASS).failing();
-    finding = finding.seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
-    finding = finding.seen_if(session.certificates.as_ref().map(|sent| sent.at), "certificate").seen(alert.at, "alert");
+    finding = finding.seen_if(
+        session.client_hello.as_ref().map(|hello| hello.at),
+        "client-hello",
+    );
     finding = finding
-        .detail("alert", Value::Text(names::alert(alert.description).to_owned()))
+        .seen_if(
+            session.certificates.as_ref().map(|sent| sent.at),
+            "certificate",
+        )
+        .seen(alert.at, "alert");
+    finding = finding
+        .detail(
+            "alert",
+            Value::Text(names::alert(alert.description).to_owned()),
+        )
         .detail("alert_code", Value::Number(alert.description.into()));
     match at.chain {
         Some(verdict) => {
@@ -26,11 +43,17 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
                 finding = finding.detail("client_clock", Value::Bool(true));
             }
             if let Some(reason) = verdict.unjudged {
-                finding = finding.at_most(80, UNJUDGED).detail("chain_unjudged", Value::Text(reason.to_owned()));
+                finding = finding
+                    .at_most(80, UNJUDGED)
+                    .detail("chain_unjudged", Value::Text(reason.to_owned()));
             }
             finding = finding.detail("chain", Value::Text(verdict.chain.clone()));
         }
-        None => finding = finding.at_most(85, HIDDEN).detail("chain_visible", Value::Bool(false)),
+        None => {
+            finding = finding
+                .at_most(85, HIDDEN)
+                .detail("chain_visible", Value::Bool(false))
+        }
     }
     Some(finding)
 }
@@ -39,7 +62,10 @@ const HIDDEN: Text = Text {
     en: "TLS 1.3 hides the chain: a key log of the client would show which certificate it was",
     zh: "TLS 1.3 隐藏了证书链：需客户端密钥日志方可确定具体证书",
 };
-const UNJUDGED: Text = Text { en: "the chain could not be judged", zh: "证书链无法判断" };
+const UNJUDGED: Text = Text {
+    en: "the chain could not be judged",
+    zh: "证书链无法判断",
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());

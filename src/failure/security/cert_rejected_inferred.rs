@@ -1,16 +1,20 @@
 #![doc = include_str!("cert_rejected_inferred.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::security::refusal::{Refusal, close, first_close, refusal};
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
-use crate::failure::security::refusal::{Refusal, close, first_close, refusal};
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::protocol::tls::Session;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `security.cert-rejected-inferred`
-pub static CLASS: Class =
-    Class { code: "security.cert-rejected-inferred", severity: Severity::Error, guide: guide!("cert_rejected_inferred"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-rejected-inferred",
+    severity: Severity::Error,
+    guide: guide!("cert_rejected_inferred"),
+    summary,
+};
 
 /// TLS 1.3 without keys: a record of an alert's size, or a bare FIN, right after the server's flight.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
@@ -20,7 +24,10 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let flight = session.server_flight()?;
     let hello = session.server_hello.as_ref()?;
     // A whole flight: at least EncryptedExtensions to Finished, as one record or several.
-    let flight_bytes: u64 = session.sizes[ToClient.index()].iter().map(|(size, _)| u64::from(*size)).sum();
+    let flight_bytes: u64 = session.sizes[ToClient.index()]
+        .iter()
+        .map(|(size, _)| u64::from(*size))
+        .sum();
     if flight_bytes < 400 || at.connection.streams[ToClient.index()].unfinished {
         return None;
     }
@@ -30,11 +37,22 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         Refusal::EncryptedAlert(..) => first_close(at)?,
         _ => close(at)?,
     };
-    let finding = at.finding(&CLASS).seen(hello.at, "server-hello").seen(flight, "certificate");
+    let finding = at
+        .finding(&CLASS)
+        .seen(hello.at, "server-hello")
+        .seen(flight, "certificate");
     let rtt = at.connection.connect_rtt().unwrap_or(0);
     let (finding, size) = match told {
-        Refusal::EncryptedAlert(size, mark) if mark <= ended && session.sizes[ToServer.index()].len() <= 2 => {
-            (finding.seen(mark, "alert").seen(ended, "close").at_most(85, BY_SIZE), i64::from(size))
+        Refusal::EncryptedAlert(size, mark)
+            if mark <= ended && session.sizes[ToServer.index()].len() <= 2 =>
+        {
+            (
+                finding
+                    .seen(mark, "alert")
+                    .seen(ended, "close")
+                    .at_most(85, BY_SIZE),
+                i64::from(size),
+            )
         }
         // A bare FIN right after the flight: Node and others. A RST, or a close much later, may be anything.
         Refusal::Close(end)
@@ -50,8 +68,14 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         finding
             .failing()
             .detail("record_bytes", Value::Number(size))
-            .detail("after_ms", Value::Number(ended.time.since(flight.time) / MILLISECOND))
-            .detail("settled_by", Value::Text("a key log of the client, or its own log".to_owned())),
+            .detail(
+                "after_ms",
+                Value::Number(ended.time.since(flight.time) / MILLISECOND),
+            )
+            .detail(
+                "settled_by",
+                Value::Text("a key log of the client, or its own log".to_owned()),
+            ),
     )
 }
 
@@ -67,7 +91,11 @@ const BY_CLOSE: Text = Text {
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     match lang {
-        Lang::En => format!("{client} left right after the certificate of {server} (TLS 1.3): it probably refused it"),
-        Lang::Zh => format!("{client} 收到 {server} 的证书后立即退出（TLS 1.3），很可能拒绝了该证书"),
+        Lang::En => format!(
+            "{client} left right after the certificate of {server} (TLS 1.3): it probably refused it"
+        ),
+        Lang::Zh => {
+            format!("{client} 收到 {server} 的证书后立即退出（TLS 1.3），很可能拒绝了该证书")
+        }
     }
 }

@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-self-signed`
-pub static CLASS: Class =
-    Class { code: "security.cert-self-signed", severity: Severity::Critical, guide: guide!("cert_self_signed"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-self-signed",
+    severity: Severity::Critical,
+    guide: guide!("cert_self_signed"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

@@ -4,8 +4,12 @@ use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
 
 /// `security.cert-weak`
-pub static CLASS: Class =
-    Class { code: "security.cert-weak", severity: Severity::Warning, guide: guide!("cert_weak"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cert-weak",
+    severity: Severity::Warning,
+    guide: guide!("cert_weak"),
+    summary,
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let server = finding.server_text();

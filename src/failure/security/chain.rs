@@ -3,8 +3,8 @@
 use crate::failure::episode::Episode;
 use crate::failure::security::refusal::{NOT_SEEN, Refusal, is_certificate_alert, refusal};
 use crate::failure::security::{
-    cert_bad_signature, cert_chain_incomplete, cert_expired, cert_expiring, cert_name_mismatch, cert_not_yet_valid,
-    cert_revoked, cert_self_signed, cert_untrusted_root, cert_weak,
+    cert_bad_signature, cert_chain_incomplete, cert_expired, cert_expiring, cert_name_mismatch,
+    cert_not_yet_valid, cert_revoked, cert_self_signed, cert_untrusted_root, cert_weak,
 };
 use crate::failure::{Class, Finding, Severity, Value};
 use crate::protocol::tls::Session;
@@ -25,7 +25,9 @@ pub fn detect_refused(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let problem = pointed_at(verdict, &end)
         .or_else(|| first(verdict))
         .filter(|problem| !matches!(problem, Problem::Weak { root: true, .. }))?;
-    let finding = finding(at, session, verdict, problem).severity(Severity::Critical).failing();
+    let finding = finding(at, session, verdict, problem)
+        .severity(Severity::Critical)
+        .failing();
     Some(ended(finding, end))
 }
 
@@ -33,19 +35,38 @@ pub fn detect_refused(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 pub fn detect_revoked_by_word(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let verdict = at.chain?;
     let end = refusal(at, session);
-    let told = verdict.problems.iter().any(|problem| matches!(problem, Problem::Revoked { .. }));
+    let told = verdict
+        .problems
+        .iter()
+        .any(|problem| matches!(problem, Problem::Revoked { .. }));
     if told || !matches!(end, Refusal::Alert(44, _)) {
         return None;
     }
-    let mut finding = at.finding(&cert_revoked::CLASS).failing().at_most(85, cert_revoked::BY_WORD);
-    finding = finding.seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
-    finding = finding.seen_if(session.certificates.as_ref().map(|sent| sent.at), "certificate");
+    let mut finding = at
+        .finding(&cert_revoked::CLASS)
+        .failing()
+        .at_most(85, cert_revoked::BY_WORD);
+    finding = finding.seen_if(
+        session.client_hello.as_ref().map(|hello| hello.at),
+        "client-hello",
+    );
+    finding = finding.seen_if(
+        session.certificates.as_ref().map(|sent| sent.at),
+        "certificate",
+    );
     if let Some(leaf) = &verdict.leaf {
         finding = finding.detail("which", Value::Text(leaf.label()));
     }
-    finding.also = verdict.problems.iter().map(|problem| class(problem).code).collect();
+    finding.also = verdict
+        .problems
+        .iter()
+        .map(|problem| class(problem).code)
+        .collect();
     finding.also.dedup();
-    Some(ended(leaf(finding.detail("stapled", Value::Bool(false)), verdict), end))
+    Some(ended(
+        leaf(finding.detail("stapled", Value::Bool(false)), verdict),
+        end,
+    ))
 }
 
 /// How the client said no.
@@ -65,7 +86,9 @@ fn ended(finding: Finding, end: Refusal) -> Finding {
 /// A chain with a problem that the client accepted, or whose fate the capture does not show.
 pub fn accepted(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let verdict = at.chain.filter(|verdict| verdict.unjudged.is_none())?;
-    let Some(problem) = first(verdict) else { return cn_only(at, session, verdict) };
+    let Some(problem) = first(verdict) else {
+        return cn_only(at, session, verdict);
+    };
     let finding = finding(at, session, verdict, problem);
     let trusted = refusal(at, session) == Refusal::Accepted;
     let class = finding.class.code;
@@ -75,7 +98,9 @@ pub fn accepted(at: &Episode<'_>, session: &Session) -> Option<Finding> {
             "security.cert-weak" => finding.severity,
             _ => Severity::Info,
         };
-        finding.severity(severity).detail("accepted", Value::Bool(true))
+        finding
+            .severity(severity)
+            .detail("accepted", Value::Bool(true))
     } else {
         let severity = finding.severity.min(Severity::Warning);
         finding.severity(severity).at_most(89, NOT_SEEN)
@@ -86,35 +111,53 @@ pub fn accepted(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 pub fn expiring(at: &Episode<'_>) -> Option<Finding> {
     let verdict = at.chain.filter(|verdict| verdict.unjudged.is_none())?;
     let soon = verdict.expiring.as_ref()?;
-    if verdict.problems.iter().any(|problem| matches!(problem, Problem::Expired { .. })) {
+    if verdict
+        .problems
+        .iter()
+        .any(|problem| matches!(problem, Problem::Expired { .. }))
+    {
         return None;
     }
     let sent = at.tls?.certificates.as_ref()?;
     Some(
-        leaf(at.finding(&cert_expiring::CLASS).seen(sent.at, "certificate"), verdict)
-            .detail("which", Value::Text(soon.which.clone()))
-            .detail("days_left", Value::Number(soon.days_left))
-            .detail("not_after", Value::Time(soon.not_after)),
+        leaf(
+            at.finding(&cert_expiring::CLASS)
+                .seen(sent.at, "certificate"),
+            verdict,
+        )
+        .detail("which", Value::Text(soon.which.clone()))
+        .detail("days_left", Value::Number(soon.days_left))
+        .detail("not_after", Value::Time(soon.not_after)),
     )
 }
 
 fn cn_only(at: &Episode<'_>, session: &Session, verdict: &Verdict) -> Option<Finding> {
     let sent = session.certificates.as_ref().filter(|_| verdict.cn_only)?;
-    let finding = at.finding(&cert_name_mismatch::CLASS).severity(Severity::Info).seen(sent.at, "certificate");
+    let finding = at
+        .finding(&cert_name_mismatch::CLASS)
+        .severity(Severity::Info)
+        .seen(sent.at, "certificate");
     let finding = finding.detail("cn_only", Value::Bool(true));
     let expected = at.name().unwrap_or("").to_owned();
-    Some(leaf(finding.detail("expected", Value::Text(expected)), verdict))
+    Some(leaf(
+        finding.detail("expected", Value::Text(expected)),
+        verdict,
+    ))
 }
 
 /// The problem that the client's alert names: 45 an expired certificate, 44 a revoked one, 113 the stapled answer.
 fn pointed_at<'v>(verdict: &'v Verdict, end: &Refusal) -> Option<&'v Problem> {
     match end {
-        Refusal::Alert(45, _) => {
-            verdict.problems.iter().find(|problem| matches!(problem, Problem::Expired { .. } | Problem::NotYetValid { .. }))
-        }
-        Refusal::Alert(44 | 113, _) => {
-            verdict.problems.iter().find(|problem| matches!(problem, Problem::Revoked { .. }))
-        }
+        Refusal::Alert(45, _) => verdict.problems.iter().find(|problem| {
+            matches!(
+                problem,
+                Problem::Expired { .. } | Problem::NotYetValid { .. }
+            )
+        }),
+        Refusal::Alert(44 | 113, _) => verdict
+            .problems
+            .iter()
+            .find(|problem| matches!(problem, Problem::Revoked { .. })),
         _ => None,
     }
 }
@@ -140,36 +183,77 @@ fn class(problem: &Problem) -> &'static Class {
 
 fn finding(at: &Episode<'_>, session: &Session, verdict: &Verdict, problem: &Problem) -> Finding {
     let mut finding = at.finding(class(problem));
-    finding = finding.seen_if(session.client_hello.as_ref().map(|hello| hello.at), "client-hello");
-    finding = finding.seen_if(session.certificates.as_ref().map(|sent| sent.at), "certificate");
+    finding = finding.seen_if(
+        session.client_hello.as_ref().map(|hello| hello.at),
+        "client-hello",
+    );
+    finding = finding.seen_if(
+        session.certificates.as_ref().map(|sent| sent.at),
+        "certificate",
+    );
     finding = match problem {
         Problem::BadSignature { which } => finding.detail("which", text(which)),
-        Problem::Expired { which, place, days, not_after } => finding
+        Problem::Expired {
+            which,
+            place,
+            days,
+            not_after,
+        } => finding
             .detail("which", text(which))
-            .detail("position", Value::Number(i64::try_from(*place).unwrap_or(0)))
+            .detail(
+                "position",
+                Value::Number(i64::try_from(*place).unwrap_or(0)),
+            )
             .detail("days_expired", Value::Number(*days))
             .detail("not_after", Value::Time(*not_after)),
-        Problem::NotYetValid { which, place, days, not_before } => finding
+        Problem::NotYetValid {
+            which,
+            place,
+            days,
+            not_before,
+        } => finding
             .detail("which", text(which))
-            .detail("position", Value::Number(i64::try_from(*place).unwrap_or(0)))
+            .detail(
+                "position",
+                Value::Number(i64::try_from(*place).unwrap_or(0)),
+            )
             .detail("days_until_valid", Value::Number(*days))
             .detail("not_before", Value::Time(*not_before)),
         Problem::SelfSigned => finding,
         Problem::UntrustedRoot { which } => finding.detail("root", text(which)),
         Problem::Incomplete { issuer } => finding.detail("missing_issuer", text(issuer)),
-        Problem::NameMismatch { expected, presented } => {
-            finding.detail("expected", text(expected)).detail("presented", Value::List(presented.clone()))
-        }
-        Problem::Revoked { which, place, when, reason, verified } => cert_revoked::detailed(
-            finding.seen_if(session.stapled.as_ref().map(|stapled| stapled.at), "ocsp-response"),
+        Problem::NameMismatch {
+            expected,
+            presented,
+        } => finding
+            .detail("expected", text(expected))
+            .detail("presented", Value::List(presented.clone())),
+        Problem::Revoked {
+            which,
+            place,
+            when,
+            reason,
+            verified,
+        } => cert_revoked::detailed(
+            finding.seen_if(
+                session.stapled.as_ref().map(|stapled| stapled.at),
+                "ocsp-response",
+            ),
             (which, *place),
             *when,
             *reason,
             *verified,
         ),
         Problem::Weak { which, why, root } => {
-            let severity = if *root { Severity::Info } else { finding.severity };
-            finding.severity(severity).detail("which", text(which)).detail("why", text(why))
+            let severity = if *root {
+                Severity::Info
+            } else {
+                finding.severity
+            };
+            finding
+                .severity(severity)
+                .detail("which", text(which))
+                .detail("why", text(why))
         }
     };
     for other in verdict.problems.iter().skip(1).map(class) {
@@ -181,9 +265,10 @@ fn finding(at: &Episode<'_>, session: &Session, verdict: &Verdict, problem: &Pro
 }
 
 fn leaf(mut finding: Finding, verdict: &Verdict) -> Finding {
-    finding = finding
-        .detail("chain", text(&verdict.chain))
-        .detail("certificates_sent", Value::Number(i64::try_from(verdict.sent).unwrap_or(0)));
+    finding = finding.detail("chain", text(&verdict.chain)).detail(
+        "certificates_sent",
+        Value::Number(i64::try_from(verdict.sent).unwrap_or(0)),
+    );
     if let Some(leaf) = &verdict.leaf {
         finding = finding
             .detail("subject", text(&leaf.subject))

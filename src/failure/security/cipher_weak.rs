@@ -6,8 +6,12 @@ use crate::guide;
 use crate::protocol::tls::{Session, Stage, names};
 
 /// `security.cipher-weak`
-pub static CLASS: Class =
-    Class { code: "security.cipher-weak", severity: Severity::Warning, guide: guide!("cipher_weak"), summary };
+pub static CLASS: Class = Class {
+    code: "security.cipher-weak",
+    severity: Severity::Warning,
+    guide: guide!("cipher_weak"),
+    summary,
+};
 
 /// A suite with RC4, DES, 3DES, NULL, EXPORT, MD5 or without authentication was negotiated.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {

@@ -70,7 +70,10 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
         judged.findings.extend(tls_obsolete::detect(at, session));
         judged.findings.extend(cipher_weak::detect(at, session));
     }
-    if failed.as_ref().is_none_or(|finding| !finding.class.code.starts_with("security.cert-")) {
+    if failed
+        .as_ref()
+        .is_none_or(|finding| !finding.class.code.starts_with("security.cert-"))
+    {
         judged.findings.extend(chain::expiring(at));
     }
     failed
@@ -78,20 +81,31 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
 
 /// Is the tunnel in use: handshake complete, and application data from the server after the client's first?
 pub fn served(session: &Session) -> bool {
-    let (asked, answered) = (session.application(ToServer), session.data[ToClient.index()].last);
-    session.stage() >= Stage::ClientFinished && session.unanswered().is_none() && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
+    let (asked, answered) = (
+        session.application(ToServer),
+        session.data[ToClient.index()].last,
+    );
+    session.stage() >= Stage::ClientFinished
+        && session.unanswered().is_none()
+        && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
 }
 
 /// First encrypted application data, for `capture.encrypted-blind`.
 pub fn first_application_data(session: &Session) -> Option<Mark> {
-    session.application(ToServer).or_else(|| session.application(ToClient))
+    session
+        .application(ToServer)
+        .or_else(|| session.application(ToClient))
 }
 
 /// How far TLS came, for `flows`.
 pub fn outcome(session: &Session) -> &'static str {
     let refused = session.fatal(ToServer).is_some() || session.fatal(ToClient).is_some();
     match session.stage() {
-        _ if session.foreign.iter().any(Option::is_some) && session.stage() < Stage::ServerHello => "not-tls",
+        _ if session.foreign.iter().any(Option::is_some)
+            && session.stage() < Stage::ServerHello =>
+        {
+            "not-tls"
+        }
         Stage::Complete => "established",
         _ if refused => "alert",
         Stage::Nothing => "nothing",
@@ -108,14 +122,18 @@ pub fn handshake_time(session: &Session) -> Option<Nanos> {
     let end = if session.is_13() {
         session.finished_13()
     } else {
-        session.finished[0].max(session.finished[1]).filter(|_| session.finished.iter().all(Option::is_some))
+        session.finished[0]
+            .max(session.finished[1])
+            .filter(|_| session.finished.iter().all(Option::is_some))
     };
     Some(end?.time.since(hello.time))
 }
 
 /// The client's last record, where it waits for an answer in a finished handshake: its frame and size.
 pub fn client_spoke_last(session: &Session) -> Option<(Mark, u16)> {
-    session.unanswered().filter(|_| session.stage() >= Stage::ClientFinished)
+    session
+        .unanswered()
+        .filter(|_| session.stage() >= Stage::ClientFinished)
 }
 
 /// What a RST cut short in TLS.
@@ -123,15 +141,21 @@ pub(crate) fn interrupted(at: &Episode<'_>, session: &Session, rst: Mark) -> Opt
     if session.stage() < Stage::ClientFinished {
         // The handshake's own classes spoke, or nothing can be told of a session joined in the middle.
         let hello = session.client_hello.as_ref().map(|hello| hello.at)?;
-        return Some(Interrupted::Waiting(session.client_key_exchange.unwrap_or(hello)));
+        return Some(Interrupted::Waiting(
+            session.client_key_exchange.unwrap_or(hello),
+        ));
     }
     let before = |mark: Option<Mark>| mark.filter(|mark| *mark < rst);
-    if before(session.close_notify(ToServer)).is_some() || before(session.close_notify(ToClient)).is_some() {
+    if before(session.close_notify(ToServer)).is_some()
+        || before(session.close_notify(ToClient)).is_some()
+    {
         return Some(Interrupted::Nothing);
     }
     let cut = |from: crate::mark::Direction| {
         let stream = &at.connection.streams[from.index()];
-        let open = session.inside_record(from).filter(|_| stream.unfinished && stream.missed_bytes == 0);
+        let open = session
+            .inside_record(from)
+            .filter(|_| stream.unfinished && stream.missed_bytes == 0);
         open.filter(|_| !session.gapped[from.index()])
     };
     if let Some(response) = cut(ToClient) {
@@ -141,7 +165,9 @@ pub(crate) fn interrupted(at: &Episode<'_>, session: &Session, rst: Mark) -> Opt
         return Some(Interrupted::Request(request));
     }
     Some(match client_spoke_last(session) {
-        Some((asked, length)) if length >= 60 && rst.time.since(asked.time) < 30 * crate::time::SECOND => {
+        Some((asked, length))
+            if length >= 60 && rst.time.since(asked.time) < 30 * crate::time::SECOND =>
+        {
             Interrupted::Waiting(asked)
         }
         _ => Interrupted::Nothing,

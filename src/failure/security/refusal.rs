@@ -33,7 +33,10 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
         return Refusal::Alert(alert.description, alert.at);
     }
     // The server ended it: that the client then closes says nothing of the chain.
-    if session.fatal(ToClient).is_some_and(|alert| close(at).is_none_or(|own| alert.at < own)) {
+    if session
+        .fatal(ToClient)
+        .is_some_and(|alert| close(at).is_none_or(|own| alert.at < own))
+    {
         return Refusal::Unknown;
     }
     if session.stage() >= Stage::ClientFinished {
@@ -54,7 +57,9 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
             return Refusal::EncryptedAlert(size, mark);
         }
     }
-    let flight = session.server_flight().or(session.certificates.as_ref().map(|seen| seen.at));
+    let flight = session
+        .server_flight()
+        .or(session.certificates.as_ref().map(|seen| seen.at));
     match (close(at), flight) {
         (Some(end), Some(flight)) if end > flight => Refusal::Close(end),
         _ => Refusal::Unknown,
@@ -64,7 +69,9 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
 /// The client's FIN or RST, unless the server closed first.
 pub fn close(at: &Episode<'_>) -> Option<Mark> {
     let own = end(at.client_half())?;
-    end(at.server_half()).is_none_or(|other| own < other).then_some(own)
+    end(at.server_half())
+        .is_none_or(|other| own < other)
+        .then_some(own)
 }
 
 /// The first FIN or RST of either side.
@@ -73,7 +80,10 @@ pub fn first_close(at: &Episode<'_>) -> Option<Mark> {
 }
 
 fn end(half: &crate::tcp::half::Half) -> Option<Mark> {
-    [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)].into_iter().flatten().min()
+    [half.fin.map(|fin| fin.at), half.reset.map(|rst| rst.at)]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// Reasons for a confidence below certainty.

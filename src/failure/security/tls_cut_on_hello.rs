@@ -7,8 +7,12 @@ use crate::protocol::tls::Session;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `security.tls-cut-on-hello`
-pub static CLASS: Class =
-    Class { code: "security.tls-cut-on-hello", severity: Severity::Error, guide: guide!("tls_cut_on_hello"), summary };
+pub static CLASS: Class = Class {
+    code: "security.tls-cut-on-hello",
+    severity: Severity::Error,
+    guide: guide!("tls_cut_on_hello"),
+    summary,
+};
 
 /// RST or FIN of the server straight after the ClientHello, nothing else.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
@@ -17,16 +21,25 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if server.counts.data_segments > 0 {
         return None;
     }
-    let cut = [server.reset.map(|rst| (rst.at, "rst")), server.fin.map(|fin| (fin.at, "fin"))];
+    let cut = [
+        server.reset.map(|rst| (rst.at, "rst")),
+        server.fin.map(|fin| (fin.at, "fin")),
+    ];
     let (cut, role) = cut.into_iter().flatten().min_by_key(|(at, _)| *at)?;
-    let client_first = client.fin.is_some_and(|fin| fin.at < cut) || client.reset.is_some_and(|rst| rst.at < cut);
+    let client_first =
+        client.fin.is_some_and(|fin| fin.at < cut) || client.reset.is_some_and(|rst| rst.at < cut);
     if client_first || cut < hello.at || cut.time.since(hello.at.time) >= 5 * SECOND {
         return None;
     }
-    let mut finding = at.finding(&CLASS).seen(hello.at, "client-hello").seen(cut, role).failing();
-    finding = finding
-        .detail("by", Value::Text(role.to_owned()))
-        .detail("after_ms", Value::Number(cut.time.since(hello.at.time) / MILLISECOND));
+    let mut finding = at
+        .finding(&CLASS)
+        .seen(hello.at, "client-hello")
+        .seen(cut, role)
+        .failing();
+    finding = finding.detail("by", Value::Text(role.to_owned())).detail(
+        "after_ms",
+        Value::Number(cut.time.since(hello.at.time) / MILLISECOND),
+    );
     if let Some(sni) = session.sni() {
         finding = finding.detail("sni", Value::Text(sni.to_owned()));
     }

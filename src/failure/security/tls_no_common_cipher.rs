@@ -20,26 +20,44 @@ pub static CLASS: Class = Class {
 /// insufficient_security, or handshake_failure before any ServerHello (RFC 8446 6.2). A lone handshake_failure has
 /// other readings too, until the server's accepted suites are known from other clients.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    let alert = session.fatal(ToClient).filter(|_| session.server_hello.is_none() && session.hello_retry.is_none())?;
+    let alert = session
+        .fatal(ToClient)
+        .filter(|_| session.server_hello.is_none() && session.hello_retry.is_none())?;
     let hello = session.client_hello.as_ref()?;
     let certain = match alert.description {
         71 => true,
         40 => false,
         _ => return None,
     };
-    let offered: Vec<String> = hello.value.suites.iter().take(64).map(|suite| names::suite(*suite)).collect();
-    let ids: Vec<String> = hello.value.suites.iter().map(|suite| format!("{suite:04x}")).collect();
+    let offered: Vec<String> = hello
+        .value
+        .suites
+        .iter()
+        .take(64)
+        .map(|suite| names::suite(*suite))
+        .collect();
+    let ids: Vec<String> = hello
+        .value
+        .suites
+        .iter()
+        .map(|suite| format!("{suite:04x}"))
+        .collect();
     let mut finding = at
         .finding(&CLASS)
         .seen(hello.at, "client-hello")
         .seen(alert.at, "alert")
         .failing()
-        .detail("alert", Value::Text(names::alert(alert.description).to_owned()))
+        .detail(
+            "alert",
+            Value::Text(names::alert(alert.description).to_owned()),
+        )
         .detail("offered", Value::List(offered))
         .detail("offered_ids", Value::List(ids));
     if !certain {
         finding = finding.at_most(70, OTHER_READINGS);
-        finding.details.push(("other_readings", Value::List(readings(session))));
+        finding
+            .details
+            .push(("other_readings", Value::List(readings(session))));
     }
     Some(finding)
 }
@@ -56,7 +74,10 @@ fn readings(session: &Session) -> Vec<String> {
 }
 
 /// Where other clients showed which suites the server takes, a disjoint offer is certain.
-pub fn judge_ciphers(findings: Vec<Finding>, chosen: &BTreeSet<((IpAddr, u16), u16)>) -> Vec<Finding> {
+pub fn judge_ciphers(
+    findings: Vec<Finding>,
+    chosen: &BTreeSet<((IpAddr, u16), u16)>,
+) -> Vec<Finding> {
     findings
         .into_iter()
         .map(|mut finding| {

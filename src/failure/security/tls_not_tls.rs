@@ -8,8 +8,12 @@ use crate::mark::Direction::{ToClient, ToServer};
 use crate::protocol::http1::Exchange;
 
 /// `security.tls-not-tls`
-pub static CLASS: Class =
-    Class { code: "security.tls-not-tls", severity: Severity::Error, guide: guide!("tls_not_tls"), summary };
+pub static CLASS: Class = Class {
+    code: "security.tls-not-tls",
+    severity: Severity::Error,
+    guide: guide!("tls_not_tls"),
+    summary,
+};
 
 /// A ClientHello answered by something else, or plain HTTP answered by a TLS alert.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
@@ -25,7 +29,11 @@ fn hello_answered_in_clear(at: &Episode<'_>) -> Option<Finding> {
         return None;
     }
     let answered = at.server_half().first_data.unwrap_or(answer.at);
-    let finding = at.finding(&CLASS).seen(hello.at, "client-hello").seen(answered, "response").failing();
+    let finding = at
+        .finding(&CLASS)
+        .seen(hello.at, "client-hello")
+        .seen(answered, "response")
+        .failing();
     Some(
         finding
             .detail("sent", Value::Text("tls".to_owned()))
@@ -37,7 +45,10 @@ fn hello_answered_in_clear(at: &Episode<'_>) -> Option<Finding> {
 /// A plain request on a TLS port: the server's alert record is its answer.
 fn request_answered_by_tls(at: &Episode<'_>) -> Option<Finding> {
     at.web?;
-    let (asked, answered) = (at.first_bytes[ToServer.index()], at.first_bytes[ToClient.index()]);
+    let (asked, answered) = (
+        at.first_bytes[ToServer.index()],
+        at.first_bytes[ToClient.index()],
+    );
     let alert = matches!(answered, [21, 3, 0..=4, 0, 2, ..] | [21, 1, 1, 0, 2, ..]);
     if !alert || asked.first().is_none_or(|byte| !byte.is_ascii_uppercase()) {
         return None;
@@ -58,7 +69,10 @@ pub fn plain_request(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         exchange::finding(at, &CLASS, exchange)
             .failing()
             .detail("sent", Value::Text("http".to_owned()))
-            .detail("answered", Value::Text("400 plain HTTP to an HTTPS port".to_owned())),
+            .detail(
+                "answered",
+                Value::Text("400 plain HTTP to an HTTPS port".to_owned()),
+            ),
     )
 }
 
@@ -76,7 +90,13 @@ fn readable(bytes: &[u8]) -> String {
     bytes
         .iter()
         .take(32)
-        .map(|byte| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' })
+        .map(|byte| {
+            if byte.is_ascii_graphic() || *byte == b' ' {
+                char::from(*byte)
+            } else {
+                '.'
+            }
+        })
         .collect()
 }
 
@@ -86,7 +106,9 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     match (finding.text("sent"), lang) {
         (Some("http"), Lang::En) => format!("{client} sent plain HTTP to the TLS port {server}"),
         (Some("http"), Lang::Zh) => format!("{client} 向 TLS 端口 {server} 发送了明文 HTTP"),
-        (_, Lang::En) => format!("{client} sent TLS to {server}, which answered in plain ({answered})"),
+        (_, Lang::En) => {
+            format!("{client} sent TLS to {server}, which answered in plain ({answered})")
+        }
         (_, Lang::Zh) => format!("{client} 向 {server} 发起 TLS，对方以明文应答（{answered}）"),
     }
 }

@@ -6,8 +6,12 @@ use crate::guide;
 use crate::protocol::tls::{Session, Stage, names};
 
 /// `security.tls-obsolete`
-pub static CLASS: Class =
-    Class { code: "security.tls-obsolete", severity: Severity::Warning, guide: guide!("tls_obsolete"), summary };
+pub static CLASS: Class = Class {
+    code: "security.tls-obsolete",
+    severity: Severity::Warning,
+    guide: guide!("tls_obsolete"),
+    summary,
+};
 
 /// SSL 2, SSL 3, TLS 1.0 or TLS 1.1 was negotiated (RFC 8996).
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {

@@ -15,7 +15,9 @@ pub static CLASS: Class = Class {
 
 /// A SYN-ACK that was repeated in vain, or that its receiver had not asked for.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    unexpected(at).or_else(|| never_acknowledged(at)).or_else(|| acknowledged_in_vain(at))
+    unexpected(at)
+        .or_else(|| never_acknowledged(at))
+        .or_else(|| acknowledged_in_vain(at))
 }
 
 /// The client resets a SYN-ACK that answers none of its SYNs. A RST to one that it asked for is a health check, a
@@ -26,7 +28,11 @@ fn unexpected(at: &Episode<'_>) -> Option<Finding> {
         Some(stray) if at.connection.synacks.count == 0 => stray,
         _ => return None,
     };
-    if at.connection.established.is_some_and(|ack| ack.time < rst.at.time && at.client_half().first_data.is_some()) {
+    if at
+        .connection
+        .established
+        .is_some_and(|ack| ack.time < rst.at.time && at.client_half().first_data.is_some())
+    {
         return None;
     }
     Some(
@@ -42,14 +48,22 @@ fn unexpected(at: &Episode<'_>) -> Option<Finding> {
 fn never_acknowledged(at: &Episode<'_>) -> Option<Finding> {
     let synacks = &at.connection.synacks;
     let (first, last) = (synacks.first()?, synacks.last?);
-    if at.connection.established.is_some() || synacks.count < 2 || last.time.since(first.time) < 900 * MILLISECOND {
+    if at.connection.established.is_some()
+        || synacks.count < 2
+        || last.time.since(first.time) < 900 * MILLISECOND
+    {
         return None;
     }
     let client = at.client_half();
-    if client.reset.is_some_and(|rst| rst.at.time >= first.time) || client.counts.data_segments > 0 {
+    if client.reset.is_some_and(|rst| rst.at.time >= first.time) || client.counts.data_segments > 0
+    {
         return None;
     }
-    let mut finding = at.finding(&CLASS).seen_if(at.connection.syns.first(), "syn").seen(first, "syn-ack").failing();
+    let mut finding = at
+        .finding(&CLASS)
+        .seen_if(at.connection.syns.first(), "syn")
+        .seen(first, "syn-ack")
+        .failing();
     for retry in synacks.kept().skip(1) {
         finding = finding.seen(retry, "syn-ack-retry");
     }
@@ -60,7 +74,10 @@ fn never_acknowledged(at: &Episode<'_>) -> Option<Finding> {
     Some(
         finding
             .detail("client_acked", Value::Bool(false))
-            .detail("retries", Value::Number(i64::from(synacks.count.saturating_sub(1))))
+            .detail(
+                "retries",
+                Value::Number(i64::from(synacks.count.saturating_sub(1))),
+            )
             .detail("client_retried_syn", Value::Bool(retried)),
     )
 }
@@ -101,21 +118,36 @@ fn acknowledged_in_vain(at: &Episode<'_>) -> Option<Finding> {
     )
 }
 
-const FORWARD_UNSEEN: Text =
-    Text { en: "the client's direction is not in the capture", zh: "抓包中没有客户端方向的报文" };
+const FORWARD_UNSEEN: Text = Text {
+    en: "the client's direction is not in the capture",
+    zh: "抓包中没有客户端方向的报文",
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let retries = finding.number("retries").unwrap_or(0);
-    let flag = |key: &str| finding.details.iter().any(|(name, value)| *name == key && *value == Value::Bool(true));
+    let flag = |key: &str| {
+        finding
+            .details
+            .iter()
+            .any(|(name, value)| *name == key && *value == Value::Bool(true))
+    };
     match (flag("unexpected_synack"), flag("client_acked"), lang) {
-        (true, _, Lang::En) => format!("{client} reset a SYN-ACK of {server} that answers none of its SYNs"),
+        (true, _, Lang::En) => {
+            format!("{client} reset a SYN-ACK of {server} that answers none of its SYNs")
+        }
         (true, _, Lang::Zh) => format!("{client} 重置了 {server} 发来的、并未请求的 SYN-ACK"),
         (_, true, Lang::En) => {
-            format!("{server} repeated its SYN-ACK {retries} times though {client} had acknowledged it")
+            format!(
+                "{server} repeated its SYN-ACK {retries} times though {client} had acknowledged it"
+            )
         }
         (_, true, Lang::Zh) => format!("{client} 已确认，{server} 仍重发 SYN-ACK {retries} 次"),
-        (_, _, Lang::En) => format!("{client} never acknowledged the SYN-ACK of {server}, repeated {retries} times"),
-        (_, _, Lang::Zh) => format!("{client} 始终未确认 {server} 的 SYN-ACK，服务器重发 {retries} 次"),
+        (_, _, Lang::En) => {
+            format!("{client} never acknowledged the SYN-ACK of {server}, repeated {retries} times")
+        }
+        (_, _, Lang::Zh) => {
+            format!("{client} 始终未确认 {server} 的 SYN-ACK，服务器重发 {retries} 次")
+        }
     }
 }

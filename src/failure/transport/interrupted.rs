@@ -38,7 +38,9 @@ pub(crate) fn interrupted(at: &Episode<'_>, rst: Mark) -> Option<Interrupted> {
 fn in_http(at: &Episode<'_>, web: &crate::failure::episode::Web) -> Interrupted {
     let exchanges = || web.log.open().chain(&web.adverse);
     for exchange in exchanges() {
-        let Some(response) = &exchange.response else { continue };
+        let Some(response) = &exchange.response else {
+            continue;
+        };
         if !response.complete && !response.broken && response.status != 101 {
             return Interrupted::Response(response.first);
         }
@@ -47,16 +49,27 @@ fn in_http(at: &Episode<'_>, web: &crate::failure::episode::Web) -> Interrupted 
         return Interrupted::Response(partial);
     }
     for exchange in exchanges().filter(|exchange| exchange.response.is_none()) {
-        let Some(request) = &exchange.request else { continue };
+        let Some(request) = &exchange.request else {
+            continue;
+        };
         if request.method == "CONNECT" && !exchange.sure {
             continue;
         }
-        return if request.complete { Interrupted::Waiting(request.last) } else { Interrupted::Request(request.first) };
+        return if request.complete {
+            Interrupted::Waiting(request.last)
+        } else {
+            Interrupted::Request(request.first)
+        };
     }
     match web.log.partial(ToServer) {
         Some(partial) => Interrupted::Request(partial),
-        None if web.healthy == 0 && web.adverse.is_empty() && at.server_half().counts.data_segments == 0 => {
-            at.client_half().last_data.map_or(Interrupted::Nothing, Interrupted::Waiting)
+        None if web.healthy == 0
+            && web.adverse.is_empty()
+            && at.server_half().counts.data_segments == 0 =>
+        {
+            at.client_half()
+                .last_data
+                .map_or(Interrupted::Nothing, Interrupted::Waiting)
         }
         None => Interrupted::Nothing,
     }

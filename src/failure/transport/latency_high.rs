@@ -6,8 +6,12 @@ use crate::guide;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// `transport.latency-high`
-pub static CLASS: Class =
-    Class { code: "transport.latency-high", severity: Severity::Warning, guide: guide!("latency_high"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.latency-high",
+    severity: Severity::Warning,
+    guide: guide!("latency_high"),
+    summary,
+};
 
 /// A handshake that takes longer is told whatever the endpoint's other handshakes took.
 pub const ALWAYS: Nanos = 500 * MILLISECOND;
@@ -19,7 +23,10 @@ const BELIEVED: Nanos = 5 * SECOND;
 
 /// A candidate: the handshake took at least `RELATIVE`, without retries. The surroundings decide below `ALWAYS`.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let took = at.connection.connect_rtt().filter(|took| (RELATIVE..BELIEVED).contains(took))?;
+    let took = at
+        .connection
+        .connect_rtt()
+        .filter(|took| (RELATIVE..BELIEVED).contains(took))?;
     let finding = at
         .finding(&CLASS)
         .seen_if(at.connection.syns.first(), "syn")

@@ -7,8 +7,12 @@ use crate::guide;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `transport.reset-by-client`
-pub static CLASS: Class =
-    Class { code: "transport.reset-by-client", severity: Severity::Error, guide: guide!("reset_by_client"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.reset-by-client",
+    severity: Severity::Error,
+    guide: guide!("reset_by_client"),
+    summary,
+};
 
 /// A RST by the client inside a message, or before the first byte of an answer that it asked for less than 3 s ago
 /// (later it is `no-response`). Silent after its own FIN, and where nothing was asked.
@@ -20,24 +24,39 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     }
     let earlier = |mark: Option<crate::mark::Mark>| mark.is_some_and(|mark| mark < rst.at);
     let own_fin = earlier(client.fin.map(|fin| fin.at));
-    if own_fin || earlier(server.fin.map(|fin| fin.at)) || earlier(server.reset.map(|reset| reset.at)) {
+    if own_fin
+        || earlier(server.fin.map(|fin| fin.at))
+        || earlier(server.reset.map(|reset| reset.at))
+    {
         return None;
     }
     let (why, trigger) = match interrupted(at, rst.at)? {
         Interrupted::Response(mark) => ("inside-response", mark),
         Interrupted::Request(mark) => ("inside-request", mark),
-        Interrupted::Waiting(mark) if rst.at.time.since(mark.time) < 3 * SECOND && at.tls.is_none() => {
+        Interrupted::Waiting(mark)
+            if rst.at.time.since(mark.time) < 3 * SECOND && at.tls.is_none() =>
+        {
             ("before-response", mark)
         }
         Interrupted::Waiting(_) | Interrupted::Nothing => return None,
     };
     Some(
         at.finding(&CLASS)
-            .seen(trigger, if why == "inside-response" { "response" } else { "request" })
+            .seen(
+                trigger,
+                if why == "inside-response" {
+                    "response"
+                } else {
+                    "request"
+                },
+            )
             .seen(rst.at, "rst")
             .failing()
             .detail("when", Value::Text(why.to_owned()))
-            .detail("after_ms", Value::Number(rst.at.time.since(trigger.time) / MILLISECOND)),
+            .detail(
+                "after_ms",
+                Value::Number(rst.at.time.since(trigger.time) / MILLISECOND),
+            ),
     )
 }
 

@@ -8,8 +8,12 @@ use crate::mark::Direction::ToClient;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `transport.reset-by-server`
-pub static CLASS: Class =
-    Class { code: "transport.reset-by-server", severity: Severity::Error, guide: guide!("reset_by_server"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.reset-by-server",
+    severity: Severity::Error,
+    guide: guide!("reset_by_server"),
+    summary,
+};
 
 /// A RST by the server while something was still owed. Silent after both FINs, after close_notify, after a complete
 /// exchange, and on a connection idle for 5 s.
@@ -20,22 +24,32 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         return None;
     }
     let earlier = |mark: Option<crate::mark::Mark>| mark.is_some_and(|mark| mark < rst.at);
-    let closing = earlier(client.fin.map(|fin| fin.at)) || earlier(client.reset.map(|reset| reset.at));
+    let closing =
+        earlier(client.fin.map(|fin| fin.at)) || earlier(client.reset.map(|reset| reset.at));
     if earlier(server.fin.map(|fin| fin.at)) {
         return None;
     }
     let spoke = client.counts.data_segments + server.counts.data_segments > 0;
-    let after = at.connection.established.map(|ack| rst.at.time.since(ack.time));
+    let after = at
+        .connection
+        .established
+        .map(|ack| rst.at.time.since(ack.time));
     let (why, trigger) = match interrupted(at, rst.at) {
         Some(Interrupted::Nothing) => return None,
         Some(Interrupted::Response(mark)) => ("inside-response", Some(mark)),
         Some(Interrupted::Request(mark)) => ("inside-request", Some(mark)),
         Some(Interrupted::Waiting(mark)) if !closing => ("before-response", Some(mark)),
         Some(Interrupted::Waiting(_)) => return None,
-        None if !spoke && !closing && after.is_some_and(|after| after <= 5 * SECOND) => ("nothing-sent", None),
+        None if !spoke && !closing && after.is_some_and(|after| after <= 5 * SECOND) => {
+            ("nothing-sent", None)
+        }
         None => return None,
     };
-    let mut finding = at.finding(&CLASS).seen_if(trigger, "request").seen(rst.at, "rst").failing();
+    let mut finding = at
+        .finding(&CLASS)
+        .seen_if(trigger, "request")
+        .seen(rst.at, "rst")
+        .failing();
     if trigger.is_none() {
         finding = finding.seen_if(at.connection.established, "ack");
     }
@@ -43,7 +57,10 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         finding = finding.at_most(80, BY_RECORDS);
     }
     if let Some(trigger) = trigger {
-        finding = finding.detail("after_ms", Value::Number(rst.at.time.since(trigger.time) / MILLISECOND));
+        finding = finding.detail(
+            "after_ms",
+            Value::Number(rst.at.time.since(trigger.time) / MILLISECOND),
+        );
     }
     let got = at.half(ToClient).payload_bytes();
     Some(
@@ -54,8 +71,10 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     )
 }
 
-pub(super) const BY_RECORDS: Text =
-    Text { en: "encrypted: told by the order of records alone", zh: "内容已加密：仅由记录次序判断" };
+pub(super) const BY_RECORDS: Text = Text {
+    en: "encrypted: told by the order of records alone",
+    zh: "内容已加密：仅由记录次序判断",
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());

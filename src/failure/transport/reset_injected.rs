@@ -9,17 +9,25 @@ use crate::tcp::half::{Half, Reset, hops};
 use crate::time::MILLISECOND;
 
 /// `transport.reset-injected`
-pub static CLASS: Class =
-    Class { code: "transport.reset-injected", severity: Severity::Critical, guide: guide!("reset_injected"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.reset-injected",
+    severity: Severity::Critical,
+    guide: guide!("reset_injected"),
+    summary,
+};
 
 /// A RST that the end it names did not send: one decisive trait, or two weak ones.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     at.connection.established?;
     // A real RST of either end makes the other's silence or answer ordinary: judge the first one.
-    let mut resets: Vec<(Direction, Reset)> =
-        [ToServer, ToClient].into_iter().filter_map(|from| Some((from, at.half(from).reset?))).collect();
+    let mut resets: Vec<(Direction, Reset)> = [ToServer, ToClient]
+        .into_iter()
+        .filter_map(|from| Some((from, at.half(from).reset?)))
+        .collect();
     resets.sort_by_key(|(_, reset)| reset.at);
-    resets.into_iter().find_map(|(from, reset)| side(at, from, reset))
+    resets
+        .into_iter()
+        .find_map(|(from, reset)| side(at, from, reset))
 }
 
 fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
@@ -28,7 +36,10 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
     if half.alive_after_reset.is_some() {
         decisive.push("sender-goes-on");
     }
-    if half.second_reset.is_some_and(|second| conflicts(half, &reset, &second)) {
+    if half
+        .second_reset
+        .is_some_and(|second| conflicts(half, &reset, &second))
+    {
         decisive.push("conflicting-sequence");
     }
     let distance = hops(reset.ttl);
@@ -38,7 +49,10 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
     if foreign.is_some() && half.counts.packets >= 3 {
         decisive.push("hop-count");
     }
-    if let (Some(id), Some(last)) = (reset.id.filter(|id| *id != 0), half.last_id.filter(|id| *id != 0)) {
+    if let (Some(id), Some(last)) = (
+        reset.id.filter(|id| *id != 0),
+        half.last_id.filter(|id| *id != 0),
+    ) {
         let ahead = id.wrapping_sub(last) & 0xffff;
         if ahead > 0x1000 && at.connection.half(from).timestamps {
             weak.push("ip-id");
@@ -53,10 +67,22 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
     let who = if from == ToServer { "client" } else { "server" };
     let sure = !decisive.is_empty();
     let mut finding = at.finding(&CLASS).failing();
-    finding = finding.seen_if(trigger(at, from, &reset), "trigger").seen(reset.at, "rst");
-    finding = finding.seen_if(half.second_reset.map(|second| second.at), "rst").seen_if(half.alive_after_reset, "alive");
-    finding = if sure { finding } else { finding.at_most(80, WEAK) };
-    let traits = decisive.iter().chain(&weak).map(|name| (*name).to_owned()).collect();
+    finding = finding
+        .seen_if(trigger(at, from, &reset), "trigger")
+        .seen(reset.at, "rst");
+    finding = finding
+        .seen_if(half.second_reset.map(|second| second.at), "rst")
+        .seen_if(half.alive_after_reset, "alive");
+    finding = if sure {
+        finding
+    } else {
+        finding.at_most(80, WEAK)
+    };
+    let traits = decisive
+        .iter()
+        .chain(&weak)
+        .map(|name| (*name).to_owned())
+        .collect();
     finding = finding
         .detail("named_sender", Value::Text(who.to_owned()))
         .detail("traits", Value::List(traits))
@@ -84,23 +110,38 @@ fn too_soon(at: &Episode<'_>, from: Direction, reset: &Reset) -> bool {
         ToClient => at.connection.server_rtt(),
         ToServer => at.connection.client_rtt(),
     };
-    let Some(trigger) = trigger(at, from, reset) else { return false };
+    let Some(trigger) = trigger(at, from, reset) else {
+        return false;
+    };
     let after = reset.at.time.since(trigger.time);
     rtt.is_some_and(|rtt| rtt > 5 * MILLISECOND && after < MILLISECOND && after < rtt / 5)
 }
 
 /// The last data of the other end before the RST.
 fn trigger(at: &Episode<'_>, from: Direction, reset: &Reset) -> Option<Mark> {
-    at.half(from.reverse()).last_data.filter(|data| *data < reset.at)
+    at.half(from.reverse())
+        .last_data
+        .filter(|data| *data < reset.at)
 }
 
-const WEAK: Text = Text { en: "two weak traits, none decisive", zh: "仅有两项弱特征，无决定性特征" };
+const WEAK: Text = Text {
+    en: "two weak traits, none decisive",
+    zh: "仅有两项弱特征，无决定性特征",
+};
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
-    let who = if finding.text("named_sender") == Some("client") { &client } else { &server };
+    let who = if finding.text("named_sender") == Some("client") {
+        &client
+    } else {
+        &server
+    };
     match lang {
-        Lang::En => format!("a RST in the name of {who} was not sent by it; the connection {client} to {server} died"),
-        Lang::Zh => format!("以 {who} 名义发出的 RST 并非其本身所发，{client} 到 {server} 的连接因此中断"),
+        Lang::En => format!(
+            "a RST in the name of {who} was not sent by it; the connection {client} to {server} died"
+        ),
+        Lang::Zh => {
+            format!("以 {who} 名义发出的 RST 并非其本身所发，{client} 到 {server} 的连接因此中断")
+        }
     }
 }

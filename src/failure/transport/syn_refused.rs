@@ -6,8 +6,12 @@ use crate::guide;
 use crate::time::MILLISECOND;
 
 /// `transport.syn-refused`
-pub static CLASS: Class =
-    Class { code: "transport.syn-refused", severity: Severity::Error, guide: guide!("syn_refused"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.syn-refused",
+    severity: Severity::Error,
+    guide: guide!("syn_refused"),
+    summary,
+};
 
 /// A RST in the server's name that acknowledges the SYN (RFC 9293 3.10.7.3).
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
@@ -15,11 +19,17 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let (syn, rst) = (connection.syns.first()?, at.server_half().reset?);
     let isn = at.client_half().isn?;
     // Data in the SYN may be acknowledged with it (RFC 7413 4.2).
-    let acknowledges = rst.ack.is_some_and(|ack| ack.wrapping_sub(isn).wrapping_sub(1) < (1 << 11));
+    let acknowledges = rst
+        .ack
+        .is_some_and(|ack| ack.wrapping_sub(isn).wrapping_sub(1) < (1 << 11));
     if !acknowledges || connection.synacks.count > 0 || connection.established.is_some() {
         return None;
     }
-    let mut finding = at.finding(&CLASS).seen(syn, "syn").seen(rst.at, "rst").failing();
+    let mut finding = at
+        .finding(&CLASS)
+        .seen(syn, "syn")
+        .seen(rst.at, "rst")
+        .failing();
     // Windows asks again about 0.5 s after a refusal, twice: one finding with its retries.
     for retry in connection.syns.kept().skip(1) {
         finding = finding.seen(retry, "syn-retry");
@@ -27,8 +37,14 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     finding.evidence.sort_by_key(|seen| seen.at);
     Some(
         finding
-            .detail("retries", Value::Number(i64::from(connection.syns.count.saturating_sub(1))))
-            .detail("answered_ms", Value::Number(rst.at.time.since(syn.time) / MILLISECOND)),
+            .detail(
+                "retries",
+                Value::Number(i64::from(connection.syns.count.saturating_sub(1))),
+            )
+            .detail(
+                "answered_ms",
+                Value::Number(rst.at.time.since(syn.time) / MILLISECOND),
+            ),
     )
 }
 

@@ -7,8 +7,12 @@ use crate::mark::Direction::ToClient;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `transport.syn-unanswered`
-pub static CLASS: Class =
-    Class { code: "transport.syn-unanswered", severity: Severity::Error, guide: guide!("syn_unanswered"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.syn-unanswered",
+    severity: Severity::Error,
+    guide: guide!("syn_unanswered"),
+    summary,
+};
 
 /// A SYN and its retries with nothing after them. Whether the silence may be said is decided with the surroundings.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
@@ -40,8 +44,14 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     finding.silence = Some(at.silence_of(ToClient, syn, last, proven));
     Some(
         finding
-            .detail("retries", Value::Number(i64::from(connection.syns.count.saturating_sub(1))))
-            .detail("waited_ms", Value::Number(last.time.since(syn.time).max(0) / MILLISECOND)),
+            .detail(
+                "retries",
+                Value::Number(i64::from(connection.syns.count.saturating_sub(1))),
+            )
+            .detail(
+                "waited_ms",
+                Value::Number(last.time.since(syn.time).max(0) / MILLISECOND),
+            ),
     )
 }
 
@@ -50,7 +60,11 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let retries = finding.number("retries").unwrap_or(0);
     let seconds = finding.number("waited_ms").unwrap_or(0) as f64 / 1e3;
     match lang {
-        Lang::En => format!("{server} never answered the SYN of {client}, retried {retries} times over {seconds:.1} s"),
-        Lang::Zh => format!("{server} 始终未应答 {client} 的 SYN，{seconds:.1} 秒内重试 {retries} 次"),
+        Lang::En => format!(
+            "{server} never answered the SYN of {client}, retried {retries} times over {seconds:.1} s"
+        ),
+        Lang::Zh => {
+            format!("{server} 始终未应答 {client} 的 SYN，{seconds:.1} 秒内重试 {retries} 次")
+        }
     }
 }

@@ -8,8 +8,12 @@ use crate::mark::Mark;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `transport.zero-window`
-pub static CLASS: Class =
-    Class { code: "transport.zero-window", severity: Severity::Warning, guide: guide!("zero_window"), summary };
+pub static CLASS: Class = Class {
+    code: "transport.zero-window",
+    severity: Severity::Warning,
+    guide: guide!("zero_window"),
+    summary,
+};
 
 /// A receiver that keeps its window closed for longer than a second (RFC 9293 3.8.6).
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
@@ -21,27 +25,44 @@ fn side(at: &Episode<'_>, receiver: Direction) -> Option<Finding> {
     let last = at.connection.span?.1;
     let open_end = half.zero_window.since.map(|since| (since, last));
     let length = |span: &(Mark, Mark)| span.1.time.since(span.0.time);
-    let (since, until) = [half.zero_window.longest, open_end].into_iter().flatten().max_by_key(length)?;
+    let (since, until) = [half.zero_window.longest, open_end]
+        .into_iter()
+        .flatten()
+        .max_by_key(length)?;
     if until.time.since(since.time) <= SECOND {
         return None;
     }
     let died = half.zero_window.since.is_some() && at.connection.closed.is_some();
-    let who = if receiver == ToServer { "client" } else { "server" };
-    let mut finding = at.finding(&CLASS).seen(since, "zero-window").seen(until, if died { "end" } else { "window" });
+    let who = if receiver == ToServer {
+        "client"
+    } else {
+        "server"
+    };
+    let mut finding = at
+        .finding(&CLASS)
+        .seen(since, "zero-window")
+        .seen(until, if died { "end" } else { "window" });
     if died {
         finding = finding.severity(Severity::Error).failing();
     }
     Some(
         finding
             .detail("receiver", Value::Text(who.to_owned()))
-            .detail("closed_ms", Value::Number(until.time.since(since.time) / MILLISECOND)),
+            .detail(
+                "closed_ms",
+                Value::Number(until.time.since(since.time) / MILLISECOND),
+            ),
     )
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let seconds = finding.number("closed_ms").unwrap_or(0) as f64 / 1e3;
-    let who = if finding.text("receiver") == Some("client") { client } else { server };
+    let who = if finding.text("receiver") == Some("client") {
+        client
+    } else {
+        server
+    };
     match lang {
         Lang::En => format!("{who} kept its receive window closed for {seconds:.1} s"),
         Lang::Zh => format!("{who} 的接收窗口保持为零达 {seconds:.1} 秒"),

@@ -149,7 +149,9 @@ impl Claims {
 
     /// Somebody who has no address yet asks whether this one is free.
     pub(super) fn probe(&mut self, mac: Mac, address: IpAddr, at: Mark, place: Place) {
-        let Some(known) = self.address(place, address) else { return };
+        let Some(known) = self.address(place, address) else {
+            return;
+        };
         if known.probes.len() >= CLAIMS_MAX {
             known.probes.remove(0);
         }
@@ -160,7 +162,10 @@ impl Claims {
     pub(super) fn asked(&mut self, request: &Request) {
         if let Some(known) = self.address(request.place, request.target) {
             let copy = known.request.is_some_and(|(mac, at)| {
-                mac == request.mac && request.place.sights(request.at.time, (request.place, at.time))
+                mac == request.mac
+                    && request
+                        .place
+                        .sights(request.at.time, (request.place, at.time))
             });
             if !copy {
                 known.request = Some((request.mac, request.at));
@@ -180,7 +185,9 @@ impl Claims {
             of_mac.push(address);
         }
         let room = self.contested < CONTESTED_MAX;
-        let Some(known) = self.address(place, address) else { return };
+        let Some(known) = self.address(place, address) else {
+            return;
+        };
         let copy = |earlier: &(Claim, Place)| {
             earlier.0.mac == claim.mac
                 && earlier.0.kind == claim.kind
@@ -192,7 +199,9 @@ impl Claims {
         }
         claim.answers = known
             .request
-            .filter(|(asker, at)| claim.audience == Some(*asker) && claim.at.time.since(at.time) <= REPLY_PATIENCE)
+            .filter(|(asker, at)| {
+                claim.audience == Some(*asker) && claim.at.time.since(at.time) <= REPLY_PATIENCE
+            })
             .map(|(_, at)| at);
         known.answer_probes(&claim);
         let contested = known.take(claim, place, room);
@@ -227,13 +236,26 @@ impl Claims {
         let mut by_address: BTreeMap<IpAddr, Conflict> = BTreeMap::new();
         for ((_, vlan, address), known) in keys {
             let honest = |mac: Mac| !self.proxy(*vlan, mac);
-            for conflict in [known.alternation(*address, &honest), known.probed(*address, &honest)].into_iter().flatten()
+            for conflict in [
+                known.alternation(*address, &honest),
+                known.probed(*address, &honest),
+            ]
+            .into_iter()
+            .flatten()
             {
-                by_address.entry(*address).and_modify(|told| told.join(&conflict)).or_insert(conflict);
+                by_address
+                    .entry(*address)
+                    .and_modify(|told| told.join(&conflict))
+                    .or_insert(conflict);
             }
         }
         let mut all: Vec<Conflict> = by_address.into_values().collect();
-        all.sort_by_key(|conflict| (conflict.frames.first().map(|frame| frame.0), conflict.address));
+        all.sort_by_key(|conflict| {
+            (
+                conflict.frames.first().map(|frame| frame.0),
+                conflict.address,
+            )
+        });
         all
     }
 }
@@ -259,8 +281,16 @@ impl Conflict {
 
 impl Address {
     fn answer_probes(&mut self, claim: &Claim) {
-        let about = matches!(claim.kind, Kind::Reply | Kind::Announcement | Kind::Advertisement);
-        if let Some(probe) = self.probes.iter().rev().find(|probe| probe.mac != claim.mac).copied()
+        let about = matches!(
+            claim.kind,
+            Kind::Reply | Kind::Announcement | Kind::Advertisement
+        );
+        if let Some(probe) = self
+            .probes
+            .iter()
+            .rev()
+            .find(|probe| probe.mac != claim.mac)
+            .copied()
             && about
             && claim.audience.is_none_or(|mac| mac == probe.mac)
             && (0..=PROBE_PATIENCE).contains(&claim.at.time.since(probe.at.time))
@@ -274,7 +304,8 @@ impl Address {
 
     /// Keeps a claim; true where it is the first of a second MAC.
     fn take(&mut self, claim: Claim, place: Place, room: bool) -> bool {
-        let second = self.turns.is_empty() && self.claims.iter().any(|(known, _)| known.mac != claim.mac);
+        let second =
+            self.turns.is_empty() && self.claims.iter().any(|(known, _)| known.mac != claim.mac);
         if second && room {
             for (earlier, _) in self.claims.clone() {
                 self.turn(&earlier);
@@ -291,7 +322,11 @@ impl Address {
     }
 
     fn turn(&mut self, claim: &Claim) {
-        let same = self.turns.iter_mut().rev().find(|turn| turn.audience == claim.audience);
+        let same = self
+            .turns
+            .iter_mut()
+            .rev()
+            .find(|turn| turn.audience == claim.audience);
         if let Some(turn) = same.filter(|turn| turn.mac == claim.mac) {
             turn.last = claim.at;
             turn.count += 1;
@@ -357,14 +392,32 @@ impl Address {
                     macs.push(mac);
                 }
             }
-            frames.push((probe.at, if address.is_ipv4() { "arp-probe" } else { "address-probe" }));
+            frames.push((
+                probe.at,
+                if address.is_ipv4() {
+                    "arp-probe"
+                } else {
+                    "address-probe"
+                },
+            ));
             frames.push((claim.at, claim.kind.role()));
             last = last.max(Some(claim.at));
         }
         frames.sort_unstable();
         frames.dedup();
-        let claims = frames.iter().filter(|(_, role)| !role.ends_with("probe")).count() as u64;
-        Some(Conflict { address, kind: ConflictKind::ProbeAnswered, macs, frames, claims, changes: 0, last: last? })
+        let claims = frames
+            .iter()
+            .filter(|(_, role)| !role.ends_with("probe"))
+            .count() as u64;
+        Some(Conflict {
+            address,
+            kind: ConflictKind::ProbeAnswered,
+            macs,
+            frames,
+            claims,
+            changes: 0,
+            last: last?,
+        })
     }
 }
 
@@ -372,7 +425,11 @@ impl Address {
 fn takes_turns(turns: &[&Turn]) -> bool {
     turns.iter().enumerate().any(|(place, a)| {
         let mut other: Option<&Turn> = None;
-        for turn in turns.iter().skip(place + 1).filter(|turn| turn.audience == a.audience) {
+        for turn in turns
+            .iter()
+            .skip(place + 1)
+            .filter(|turn| turn.audience == a.audience)
+        {
             if within(turn.first.time, a.last.time) && turn.mac == a.mac && other.is_some() {
                 return true;
             }
@@ -407,6 +464,9 @@ fn virtual_mac(mac: &Mac) -> bool {
 /// Ports of one machine: same maker, numbers in a row.
 fn siblings(a: &Mac, b: &Mac) -> bool {
     let ([a0, a1, a2, a3, a4, a5], [b0, b1, b2, b3, b4, b5]) = (*a, *b);
-    let (left, right) = (u32::from_be_bytes([0, a3, a4, a5]), u32::from_be_bytes([0, b3, b4, b5]));
+    let (left, right) = (
+        u32::from_be_bytes([0, a3, a4, a5]),
+        u32::from_be_bytes([0, b3, b4, b5]),
+    );
     [a0, a1, a2] == [b0, b1, b2] && left.abs_diff(right) <= SIBLING_DISTANCE
 }

@@ -16,11 +16,11 @@ use std::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
+use self::claims::{Claim, Claims, Kind};
 pub use self::claims::{Conflict, ConflictKind};
 pub use self::requests::Outage;
-pub use self::vantage::Sight;
-use self::claims::{Claim, Claims, Kind};
 use self::requests::{Request, Requests};
+pub use self::vantage::Sight;
 use self::vantage::Vantage;
 use crate::decode::{ArpPacket, Body, IcmpMessage, IpFacts, LinkFacts, Packet};
 use crate::mark::Mark;
@@ -64,13 +64,21 @@ pub(crate) struct Place {
 
 impl Place {
     fn of(link: &LinkFacts, interface: u32) -> Self {
-        Self { interface, vlan: link.vlan, source: link.source }
+        Self {
+            interface,
+            vlan: link.vlan,
+            source: link.source,
+        }
     }
 
     /// Is a packet here at `at` a further sighting of the equal one at `earlier`? At another place within a second; at
     /// the same place within two milliseconds, as a switch that mirrors both of its ports writes it.
     fn sights(self, at: Timestamp, earlier: (Self, Timestamp)) -> bool {
-        let within = if self == earlier.0 { 2 * MILLISECOND } else { SECOND };
+        let within = if self == earlier.0 {
+            2 * MILLISECOND
+        } else {
+            SECOND
+        };
         at.since(earlier.1).abs() < within
     }
 }
@@ -80,12 +88,22 @@ impl Neighbours {
     /// hosts were seen before.
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         self.requests.heard(ip.source, at);
-        let ends = (ip.source, ip.destination, link.source, link.destination, link.tunnel, interface);
+        let ends = (
+            ip.source,
+            ip.destination,
+            link.source,
+            link.destination,
+            link.tunnel,
+            interface,
+        );
         let fingerprint = self.hasher.hash_one(ends);
         if self.familiar.is_empty() {
             self.familiar.resize(FAMILIAR, 0);
         }
-        match self.familiar.get_mut((fingerprint >> 32) as usize % FAMILIAR) {
+        match self
+            .familiar
+            .get_mut((fingerprint >> 32) as usize % FAMILIAR)
+        {
             Some(known) if *known == fingerprint => {}
             Some(known) => {
                 *known = fingerprint;
@@ -106,7 +124,11 @@ impl Neighbours {
         self.talked(ip.destination, at.time);
         // Inside a tunnel the addresses are not those of the frame's ends.
         if link.tunnel == 0 {
-            self.vantage.on_unicast((link.source, ip.source), (link.destination, ip.destination), interface);
+            self.vantage.on_unicast(
+                (link.source, ip.source),
+                (link.destination, ip.destination),
+                interface,
+            );
             self.carries(link.source, ip.source);
             self.carries(link.destination, ip.destination);
         }
@@ -116,18 +138,27 @@ impl Neighbours {
     pub fn on_packet(&mut self, packet: &Packet<'_>, at: Mark, interface: u32) {
         match (&packet.body, &packet.ip) {
             (Body::Arp(arp), _) => self.on_arp(arp, &packet.link, at, interface),
-            (Body::Icmp(message), Some(ip)) if message.v6 => self.on_icmp(message, ip, &packet.link, at, interface),
+            (Body::Icmp(message), Some(ip)) if message.v6 => {
+                self.on_icmp(message, ip, &packet.link, at, interface)
+            }
             _ => {}
         }
     }
 
     fn on_arp(&mut self, arp: &ArpPacket, link: &LinkFacts, at: Mark, interface: u32) {
         let (sender, target) = (IpAddr::V4(arp.sender_ip), IpAddr::V4(arp.target_ip));
-        let to = link.destination.or((arp.operation == 2).then_some(arp.target_mac)).filter(individual);
+        let to = link
+            .destination
+            .or((arp.operation == 2).then_some(arp.target_mac))
+            .filter(individual);
         if to.is_some() {
             // Without a destination in the link header the addresses stand for the hosts, as in other packets.
             let named = |mac: Option<Mac>| mac.filter(|_| link.destination.is_some());
-            self.vantage.on_unicast((named(Some(arp.sender_mac)), sender), (named(to), target), interface);
+            self.vantage.on_unicast(
+                (named(Some(arp.sender_mac)), sender),
+                (named(to), target),
+                interface,
+            );
         }
         let place = Place::of(link, interface);
         let kind = match arp.operation {
@@ -145,22 +176,51 @@ impl Neighbours {
             return;
         }
         self.requests.heard(sender, at);
-        self.claim(Claim { mac: arp.sender_mac, audience: to, kind, at, answers: None }, sender, place);
+        self.claim(
+            Claim {
+                mac: arp.sender_mac,
+                audience: to,
+                kind,
+                at,
+                answers: None,
+            },
+            sender,
+            place,
+        );
         if kind == Kind::Request && unicast(target) {
-            self.ask(Request { asker: sender, mac: arp.sender_mac, target, at, place });
+            self.ask(Request {
+                asker: sender,
+                mac: arp.sender_mac,
+                target,
+                at,
+                place,
+            });
         }
     }
 
-    fn on_icmp(&mut self, message: &IcmpMessage<'_>, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
-        let (to, place) = (link.destination.filter(individual), Place::of(link, interface));
+    fn on_icmp(
+        &mut self,
+        message: &IcmpMessage<'_>,
+        ip: &IpFacts,
+        link: &LinkFacts,
+        at: Mark,
+        interface: u32,
+    ) {
+        let (to, place) = (
+            link.destination.filter(individual),
+            Place::of(link, interface),
+        );
         if to.is_some() {
-            self.vantage.on_unicast((link.source, ip.source), (to, ip.destination), interface);
+            self.vantage
+                .on_unicast((link.source, ip.source), (to, ip.destination), interface);
         }
         if message.kind == ROUTER_ADVERTISEMENT && self.routers.len() < ROUTERS_MAX {
             self.routers.insert(ip.source);
         }
         // RFC 4861 7.1: anything with another hop limit came over a router.
-        let Some(neighbour) = message.neighbour.filter(|_| ip.ttl == 255) else { return };
+        let Some(neighbour) = message.neighbour.filter(|_| ip.ttl == 255) else {
+            return;
+        };
         let mac = neighbour.mac.or(link.source);
         if message.kind == SOLICITATION && ip.source.is_unspecified() {
             if let Some(mac) = mac {
@@ -171,17 +231,35 @@ impl Neighbours {
         self.requests.heard(ip.source, at);
         match (message.kind, mac) {
             (SOLICITATION, Some(mac)) => {
-                let claim = Claim { mac, audience: to, kind: Kind::Solicitation, at, answers: None };
+                let claim = Claim {
+                    mac,
+                    audience: to,
+                    kind: Kind::Solicitation,
+                    at,
+                    answers: None,
+                };
                 self.claim(claim, ip.source, place);
                 if unicast(neighbour.target) {
-                    self.ask(Request { asker: ip.source, mac, target: neighbour.target, at, place });
+                    self.ask(Request {
+                        asker: ip.source,
+                        mac,
+                        target: neighbour.target,
+                        at,
+                        place,
+                    });
                 }
             }
             (ADVERTISEMENT, mac) => {
                 self.requests.heard(neighbour.target, at);
                 // RFC 4861 7.2.8: who answers in another's name leaves the override bit clear.
                 if let Some(mac) = mac.filter(|_| neighbour.overrides || neighbour.mac.is_none()) {
-                    let claim = Claim { mac, audience: to, kind: Kind::Advertisement, at, answers: None };
+                    let claim = Claim {
+                        mac,
+                        audience: to,
+                        kind: Kind::Advertisement,
+                        at,
+                        answers: None,
+                    };
                     self.claim(claim, neighbour.target, place);
                 }
             }
@@ -212,7 +290,9 @@ impl Neighbours {
     }
 
     fn carries(&mut self, mac: Option<Mac>, address: IpAddr) {
-        let Some(mac) = mac.filter(individual) else { return };
+        let Some(mac) = mac.filter(individual) else {
+            return;
+        };
         if self.carried.len() >= CARRIERS_MAX && !self.carried.contains_key(&mac) {
             self.omitted += 1;
             return;
@@ -236,7 +316,8 @@ impl Neighbours {
     /// Would an answer of `target` to `asker` have been seen? Frames to the asker's MAC are in the capture, and not
     /// only because the capture was taken at one other host that it talks to.
     pub fn sight(&self, asker: (Mac, IpAddr), target: IpAddr) -> Sight {
-        self.vantage.sight(asker, (self.claims.holder(target), target))
+        self.vantage
+            .sight(asker, (self.claims.holder(target), target))
     }
 
     /// Did `address` send or get an IP packet up to `time`?
@@ -250,7 +331,11 @@ impl Neighbours {
         let carries_others = || {
             let mac = self.claims.holder(address)?;
             let carried = self.carried.get(&mac)?;
-            Some(carried.iter().any(|other| !self.claims.on_link(*other) && !near(*other, address)))
+            Some(
+                carried
+                    .iter()
+                    .any(|other| !self.claims.on_link(*other) && !near(*other, address)),
+            )
         };
         self.routers.contains(&address) || carries_others().unwrap_or(false)
     }
@@ -283,7 +368,9 @@ fn near(a: IpAddr, b: IpAddr) -> bool {
     match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => u32::from(a) >> 8 == u32::from(b) >> 8,
         (IpAddr::V6(a), IpAddr::V6(b)) => {
-            a.is_unicast_link_local() || b.is_unicast_link_local() || u128::from(a) >> 64 == u128::from(b) >> 64
+            a.is_unicast_link_local()
+                || b.is_unicast_link_local()
+                || u128::from(a) >> 64 == u128::from(b) >> 64
         }
         _ => true,
     }

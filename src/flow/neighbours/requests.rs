@@ -146,7 +146,11 @@ impl Requests {
         let (askers, known) = match known {
             Some(runs) => {
                 let askers = runs.len();
-                (askers, runs.iter_mut().find(|run| run.asker == request.asker && run.mac == request.mac))
+                (
+                    askers,
+                    runs.iter_mut()
+                        .find(|run| run.asker == request.asker && run.mac == request.mac),
+                )
             }
             None => (0, None),
         };
@@ -156,7 +160,10 @@ impl Requests {
             Some(run) => run.count(&request),
             None if self.runs >= RUNS_MAX || askers >= ASKERS_MAX => self.omitted += 1,
             None => {
-                self.open.entry(request.target).or_default().push(Run::new(&request));
+                self.open
+                    .entry(request.target)
+                    .or_default()
+                    .push(Run::new(&request));
                 self.runs += 1;
                 if askers == 0 {
                     self.watch(request.target);
@@ -174,10 +181,16 @@ impl Requests {
 
     /// `target` sent something. Costs one look into a small table unless somebody asks for it.
     pub(super) fn heard(&mut self, target: IpAddr, at: Mark) {
-        if self.watched.get(slot(target)).is_none_or(|count| *count == 0) {
+        if self
+            .watched
+            .get(slot(target))
+            .is_none_or(|count| *count == 0)
+        {
             return;
         }
-        let Some(runs) = self.open.remove(&target) else { return };
+        let Some(runs) = self.open.remove(&target) else {
+            return;
+        };
         self.runs -= runs.len();
         if let Some(count) = self.watched.get_mut(slot(target)) {
             *count = count.saturating_sub(1);
@@ -214,7 +227,10 @@ impl Requests {
         let mut all = self.ended.clone();
         let mut open: Vec<_> = self.open.iter().collect();
         open.sort_by_key(|(target, _)| **target);
-        all.extend(open.into_iter().flat_map(|(target, runs)| outages_of(*target, runs, None)));
+        all.extend(
+            open.into_iter()
+                .flat_map(|(target, runs)| outages_of(*target, runs, None)),
+        );
         all.sort_by_key(|outage| (outage.first, outage.asker, outage.target));
         all
     }
@@ -234,10 +250,15 @@ fn slot(target: IpAddr) -> usize {
 
 /// The outages among the runs for one target; the first one takes what too few requests of others add.
 fn outages_of(target: IpAddr, runs: &[Run], back: Option<Mark>) -> Vec<Outage> {
-    let mut outages: Vec<Outage> = runs.iter().filter_map(|run| run.outage(target, back)).collect();
+    let mut outages: Vec<Outage> = runs
+        .iter()
+        .filter_map(|run| run.outage(target, back))
+        .collect();
     outages.sort_by_key(|outage| (outage.first, outage.asker));
     if let Some(first) = outages.first_mut() {
-        let others = runs.iter().filter(|run| run.burst.is_none() && run.last.time >= first.first.time);
+        let others = runs
+            .iter()
+            .filter(|run| run.burst.is_none() && run.last.time >= first.first.time);
         first.others = others.flat_map(|run| run.marks.iter().copied()).collect();
         first.others.sort_unstable();
         first.others.truncate(MARKS_MAX);

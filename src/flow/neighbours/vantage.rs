@@ -48,7 +48,12 @@ pub(super) struct Vantage {
 
 impl Vantage {
     /// A frame from one host to one host.
-    pub(super) fn on_unicast(&mut self, from: (Option<Mac>, IpAddr), to: (Option<Mac>, IpAddr), interface: u32) {
+    pub(super) fn on_unicast(
+        &mut self,
+        from: (Option<Mac>, IpAddr),
+        to: (Option<Mac>, IpAddr),
+        interface: u32,
+    ) {
         let (from, to) = match (from.0, to.0) {
             (Some(source), Some(destination)) => {
                 if !individual(&source) || !individual(&destination) {
@@ -82,15 +87,32 @@ impl Vantage {
         let asker = [Some(End::Mac(asker.0)), Some(End::Ip(asker.1))];
         let target = [target.0.map(End::Mac), Some(End::Ip(target.1))];
         let at = |interface: &u32| {
-            let Some(common) = self.points.get(interface) else { return Sight::None };
-            let own = common.iter().any(|end| end.is_some() && (asker.contains(end) || target.contains(end)));
+            let Some(common) = self.points.get(interface) else {
+                return Sight::None;
+            };
+            let own = common
+                .iter()
+                .any(|end| end.is_some() && (asker.contains(end) || target.contains(end)));
             match common.iter().flatten().count() {
                 0 => Sight::Full,
-                2 if own && !common.iter().all(|end| asker.contains(end) || target.contains(end)) => Sight::OfTwo,
+                2 if own
+                    && !common
+                        .iter()
+                        .all(|end| asker.contains(end) || target.contains(end)) =>
+                {
+                    Sight::OfTwo
+                }
                 _ if own => Sight::Full,
                 _ => Sight::None,
             }
         };
-        asker.iter().flatten().filter_map(|end| self.received.get(end)).flatten().map(at).max().unwrap_or(Sight::None)
+        asker
+            .iter()
+            .flatten()
+            .filter_map(|end| self.received.get(end))
+            .flatten()
+            .map(at)
+            .max()
+            .unwrap_or(Sight::None)
     }
 }

@@ -120,18 +120,15 @@ pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
         zh: "既有连接仍在通信：{n} 个受影响客户端仍能收到外部服务器的报文",
     },
     measure: |case| {
-        let hosts = case.hosts();
-        let from = case.span.0.plus(2 * SECOND);
-        if case.span.1 < from {
+        if case.meanwhile() != case.span {
             return None;
         }
+        let outside = |client: IpAddr| move |sender: IpAddr| site(sender) != site(client);
         let hears = case
             .looked_at()
             .filter(|client| {
                 case.context
-                    .heard_any(*client, (from, case.span.1), |sender| {
-                        site(sender) != site(*client) && !hosts.contains(&sender)
-                    })
+                    .heard_any(*client, case.inside(), outside(*client))
             })
             .count();
         Some(Found::new(by_count(hears), hears))

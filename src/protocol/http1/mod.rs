@@ -17,8 +17,8 @@ mod secrets;
 
 pub use body::Framing;
 pub use exchange::{Body, Exchange, Request, Response};
-pub use secrets::Exposed;
 pub use log::{Foreign, Log, Tunnel};
+pub use secrets::Exposed;
 
 use crate::protocol::Probe;
 use head::Look;

@@ -1,6 +1,9 @@
 //! Client and server hello (RFC 8446 4.1.2, 4.1.3).
 
-use tls_parser::{TlsExtension, TlsMessage, TlsMessageHandshake, parse_tls_extensions, parse_tls_message_handshake};
+use tls_parser::{
+    TlsExtension, TlsMessage, TlsMessageHandshake, parse_tls_extensions,
+    parse_tls_message_handshake,
+};
 
 /// Items kept of each list of a hello.
 const LIST_MAX: usize = 256;
@@ -33,7 +36,11 @@ pub struct ClientHello {
 impl ClientHello {
     /// The highest version offered.
     pub fn highest(&self) -> u16 {
-        self.supported_versions.iter().copied().max().unwrap_or(self.legacy_version)
+        self.supported_versions
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(self.legacy_version)
     }
 }
 
@@ -58,39 +65,67 @@ pub struct ServerHello {
 
 /// SHA-256 of "HelloRetryRequest" (RFC 8446 4.1.3).
 const RETRY_RANDOM: [u8; 32] = [
-    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11,
-    0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 ];
 
 /// Reads a whole handshake message of type 1; what its extensions do not tell stays empty.
 pub fn client(message: &[u8]) -> Option<ClientHello> {
-    let (_, TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello))) = parse_tls_message_handshake(message).ok()?
+    let (_, TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello))) =
+        parse_tls_message_handshake(message).ok()?
     else {
         return None;
     };
     let mut read = ClientHello {
         legacy_version: hello.version.0,
-        suites: hello.ciphers.iter().map(|suite| suite.0).filter(|suite| !grease(*suite)).take(LIST_MAX).collect(),
+        suites: hello
+            .ciphers
+            .iter()
+            .map(|suite| suite.0)
+            .filter(|suite| !grease(*suite))
+            .take(LIST_MAX)
+            .collect(),
         session_id: hello.session_id.unwrap_or(&[]).to_vec(),
         ..ClientHello::default()
     };
-    let extensions = hello.ext.and_then(|ext| parse_tls_extensions(ext).ok()).map(|(_, list)| list).unwrap_or_default();
+    let extensions = hello
+        .ext
+        .and_then(|ext| parse_tls_extensions(ext).ok())
+        .map(|(_, list)| list)
+        .unwrap_or_default();
     for extension in &extensions {
         match extension {
             TlsExtension::SNI(names) => {
-                let name = names.iter().map(|(_, name)| *name).find(|name| !name.is_empty());
-                read.sni = name.and_then(|name| printable(name)).map(|name| name.to_ascii_lowercase());
+                let name = names
+                    .iter()
+                    .map(|(_, name)| *name)
+                    .find(|name| !name.is_empty());
+                read.sni = name
+                    .and_then(printable)
+                    .map(|name| name.to_ascii_lowercase());
             }
             TlsExtension::SupportedVersions(versions) => {
-                read.supported_versions =
-                    versions.iter().map(|version| version.0).filter(|version| !grease(*version)).take(16).collect();
+                read.supported_versions = versions
+                    .iter()
+                    .map(|version| version.0)
+                    .filter(|version| !grease(*version))
+                    .take(16)
+                    .collect();
             }
             TlsExtension::ALPN(protocols) => {
-                read.alpn = protocols.iter().filter_map(|name| printable(name)).take(16).collect();
+                read.alpn = protocols
+                    .iter()
+                    .filter_map(|name| printable(name))
+                    .take(16)
+                    .collect();
             }
             TlsExtension::EllipticCurves(groups) => {
-                read.groups =
-                    groups.iter().map(|group| group.0).filter(|group| !grease(*group)).take(LIST_MAX).collect();
+                read.groups = groups
+                    .iter()
+                    .map(|group| group.0)
+                    .filter(|group| !grease(*group))
+                    .take(LIST_MAX)
+                    .collect();
             }
             TlsExtension::SignatureAlgorithms(schemes) => {
                 read.signatures = schemes.iter().copied().take(LIST_MAX).collect();
@@ -112,11 +147,18 @@ pub fn server(message: &[u8]) -> Option<ServerHello> {
     let session_id = body.get(35..35 + id_len)?.to_vec();
     let rest = body.get(35 + id_len..)?;
     let suite = u16_at(rest, 0)?;
-    let mut read =
-        ServerHello { version, suite, session_id, retry: random == RETRY_RANDOM, ..ServerHello::default() };
+    let mut read = ServerHello {
+        version,
+        suite,
+        session_id,
+        retry: random == RETRY_RANDOM,
+        ..ServerHello::default()
+    };
     let mut extensions = rest.get(5..).unwrap_or(&[]);
     while let (Some(kind), Some(len)) = (u16_at(extensions, 0), u16_at(extensions, 2)) {
-        let Some((extension, later)) = extensions.split_at_checked(4 + usize::from(len)) else { break };
+        let Some((extension, later)) = extensions.split_at_checked(4 + usize::from(len)) else {
+            break;
+        };
         let value = extension.get(4..).unwrap_or(&[]);
         match kind {
             43 => read.version = u16_at(value, 0).unwrap_or(version),

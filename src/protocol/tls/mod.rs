@@ -28,7 +28,9 @@ pub(crate) const FRAGMENT_MAX: usize = 16_384 + 2_048;
 
 /// Do these first bytes of a direction begin a TLS or TLCP connection, or continue one?
 pub fn probe(start: &[u8]) -> Probe {
-    let Some(&kind) = start.first() else { return Probe::NeedMore };
+    let Some(&kind) = start.first() else {
+        return Probe::NeedMore;
+    };
     // SSL 2 compatible hello: two-byte length with the high bit, message type 1, version 3.x.
     if kind & 0x80 != 0 {
         return match start.get(2..4) {
@@ -40,13 +42,21 @@ pub fn probe(start: &[u8]) -> Probe {
     if !(content::CHANGE_CIPHER_SPEC..=content::APPLICATION_DATA).contains(&kind) {
         return Probe::No;
     }
-    let Some(&major) = start.get(1) else { return Probe::NeedMore };
-    let Some(&minor) = start.get(2) else { return Probe::NeedMore };
+    let Some(&major) = start.get(1) else {
+        return Probe::NeedMore;
+    };
+    let Some(&minor) = start.get(2) else {
+        return Probe::NeedMore;
+    };
     if !is_version(major, minor) {
         return Probe::No;
     }
-    let Some(length) = start.get(3..5) else { return Probe::NeedMore };
-    let length = length.iter().fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
+    let Some(length) = start.get(3..5) else {
+        return Probe::NeedMore;
+    };
+    let length = length
+        .iter()
+        .fold(0_usize, |length, byte| length << 8 | usize::from(*byte));
     if length == 0 || length > FRAGMENT_MAX {
         return Probe::No;
     }
@@ -61,6 +71,3 @@ pub fn probe(start: &[u8]) -> Probe {
 pub(crate) const fn is_version(major: u8, minor: u8) -> bool {
     (major == 3 && minor <= 4) || (major == 1 && minor == 1)
 }
-
-
-

@@ -83,7 +83,8 @@ pub fn suite(id: u16) -> String {
         _ => "",
     };
     if tlcp.is_empty() {
-        TlsCipherSuite::from_id(id).map_or_else(|| format!("0x{id:04x}"), |suite| suite.name.to_owned())
+        TlsCipherSuite::from_id(id)
+            .map_or_else(|| format!("0x{id:04x}"), |suite| suite.name.to_owned())
     } else {
         tlcp.to_owned()
     }

@@ -70,7 +70,10 @@ impl Session {
                     None => return Next::More,
                 }
             }
-            if from == ToServer && rest.first().is_some_and(|first| first & 0x80 != 0) && !self.sides[0].started {
+            if from == ToServer
+                && rest.first().is_some_and(|first| first & 0x80 != 0)
+                && !self.sides[0].started
+            {
                 self.sides[0].started = true;
                 return self.old_hello(rest, at);
             }
@@ -81,7 +84,10 @@ impl Session {
                 self.sides[from.index()].record = Some(at);
                 return Next::Wait { used, want: 5 };
             };
-            let (kind, length) = (header[0], usize::from(u16::from_be_bytes([header[3], header[4]])));
+            let (kind, length) = (
+                header[0],
+                usize::from(u16::from_be_bytes([header[3], header[4]])),
+            );
             if !plausible(header) || length > FRAGMENT_MAX {
                 return self.foreign(from, rest, at);
             }
@@ -97,7 +103,10 @@ impl Session {
                 }
             } else if fragment.len() < length {
                 self.sides[from.index()].record = Some(at);
-                return Next::Wait { used, want: 5 + length };
+                return Next::Wait {
+                    used,
+                    want: 5 + length,
+                };
             } else {
                 self.clear(from, kind, fragment.get(..length).unwrap_or(&[]), at);
             }
@@ -112,7 +121,13 @@ impl Session {
             content::HANDSHAKE => {
                 self.finished[index].get_or_insert(at);
             }
-            content::ALERT => self.alert(Alert { from, level: 0, description: 0, encrypted: true, at }),
+            content::ALERT => self.alert(Alert {
+                from,
+                level: 0,
+                description: 0,
+                encrypted: true,
+                at,
+            }),
             content::APPLICATION_DATA => {
                 let data = &mut self.data[index];
                 data.records = data.records.saturating_add(1);
@@ -139,9 +154,21 @@ impl Session {
             }
             content::ALERT => {
                 if let [level, description] = *fragment {
-                    self.alert(Alert { from, level, description, encrypted: false, at });
+                    self.alert(Alert {
+                        from,
+                        level,
+                        description,
+                        encrypted: false,
+                        at,
+                    });
                 } else {
-                    self.alert(Alert { from, level: 0, description: 0, encrypted: true, at });
+                    self.alert(Alert {
+                        from,
+                        level: 0,
+                        description: 0,
+                        encrypted: true,
+                        at,
+                    });
                 }
             }
             content::HANDSHAKE => self.gather(from, fragment, at),
@@ -157,8 +184,11 @@ impl Session {
         message.extend_from_slice(fragment);
         let mut rest: &[u8] = &message;
         while let Some(head) = rest.get(..4) {
-            let length = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
-            let Some((whole, later)) = rest.split_at_checked(4 + length) else { break };
+            let length =
+                usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
+            let Some((whole, later)) = rest.split_at_checked(4 + length) else {
+                break;
+            };
             self.message(from, whole, at);
             rest = later;
         }
@@ -168,24 +198,33 @@ impl Session {
 
     fn message(&mut self, from: Direction, message: &[u8], at: Mark) {
         match (message.first(), from) {
-            (Some(1), ToServer) => {
-                if self.client_hello.is_none() {
-                    self.client_hello =
-                        hello::client(message).map(|hello| Seen { value: Box::new(hello), at });
+            (Some(1), ToServer)
+                if self.client_hello.is_none() => {
+                    self.client_hello = hello::client(message).map(|hello| Seen {
+                        value: Box::new(hello),
+                        at,
+                    });
                 }
-            }
             (Some(2), ToClient) => match hello::server(message) {
                 Some(retry) if retry.retry => {
                     self.hello_retry.get_or_insert(at);
                 }
-                Some(value) if self.server_hello.is_none() => self.server_hello = Some(Seen { value, at }),
+                Some(value) if self.server_hello.is_none() => {
+                    self.server_hello = Some(Seen { value, at })
+                }
                 _ => {}
             },
             (Some(11), ToClient) if self.certificates.is_none() => {
-                self.certificates = Some(Seen { value: certificates(message), at });
+                self.certificates = Some(Seen {
+                    value: certificates(message),
+                    at,
+                });
             }
             (Some(11), ToServer) if self.client_certificates.is_none() => {
-                self.client_certificates = Some(Seen { value: certificates(message), at });
+                self.client_certificates = Some(Seen {
+                    value: certificates(message),
+                    at,
+                });
             }
             (Some(13), ToClient) => {
                 self.certificate_request.get_or_insert(at);
@@ -197,7 +236,10 @@ impl Session {
                 self.client_key_exchange.get_or_insert(at);
             }
             (Some(22), ToClient) if self.stapled.is_none() => {
-                self.stapled = Some(Seen { value: stapled(message), at });
+                self.stapled = Some(Seen {
+                    value: stapled(message),
+                    at,
+                });
             }
             _ => {}
         }
@@ -210,8 +252,14 @@ impl Session {
         };
         let length = usize::from(u16::from_be_bytes([head[0] & 0x7f, head[1]]));
         let legacy_version = u16::from_be_bytes([version[0], version[1]]);
-        let hello = hello::ClientHello { legacy_version, ..hello::ClientHello::default() };
-        self.client_hello = Some(Seen { value: Box::new(hello), at });
+        let hello = hello::ClientHello {
+            legacy_version,
+            ..hello::ClientHello::default()
+        };
+        self.client_hello = Some(Seen {
+            value: Box::new(hello),
+            at,
+        });
         match bytes.get(2 + length..) {
             Some(rest) if rest.is_empty() => Next::More,
             Some(rest) => self.records(ToServer, rest, at),
@@ -242,7 +290,8 @@ fn plausible(start: &[u8]) -> bool {
 fn resynchronise(bytes: &[u8]) -> Option<usize> {
     let header = bytes.get(..5)?;
     let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
-    (plausible(header) && length > 0 && length <= FRAGMENT_MAX && matches!(header[0], 21..=23)).then_some(0)
+    (plausible(header) && length > 0 && length <= FRAGMENT_MAX && matches!(header[0], 21..=23))
+        .then_some(0)
 }
 
 /// The certificates of a Certificate message in the form of TLS 1.2 and before (RFC 5246 7.4.2).
@@ -267,7 +316,9 @@ fn listed(mut rest: &[u8]) -> Vec<Arc<[u8]>> {
     };
     let mut found = Vec::new();
     while let Some(size) = length(rest) {
-        let Some(certificate) = rest.get(3..3 + size).filter(|der| !der.is_empty()) else { break };
+        let Some(certificate) = rest.get(3..3 + size).filter(|der| !der.is_empty()) else {
+            break;
+        };
         if found.len() == CERTIFICATES_MAX {
             break;
         }

@@ -103,7 +103,11 @@ impl Turns {
             let soon = at.time.since(finished.time) <= TICKETS_WITHIN;
             match &mut self.tickets {
                 None if soon => {
-                    self.tickets = Some(Tickets { size, count: 1, last: at });
+                    self.tickets = Some(Tickets {
+                        size,
+                        count: 1,
+                        last: at,
+                    });
                     return;
                 }
                 Some(tickets) if soon && tickets.size == size && tickets.count < TICKETS_MAX => {
@@ -117,17 +121,25 @@ impl Turns {
             }
         }
         self.spoke = true;
-        let Some((asked, _)) = self.asked.take() else { return };
+        let Some((asked, _)) = self.asked.take() else {
+            return;
+        };
         let waited = at.time.since(asked.time);
         self.slow += u32::from(waited > SLOW);
-        if self.slowest.is_none_or(|(from, to)| waited > to.time.since(from.time)) {
+        if self
+            .slowest
+            .is_none_or(|(from, to)| waited > to.time.since(from.time))
+        {
             self.slowest = Some((asked, at));
         }
     }
 
     fn answered(&mut self) {
         let first = self.tickets.map(|tickets| tickets.last);
-        if self.asked.is_some_and(|(asked, _)| first.is_some_and(|first| first > asked)) {
+        if self
+            .asked
+            .is_some_and(|(asked, _)| first.is_some_and(|first| first > asked))
+        {
             self.asked = None;
         }
     }
@@ -136,7 +148,9 @@ impl Turns {
     /// size. A single record may be the answer, so nothing is said then.
     fn open(&self) -> Option<(Mark, u16)> {
         let asked = self.asked?;
-        let lone = self.tickets.is_some_and(|tickets| tickets.count == 1 && tickets.last > asked.0);
+        let lone = self
+            .tickets
+            .is_some_and(|tickets| tickets.count == 1 && tickets.last > asked.0);
         (!lone || self.spoke).then_some(asked)
     }
 }
@@ -184,7 +198,9 @@ pub struct Session {
 impl Session {
     /// The server name that the client sent.
     pub fn sni(&self) -> Option<&str> {
-        self.client_hello.as_ref().and_then(|hello| hello.value.sni.as_deref())
+        self.client_hello
+            .as_ref()
+            .and_then(|hello| hello.value.sni.as_deref())
     }
 
     /// Negotiated version.
@@ -199,12 +215,17 @@ impl Session {
 
     /// Was the session resumed, so that no certificate is sent?
     pub fn resumed(&self) -> bool {
-        let (Some(client), Some(server)) = (&self.client_hello, &self.server_hello) else { return false };
-        let same_id = !server.value.session_id.is_empty() && server.value.session_id == client.value.session_id;
+        let (Some(client), Some(server)) = (&self.client_hello, &self.server_hello) else {
+            return false;
+        };
+        let same_id = !server.value.session_id.is_empty()
+            && server.value.session_id == client.value.session_id;
         if self.is_13() {
             server.value.psk
         } else {
-            self.certificates.is_none() && (same_id || client.value.offers_ticket) && self.server_hello_done.is_none()
+            self.certificates.is_none()
+                && (same_id || client.value.offers_ticket)
+                && self.server_hello_done.is_none()
         }
     }
 
@@ -217,7 +238,9 @@ impl Session {
         let done = |from: Direction| self.finished[from.index()].is_some();
         match () {
             () if done(ToServer) && done(ToClient) => Stage::Complete,
-            () if self.server_hello.is_none() && client.records > 0 && server.records > 0 => Stage::Complete,
+            () if self.server_hello.is_none() && client.records > 0 && server.records > 0 => {
+                Stage::Complete
+            }
             () if done(ToServer) => Stage::ClientFinished,
             () if self.server_hello_done.is_some() || done(ToClient) => Stage::ServerFlight,
             () if self.server_hello.is_some() || self.hello_retry.is_some() => Stage::ServerHello,
@@ -249,7 +272,10 @@ impl Session {
 
     /// The frame of the client's Finished in TLS 1.3, as sizes tell it.
     pub fn finished_13(&self) -> Option<Mark> {
-        self.sizes[0].iter().find(|(size, _)| *size >= 40).map(|(_, at)| *at)
+        self.sizes[0]
+            .iter()
+            .find(|(size, _)| *size >= 40)
+            .map(|(_, at)| *at)
     }
 
     /// The last frame of the server's first flight.
@@ -258,7 +284,9 @@ impl Session {
             return self.server_hello_done.or(self.finished[1]);
         }
         let client = self.data[0].first;
-        self.sizes[1].iter().map(|(_, at)| *at).filter(|at| client.is_none_or(|client| *at < client)).next_back()
+        self.sizes[1]
+            .iter()
+            .map(|(_, at)| *at).rfind(|at| client.is_none_or(|client| *at < client))
     }
 
     /// Application data of a side after the handshake: in TLS 1.3 what follows the client's Finished.
@@ -272,11 +300,18 @@ impl Session {
         match from {
             ToServer => {
                 let place = sizes.iter().position(|(size, _)| *size >= 40)?;
-                sizes.get(place + 1).filter(|(size, _)| !is_alert_size(*size)).map(|(_, at)| *at)
+                sizes
+                    .get(place + 1)
+                    .filter(|(size, _)| !is_alert_size(*size))
+                    .map(|(_, at)| *at)
             }
             ToClient => {
-                let after = sizes.iter().find(|(size, at)| *at > finished && !is_alert_size(*size));
-                after.map(|(_, at)| *at).or(data.last.filter(|last| *last > finished && data.last_len > 32))
+                let after = sizes
+                    .iter()
+                    .find(|(size, at)| *at > finished && !is_alert_size(*size));
+                after.map(|(_, at)| *at).or(data
+                    .last
+                    .filter(|last| *last > finished && data.last_len > 32))
             }
         }
     }
@@ -287,7 +322,9 @@ impl Session {
         let clear = self.alerts.iter().find(|alert| {
             alert.from == from && (alert.encrypted || (alert.level == 1 && alert.description == 0))
         });
-        let by_size = (self.is_13() && is_alert_size(data.last_len)).then_some(data.last).flatten();
+        let by_size = (self.is_13() && is_alert_size(data.last_len))
+            .then_some(data.last)
+            .flatten();
         clear.map(|alert| alert.at).or(by_size)
     }
 
@@ -299,12 +336,17 @@ impl Session {
 
     /// The fatal alert of a side that was sent in clear.
     pub fn fatal(&self, from: Direction) -> Option<&Alert> {
-        self.alerts.iter().find(|alert| alert.from == from && !alert.encrypted && is_fatal(alert))
+        self.alerts
+            .iter()
+            .find(|alert| alert.from == from && !alert.encrypted && is_fatal(alert))
     }
 
     /// The server had greeted in another protocol before the client said hello at `at`.
     pub fn greeted(&mut self, greeting: &[u8], at: Mark) {
-        self.foreign[ToClient.index()] = Some(Seen { value: greeting.to_vec(), at });
+        self.foreign[ToClient.index()] = Some(Seen {
+            value: greeting.to_vec(),
+            at,
+        });
     }
 
     /// The client's last application record that the server has not answered: its frame and size.
@@ -314,20 +356,34 @@ impl Session {
 
     /// An application data record passed; the handshake's own encrypted records of TLS 1.3 are no turns.
     pub(super) fn turn(&mut self, from: Direction, size: u16, at: Mark) {
-        let finished = if self.is_13() { self.finished_13() } else { None };
+        let finished = if self.is_13() {
+            self.finished_13()
+        } else {
+            None
+        };
         match from {
-            ToServer if size >= QUESTION_MIN && (!self.is_13() || finished.is_some_and(|own| self.after(own, at))) => {
+            ToServer
+                if size >= QUESTION_MIN
+                    && (!self.is_13() || finished.is_some_and(|own| self.after(own, at))) =>
+            {
                 self.turns.client(at, size);
             }
             ToClient if !self.is_13() => self.turns.server(at, size, None),
-            ToClient if finished.is_some() && !is_alert_size(size) => self.turns.server(at, size, finished),
+            ToClient if finished.is_some() && !is_alert_size(size) => {
+                self.turns.server(at, size, finished)
+            }
             _ => {}
         }
     }
 
     /// Is the record at `at` another one than the client's Finished? Both may stand in one frame.
     fn after(&self, finished: Mark, at: Mark) -> bool {
-        at > finished || self.sizes[ToServer.index()].iter().filter(|(size, _)| *size >= 40).count() > 1
+        at > finished
+            || self.sizes[ToServer.index()]
+                .iter()
+                .filter(|(size, _)| *size >= 40)
+                .count()
+                > 1
     }
 
     pub(super) fn alert(&mut self, alert: Alert) {

@@ -291,7 +291,12 @@ impl Try<'_> {
             return false;
         }
         // An AAAA that failed earlier does not widen the try: the name may have resolved before A was asked again.
-        let asked_a = self.lookups.iter().filter(|lookup| lookup.kind == kind::A).map(|lookup| lookup.first().time).min();
+        let asked_a = self
+            .lookups
+            .iter()
+            .filter(|lookup| lookup.kind == kind::A)
+            .map(|lookup| lookup.first().time)
+            .min();
         let first = asked_a.unwrap_or(first);
         let (before, after) = if asked_a.is_some() {
             (0, OTHER_FAMILY)

@@ -17,9 +17,19 @@ pub fn judge_neighbours(
     name_of: &dyn Fn(IpAddr) -> Option<String>,
 ) -> Vec<Finding> {
     let conflicts = neighbours.conflicts();
-    let mut findings: Vec<Finding> = conflicts.iter().filter_map(|seen| arp_conflict::judge(seen, name_of)).collect();
+    let mut findings: Vec<Finding> = conflicts
+        .iter()
+        .filter_map(|seen| arp_conflict::judge(seen, name_of))
+        .collect();
     findings.extend(arp_unanswered::judge(neighbours, heard, name_of));
-    findings.sort_by_key(|finding| (finding.first, finding.client, finding.server, finding.class.code));
+    findings.sort_by_key(|finding| {
+        (
+            finding.first,
+            finding.client,
+            finding.server,
+            finding.class.code,
+        )
+    });
     findings
 }
 
@@ -70,19 +80,27 @@ pub fn fold(arp: &mut [Finding], findings: Vec<Finding>) -> Vec<Finding> {
 /// anybody behind it; and what its asker, a router, reported as unreachable.
 fn explains(cause: &Finding, finding: &Finding) -> bool {
     let told = cause.class.code == arp_unanswered::CLASS.code && cause.severity >= Severity::Error;
-    let meanwhile = finding.last.plus(LEAD) >= cause.first && finding.first <= cause.last.plus(AFTER);
+    let meanwhile =
+        finding.last.plus(LEAD) >= cause.first && finding.first <= cause.last.plus(AFTER);
     let since = cause.first.since(finding.first);
     if !told || !FOLLOWS.contains(&finding.class.code) || !meanwhile || since > BEFORE {
         return false;
     }
-    let (Some((asker, _)), Some((target, _))) = (cause.client, cause.server) else { return false };
-    let (Some((client, _)), Some((server, _))) = (finding.client, finding.server) else { return false };
+    let (Some((asker, _)), Some((target, _))) = (cause.client, cause.server) else {
+        return false;
+    };
+    let (Some((client, _)), Some((server, _))) = (finding.client, finding.server) else {
+        return false;
+    };
     let next_hop = arp_unanswered::is_next_hop(cause);
     let behind = server == target || (next_hop && arp_unanswered::is_remote(asker, server));
-    let reported = finding.text("router").and_then(|router| router.parse::<IpAddr>().ok());
+    let reported = finding
+        .text("router")
+        .and_then(|router| router.parse::<IpAddr>().ok());
     // A router reports with the address of the client's side and asks with that of the target's: the host that it
     // reports as unreachable is what both have in common (RFC 1812 5.2.7.1, RFC 4443 3.1).
-    let not_found = matches!(finding.text("unreachable"), Some("host" | "address")) && server == target;
+    let not_found =
+        matches!(finding.text("unreachable"), Some("host" | "address")) && server == target;
     match reported {
         Some(router) => not_found || (router == asker && behind),
         None => client == asker && behind,

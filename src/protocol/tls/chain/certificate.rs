@@ -61,7 +61,7 @@ impl Certificate {
                 .iter_common_name()
                 .next()
                 .and_then(|name| name.as_str().ok())
-                .map(|name| readable(name)),
+                .map(readable),
             dns_names: Vec::new(),
             addresses: Vec::new(),
             has_names: false,
@@ -95,14 +95,18 @@ impl Certificate {
 
     /// The name for a report: common name, else the whole subject.
     pub fn label(&self) -> String {
-        self.common_name.clone().unwrap_or_else(|| self.subject.clone())
+        self.common_name
+            .clone()
+            .unwrap_or_else(|| self.subject.clone())
     }
 
     /// Why key or signature is weak.
     pub fn weakness(&self) -> Option<String> {
         match self.signature_oid.as_str() {
             "1.2.840.113549.1.1.4" => return Some("MD5".to_owned()),
-            "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" | "1.3.14.3.2.29" => return Some("SHA-1".to_owned()),
+            "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" | "1.3.14.3.2.29" => {
+                return Some("SHA-1".to_owned());
+            }
             _ => {}
         }
         self.weak_key()
@@ -156,7 +160,9 @@ impl Certificate {
                 self.has_names = true;
                 for name in names.general_names.iter().take(256) {
                     match name {
-                        GeneralName::DNSName(name) => self.dns_names.push(readable(name).to_ascii_lowercase()),
+                        GeneralName::DNSName(name) => {
+                            self.dns_names.push(readable(name).to_ascii_lowercase())
+                        }
                         GeneralName::IPAddress(bytes) => self.addresses.extend(address(bytes)),
                         _ => {}
                     }
@@ -190,5 +196,9 @@ fn readable(name: &str) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .take(20)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -160,7 +160,11 @@ struct Remembered {
 impl Verifier {
     /// A verifier of this store.
     pub fn new(store: Arc<TrustStore>) -> Self {
-        Self { store, hasher: FixedState::with_seed(0), known: HashMap::new() }
+        Self {
+            store,
+            hasher: FixedState::with_seed(0),
+            known: HashMap::new(),
+        }
     }
 
     /// What a client of the store makes of `sent` (leaf first, as on the wire) and of the OCSP responses stapled to it,
@@ -177,18 +181,31 @@ impl Verifier {
         }
         // A cheap hash finds the chain and its bytes confirm it: SHA-256 over every handshake would cost more.
         let place = self.hasher.hash_one(sent);
-        let remember = || Remembered { sent: sent.to_vec(), id: identity(sent), known: walk::Known::new(sent, &self.store) };
+        let remember = || Remembered {
+            sent: sent.to_vec(),
+            id: identity(sent),
+            known: walk::Known::new(sent, &self.store),
+        };
         let met = self.known.entry(place).or_insert_with(remember);
         if met.sent != sent {
-            *met = Remembered { sent: sent.to_vec(), id: identity(sent), known: walk::Known::new(sent, &self.store) };
+            *met = Remembered {
+                sent: sent.to_vec(),
+                id: identity(sent),
+                known: walk::Known::new(sent, &self.store),
+            };
         }
         let mut verdict = walk::judge(&met.known, &met.id, &self.store, name, at);
         if verdict.unjudged.is_none()
             && let Some(revoked) = ocsp::revoked(&met.known, &self.store, stapled)
         {
             // Before a mere weakness, after what every client refuses, whether it reads stapled answers or not.
-            let place = verdict.problems.iter().position(|problem| matches!(problem, Problem::Weak { .. }));
-            verdict.problems.insert(place.unwrap_or(verdict.problems.len()), revoked);
+            let place = verdict
+                .problems
+                .iter()
+                .position(|problem| matches!(problem, Problem::Weak { .. }));
+            verdict
+                .problems
+                .insert(place.unwrap_or(verdict.problems.len()), revoked);
         }
         Arc::new(verdict)
     }

@@ -18,12 +18,24 @@ pub(super) enum Match {
 /// Compares `name`, a host name or an address.
 pub(super) fn matches(certificate: &Certificate, name: &str) -> Match {
     let wanted = name.trim_end_matches('.').to_ascii_lowercase();
-    let literal = wanted.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
+    let literal = wanted
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>()
+        .ok();
     let found = match literal {
         Some(address) => certificate.addresses.contains(&address),
-        None => certificate.dns_names.iter().any(|pattern| covers(pattern, &wanted)),
+        None => certificate
+            .dns_names
+            .iter()
+            .any(|pattern| covers(pattern, &wanted)),
     };
-    let common = || certificate.common_name.as_deref().is_some_and(|cn| covers(&cn.to_ascii_lowercase(), &wanted));
+    let common = || {
+        certificate
+            .common_name
+            .as_deref()
+            .is_some_and(|cn| covers(&cn.to_ascii_lowercase(), &wanted))
+    };
     match () {
         () if found => Match::Name,
         () if !certificate.has_names && common() => Match::CommonName,
@@ -35,7 +47,9 @@ pub(super) fn matches(certificate: &Certificate, name: &str) -> Match {
 fn covers(pattern: &str, name: &str) -> bool {
     let pattern = pattern.trim_end_matches('.');
     match pattern.strip_prefix("*.") {
-        Some(rest) => name.split_once('.').is_some_and(|(label, parent)| !label.is_empty() && parent == rest),
+        Some(rest) => name
+            .split_once('.')
+            .is_some_and(|(label, parent)| !label.is_empty() && parent == rest),
         None => pattern == name,
     }
 }

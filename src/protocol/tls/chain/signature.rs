@@ -23,12 +23,19 @@ const EC: &str = "1.2.840.10045.2.1";
 
 /// Verifies `certificate`'s signature with the key of `spki` (DER of SubjectPublicKeyInfo).
 pub(super) fn signed_by(certificate: &Certificate, spki: &[u8]) -> Signed {
-    verify(&certificate.signature_oid, &certificate.tbs, &certificate.signature, spki)
+    verify(
+        &certificate.signature_oid,
+        &certificate.tbs,
+        &certificate.signature,
+        spki,
+    )
 }
 
 /// Verifies a signature of algorithm `oid` over `tbs` with the key of `spki`.
 pub(super) fn verify(oid: &str, tbs: &[u8], signature: &[u8], spki: &[u8]) -> Signed {
-    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(spki) else { return Signed::Unknown("issuer key unreadable") };
+    let Ok((_, key)) = SubjectPublicKeyInfo::from_der(spki) else {
+        return Signed::Unknown("issuer key unreadable");
+    };
     let kind = key.algorithm.algorithm.to_id_string();
     let curve = key
         .algorithm
@@ -48,9 +55,11 @@ pub(super) fn verify(oid: &str, tbs: &[u8], signature: &[u8], spki: &[u8]) -> Si
         return Signed::Unknown("signature algorithm not supported");
     }
     let point: &[u8] = &key.subject_public_key.data;
-    let good = algorithms
-        .into_iter()
-        .any(|algorithm| UnparsedPublicKey::new(algorithm, point).verify(tbs, signature).is_ok());
+    let good = algorithms.into_iter().any(|algorithm| {
+        UnparsedPublicKey::new(algorithm, point)
+            .verify(tbs, signature)
+            .is_ok()
+    });
     if good { Signed::Yes } else { Signed::No }
 }
 
@@ -59,17 +68,27 @@ fn algorithms(oid: &str, kind: &str, curve: &str) -> Vec<&'static dyn Verificati
         ("1.2.840.113549.1.1.5" | "1.3.14.3.2.29", RSA, _) => {
             vec![&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY]
         }
-        ("1.2.840.113549.1.1.11", RSA, _) => vec![&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY],
+        ("1.2.840.113549.1.1.11", RSA, _) => {
+            vec![&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY]
+        }
         ("1.2.840.113549.1.1.12", RSA, _) => vec![&signature::RSA_PKCS1_2048_8192_SHA384],
-        ("1.2.840.113549.1.1.13", RSA, _) => vec![&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY],
+        ("1.2.840.113549.1.1.13", RSA, _) => {
+            vec![&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY]
+        }
         ("1.2.840.113549.1.1.10", RSA | "1.2.840.113549.1.1.10", _) => vec![
             &signature::RSA_PSS_2048_8192_SHA256,
             &signature::RSA_PSS_2048_8192_SHA384,
             &signature::RSA_PSS_2048_8192_SHA512,
         ],
-        ("1.2.840.10045.4.3.2", EC, "1.2.840.10045.3.1.7") => vec![&signature::ECDSA_P256_SHA256_ASN1],
-        ("1.2.840.10045.4.3.3", EC, "1.2.840.10045.3.1.7") => vec![&signature::ECDSA_P256_SHA384_ASN1],
-        ("1.2.840.10045.4.3.4", EC, "1.2.840.10045.3.1.7") => vec![&signature::ECDSA_P256_SHA512_ASN1],
+        ("1.2.840.10045.4.3.2", EC, "1.2.840.10045.3.1.7") => {
+            vec![&signature::ECDSA_P256_SHA256_ASN1]
+        }
+        ("1.2.840.10045.4.3.3", EC, "1.2.840.10045.3.1.7") => {
+            vec![&signature::ECDSA_P256_SHA384_ASN1]
+        }
+        ("1.2.840.10045.4.3.4", EC, "1.2.840.10045.3.1.7") => {
+            vec![&signature::ECDSA_P256_SHA512_ASN1]
+        }
         ("1.2.840.10045.4.3.2", EC, "1.3.132.0.34") => vec![&signature::ECDSA_P384_SHA256_ASN1],
         ("1.2.840.10045.4.3.3", EC, "1.3.132.0.34") => vec![&signature::ECDSA_P384_SHA384_ASN1],
         ("1.2.840.10045.4.3.4", EC, "1.3.132.0.34") => vec![&signature::ECDSA_P384_SHA512_ASN1],

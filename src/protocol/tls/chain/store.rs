@@ -16,18 +16,28 @@ pub struct TrustStore {
 impl TrustStore {
     /// Mozilla's roots as this program ships them.
     pub fn bundled() -> Self {
-        Self { anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(), source: "mozilla".to_owned() }
+        Self {
+            anchors: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+            source: "mozilla".to_owned(),
+        }
     }
 
     /// The certificates of a PEM file. Every certificate in it ends a path, a CA or not.
     pub fn from_pem(pem: &[u8]) -> Result<Self, String> {
-        let mut store = Self { source: "pem".to_owned(), ..Self::default() };
+        let mut store = Self {
+            source: "pem".to_owned(),
+            ..Self::default()
+        };
         for item in CertificateDer::pem_slice_iter(pem) {
-            let der = item.map_err(|error| format!("is no sound PEM: {error:?}; export the CA certificates again"))?;
+            let der = item.map_err(|error| {
+                format!("is no sound PEM: {error:?}; export the CA certificates again")
+            })?;
             store.add(&der)?;
         }
         if store.anchors.is_empty() {
-            return Err("holds no certificate; expected PEM with -----BEGIN CERTIFICATE-----".to_owned());
+            return Err(
+                "holds no certificate; expected PEM with -----BEGIN CERTIFICATE-----".to_owned(),
+            );
         }
         Ok(store)
     }
@@ -47,7 +57,12 @@ impl TrustStore {
             hash.update(&anchor.subject);
             hash.update(&anchor.subject_public_key_info);
         }
-        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = hash
+            .finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("{}:{}:{digest}", self.source, self.anchors.len())
     }
 
@@ -62,7 +77,8 @@ impl TrustStore {
 
     /// Is this certificate itself an anchor: the same subject and key?
     pub(super) fn holds(&self, certificate: &Certificate) -> bool {
-        self.keys_of(&certificate.subject_der).any(|key| key == certificate.spki)
+        self.keys_of(&certificate.subject_der)
+            .any(|key| key == certificate.spki)
     }
 
     fn add(&mut self, der: &CertificateDer<'_>) -> Result<(), String> {
@@ -70,7 +86,8 @@ impl TrustStore {
             Ok(anchor) => self.anchors.push(anchor.to_owned()),
             // webpki refuses version 1 certificates, which old private roots are.
             Err(_) => {
-                let parsed = Certificate::parse(der).ok_or("holds a certificate that cannot be read")?;
+                let parsed =
+                    Certificate::parse(der).ok_or("holds a certificate that cannot be read")?;
                 let part = |der: &[u8]| without_header(der).map(<[u8]>::to_vec).unwrap_or_default();
                 self.anchors.push(TrustAnchor {
                     subject: part(&parsed.subject_der).into(),

@@ -35,9 +35,11 @@ pub(super) struct Known {
 impl Known {
     /// Parses and verifies everything once.
     pub(super) fn new(sent: &[Arc<[u8]>], store: &TrustStore) -> Self {
-        let parsed: Vec<Option<Certificate>> = sent.iter().map(|der| Certificate::parse(der)).collect();
+        let parsed: Vec<Option<Certificate>> =
+            sent.iter().map(|der| Certificate::parse(der)).collect();
         let unreadable = parsed.first().is_none_or(Option::is_none);
-        let certificates: Vec<Arc<Certificate>> = parsed.into_iter().flatten().map(Arc::new).collect();
+        let certificates: Vec<Arc<Certificate>> =
+            parsed.into_iter().flatten().map(Arc::new).collect();
         let count = certificates.len();
         let mut known = Self {
             certificates,
@@ -56,13 +58,18 @@ impl Known {
 
     /// The certificates that could be read, with their places.
     pub(super) fn certificates(&self) -> impl Iterator<Item = (usize, &Certificate)> {
-        self.certificates.iter().map(|certificate| &**certificate).enumerate()
+        self.certificates
+            .iter()
+            .map(|certificate| &**certificate)
+            .enumerate()
     }
 
     /// Keys that may have signed `place`: of the certificates that did, and of anchors of the issuer's name.
     pub(super) fn issuer_keys(&self, place: usize, store: &TrustStore) -> Vec<Vec<u8>> {
         let sent = self.issuers.get(place).into_iter().flatten();
-        let mut keys: Vec<Vec<u8>> = sent.filter_map(|issuer| Some(self.certificates.get(*issuer)?.spki.clone())).collect();
+        let mut keys: Vec<Vec<u8>> = sent
+            .filter_map(|issuer| Some(self.certificates.get(*issuer)?.spki.clone()))
+            .collect();
         if let Some(certificate) = self.certificates.get(place) {
             keys.extend(store.keys_of(&certificate.issuer_der));
         }
@@ -70,11 +77,14 @@ impl Known {
     }
 
     fn relate(&mut self, place: usize, store: &TrustStore) {
-        let Some(child) = self.certificates.get(place).cloned() else { return };
+        let Some(child) = self.certificates.get(place).cloned() else {
+            return;
+        };
         let mut issuers = Vec::new();
         let (mut broken, mut unknown) = (false, None);
         for (other, parent) in self.certificates.iter().enumerate() {
-            if parent.subject_der != child.issuer_der || (other != place && parent.der == child.der) {
+            if parent.subject_der != child.issuer_der || (other != place && parent.der == child.der)
+            {
                 continue;
             }
             match signed_by(&child, &parent.spki) {
@@ -97,7 +107,12 @@ impl Known {
                 Signed::Unknown(reason) => unknown = Some(reason),
                 // The anchor's key made the identifier that the child names, so it is the issuer, and the signature is
                 // wrong. Else the same name with another key: an anchor that is not the issuer.
-                Signed::No => broken |= child.authority_key.as_deref().is_some_and(|wanted| key_id(&key) == wanted),
+                Signed::No => {
+                    broken |= child
+                        .authority_key
+                        .as_deref()
+                        .is_some_and(|wanted| key_id(&key) == wanted)
+                }
             }
         }
         let set = |list: &mut Vec<bool>, value: bool| {
@@ -127,8 +142,14 @@ impl Known {
             if self.anchored.get(top) == Some(&true) {
                 found.push((path.clone(), true));
             }
-            let next: Vec<usize> =
-                self.issuers.get(top).into_iter().flatten().copied().filter(|place| !path.contains(place)).collect();
+            let next: Vec<usize> = self
+                .issuers
+                .get(top)
+                .into_iter()
+                .flatten()
+                .copied()
+                .filter(|place| !path.contains(place))
+                .collect();
             if next.is_empty() && self.anchored.get(top) != Some(&true) {
                 found.push((path.clone(), false));
             }
@@ -146,9 +167,12 @@ impl Known {
 /// The key identifier that nearly every authority uses: SHA-1 of the key's bits (RFC 5280 4.2.1.2, method 1).
 fn key_id(spki: &[u8]) -> Vec<u8> {
     use x509_parser::prelude::FromDer as _;
-    let bits = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki).map(|(_, read)| read.subject_public_key.data);
-    let hash = |bits: &[u8]| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bits);
-    bits.map(|bits| hash(&bits).as_ref().to_vec()).unwrap_or_default()
+    let bits = x509_parser::x509::SubjectPublicKeyInfo::from_der(spki)
+        .map(|(_, read)| read.subject_public_key.data);
+    let hash =
+        |bits: &[u8]| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bits);
+    bits.map(|bits| hash(&bits).as_ref().to_vec())
+        .unwrap_or_default()
 }
 
 /// Where both name the issuer's key, do they name the same one?
@@ -160,17 +184,37 @@ fn keys_agree(child: &Certificate, parent: &Certificate) -> bool {
 }
 
 /// Judges a known chain for a name at a time.
-pub(super) fn judge(known: &Known, id: &[u8; 32], store: &TrustStore, name: Option<&str>, at: Timestamp) -> Verdict {
+pub(super) fn judge(
+    known: &Known,
+    id: &[u8; 32],
+    store: &TrustStore,
+    name: Option<&str>,
+    at: Timestamp,
+) -> Verdict {
     let mut verdict = Verdict {
-        chain: id.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        chain: id
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
         sent: known.certificates.len(),
         leaf: known.certificates.first().cloned(),
         ..Verdict::default()
     };
     let paths = known.paths();
-    let valid = |path: &[usize]| path.iter().all(|place| known.certificates.get(*place).is_some_and(|c| in_time(c, at)));
-    let good = paths.iter().find(|(path, anchored)| *anchored && valid(path));
-    let Some((path, anchored)) = good.or_else(|| paths.first()).filter(|_| !known.unreadable) else {
+    let valid = |path: &[usize]| {
+        path.iter().all(|place| {
+            known
+                .certificates
+                .get(*place)
+                .is_some_and(|c| in_time(c, at))
+        })
+    };
+    let good = paths
+        .iter()
+        .find(|(path, anchored)| *anchored && valid(path));
+    let Some((path, anchored)) = good.or_else(|| paths.first()).filter(|_| !known.unreadable)
+    else {
         verdict.unjudged = Some("certificate unreadable");
         return verdict;
     };
@@ -179,11 +223,18 @@ pub(super) fn judge(known: &Known, id: &[u8; 32], store: &TrustStore, name: Opti
         verdict.unjudged = Some(reason);
         return verdict;
     }
-    let on_path: Vec<(usize, &Arc<Certificate>)> =
-        path.iter().filter_map(|place| Some((*place, known.certificates.get(*place)?))).collect();
+    let on_path: Vec<(usize, &Arc<Certificate>)> = path
+        .iter()
+        .filter_map(|place| Some((*place, known.certificates.get(*place)?)))
+        .collect();
     signatures(known, top, &mut verdict);
     validity(&on_path, at, &mut verdict);
-    if !anchored && verdict.problems.iter().all(|problem| !matches!(problem, Problem::BadSignature { .. })) {
+    if !anchored
+        && verdict
+            .problems
+            .iter()
+            .all(|problem| !matches!(problem, Problem::BadSignature { .. }))
+    {
         ending(known, top, path.len(), &mut verdict);
     }
     names(known, name, &mut verdict);
@@ -212,7 +263,9 @@ fn signatures(known: &Known, top: usize, verdict: &mut Verdict) {
     if known.broken.get(top) == Some(&true)
         && let Some(certificate) = known.certificates.get(top)
     {
-        verdict.problems.push(Problem::BadSignature { which: certificate.label() });
+        verdict.problems.push(Problem::BadSignature {
+            which: certificate.label(),
+        });
     }
 }
 
@@ -222,29 +275,49 @@ fn validity(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Ve
         if at > certificate.not_after.plus(SECOND) {
             let days = at.since(certificate.not_after) / (DAY * SECOND);
             let not_after = certificate.not_after;
-            verdict.problems.push(Problem::Expired { which, place: *place, days, not_after });
+            verdict.problems.push(Problem::Expired {
+                which,
+                place: *place,
+                days,
+                not_after,
+            });
         } else if at < certificate.not_before {
             let days = certificate.not_before.since(at) / (DAY * SECOND);
             let not_before = certificate.not_before;
-            verdict.problems.push(Problem::NotYetValid { which, place: *place, days, not_before });
+            verdict.problems.push(Problem::NotYetValid {
+                which,
+                place: *place,
+                days,
+                not_before,
+            });
         }
     }
 }
 
 /// Why a path that reaches no anchor ends where it ends.
 fn ending(known: &Known, top: usize, length: usize, verdict: &mut Verdict) {
-    let Some(certificate) = known.certificates.get(top) else { return };
+    let Some(certificate) = known.certificates.get(top) else {
+        return;
+    };
     let own = known.own.get(top) == Some(&true);
     verdict.problems.push(match (own, length) {
         (true, 1) => Problem::SelfSigned,
-        (true, _) => Problem::UntrustedRoot { which: certificate.label() },
-        (false, _) if certificate.self_issued() => Problem::UntrustedRoot { which: certificate.label() },
-        (false, _) => Problem::Incomplete { issuer: certificate.issuer.clone() },
+        (true, _) => Problem::UntrustedRoot {
+            which: certificate.label(),
+        },
+        (false, _) if certificate.self_issued() => Problem::UntrustedRoot {
+            which: certificate.label(),
+        },
+        (false, _) => Problem::Incomplete {
+            issuer: certificate.issuer.clone(),
+        },
     });
 }
 
 fn names(known: &Known, name: Option<&str>, verdict: &mut Verdict) {
-    let (Some(name), Some(leaf)) = (name, known.certificates.first()) else { return };
+    let (Some(name), Some(leaf)) = (name, known.certificates.first()) else {
+        return;
+    };
     match name::matches(leaf, name) {
         Match::Name => {}
         Match::CommonName => verdict.cn_only = true,
@@ -254,25 +327,45 @@ fn names(known: &Known, name: Option<&str>, verdict: &mut Verdict) {
             if presented.is_empty() {
                 presented.extend(leaf.common_name.clone());
             }
-            verdict.problems.push(Problem::NameMismatch { expected: name.to_owned(), presented });
+            verdict.problems.push(Problem::NameMismatch {
+                expected: name.to_owned(),
+                presented,
+            });
         }
     }
 }
 
-fn weakness(known: &Known, path: &[(usize, &Arc<Certificate>)], anchored: bool, verdict: &mut Verdict) {
+fn weakness(
+    known: &Known,
+    path: &[(usize, &Arc<Certificate>)],
+    anchored: bool,
+    verdict: &mut Verdict,
+) {
     for (place, certificate) in path {
         let root = known.own.get(*place) == Some(&true) && path.len() > 1;
         // Nobody checks an anchor's own signature; its key still counts.
-        let why = if root && anchored { certificate.weak_key() } else { certificate.weakness() };
+        let why = if root && anchored {
+            certificate.weak_key()
+        } else {
+            certificate.weakness()
+        };
         if let Some(why) = why {
-            verdict.problems.push(Problem::Weak { which: certificate.label(), why, root });
+            verdict.problems.push(Problem::Weak {
+                which: certificate.label(),
+                why,
+                root,
+            });
         }
     }
 }
 
 fn expiry(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Verdict) {
-    let soonest = path.iter().min_by_key(|(_, certificate)| certificate.not_after);
-    let Some((_, certificate)) = soonest else { return };
+    let soonest = path
+        .iter()
+        .min_by_key(|(_, certificate)| certificate.not_after);
+    let Some((_, certificate)) = soonest else {
+        return;
+    };
     let left = certificate.not_after.since(at) / SECOND;
     let lifetime = certificate.not_after.since(certificate.not_before) / SECOND;
     if left >= 0 && left < (30 * DAY).min(lifetime / 4) {
@@ -287,11 +380,17 @@ fn expiry(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Verd
 /// The second opinion on a path that looks good. Errors that the walk judges by itself, or that clients forgive
 /// (algorithms of legacy roots, a CA used as a server), do not count.
 fn webpki_refuses(known: &Known, store: &TrustStore, at: Timestamp) -> bool {
-    let Some((leaf, rest)) = known.certificates.split_first() else { return true };
+    let Some((leaf, rest)) = known.certificates.split_first() else {
+        return true;
+    };
     let der = CertificateDer::from(leaf.der.as_slice());
-    let Ok(end) = EndEntityCert::try_from(&der) else { return false };
-    let intermediates: Vec<CertificateDer<'_>> =
-        rest.iter().map(|certificate| CertificateDer::from(certificate.der.as_slice())).collect();
+    let Ok(end) = EndEntityCert::try_from(&der) else {
+        return false;
+    };
+    let intermediates: Vec<CertificateDer<'_>> = rest
+        .iter()
+        .map(|certificate| CertificateDer::from(certificate.der.as_slice()))
+        .collect();
     let seconds = u64::try_from(at.second()).unwrap_or(0);
     let verified = end.verify_for_usage(
         webpki::ALL_VERIFICATION_ALGS,

@@ -1,0 +1,63 @@
+//! A TCP segment on its way to its shard, and what tells it from every other packet.
+
+use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::flow::key::{End, FlowKey};
+use crate::mark::Mark;
+use crate::tcp::sighting::Signature;
+use crate::time::Timestamp;
+
+/// A TCP segment on its way to its shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<'a> {
+    /// Flow.
+    pub key: FlowKey,
+    /// Hash of the key.
+    pub hash: u64,
+    /// Who sent it.
+    pub from: End,
+    /// The segment.
+    pub segment: TcpSegment<'a>,
+    /// Its IP header.
+    pub ip: IpFacts,
+    /// Where it was seen, hashed.
+    pub place: u32,
+    /// Its frame.
+    pub at: Mark,
+    /// The capture's clock at that frame.
+    pub clock: Timestamp,
+}
+
+/// What tells this packet from every other of its flow, and from a copy of it.
+pub(super) fn signature(routed: &Routed<'_>) -> Signature {
+    let (segment, ip) = (&routed.segment, &routed.ip);
+    let stamp = segment.options.timestamps.map_or(0, |(value, _)| value);
+    let id = ip.id.unwrap_or(0);
+    let words = [
+        u64::from(segment.seq) << 32 | u64::from(segment.ack),
+        u64::from(segment.payload_len) << 32
+            | u64::from(segment.window) << 8
+            | u64::from(segment.flags),
+        u64::from(stamp) << 32 | u64::from(id),
+        u64::from(routed.from == End::A),
+    ];
+    Signature {
+        print: words
+            .iter()
+            .fold(routed.hash, |print, word| fold(print ^ word)),
+        time: routed.at.time,
+        place: routed.place,
+        checksum: segment.checksum,
+        ttl: ip.ttl,
+        identified: id != 0,
+        stamped: stamp != 0,
+        weighty: segment.payload_len > 0
+            || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
+    }
+}
+
+/// Multiplies and folds: enough for words below a seeded hash.
+fn fold(word: u64) -> u64 {
+    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
+    (wide as u64) ^ (wide >> 64) as u64
+}

@@ -1,0 +1,87 @@
+//! What the shards have to tell at the end: findings, what stays of each flow, and what they learned beside.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+
+use crate::engine::row::Row;
+use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::{Finding, flow as judging};
+use crate::flow::heard::Heard;
+use crate::mark::Mark;
+use crate::time::Timestamp;
+
+/// What stays of a flow when its packets are forgotten.
+#[derive(Clone, Debug)]
+pub struct Stub {
+    /// Client address and port.
+    pub client: (IpAddr, u16),
+    /// Server address and port.
+    pub server: (IpAddr, u16),
+    /// First frame's time.
+    pub first: Timestamp,
+    /// When the handshake was complete.
+    pub established: Option<Mark>,
+    /// Initial sequence number and TSval of the client's SYN.
+    pub twin: Option<(u32, u32)>,
+    /// Where the client's first packet was seen, hashed.
+    pub origin: u32,
+    /// What became of the connection, and of its exchanges.
+    pub outcomes: judging::Outcomes,
+    /// The name the client asked for.
+    pub name: Option<Arc<str>>,
+    /// It stood in a ClientHello, else in a Host header or a CONNECT.
+    pub sni: bool,
+    /// The port that a CONNECT asked for.
+    pub connect: Option<u16>,
+    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
+    pub certificate: Option<Arc<str>>,
+    /// Handshake, TLS and first-byte times in milliseconds, where measured.
+    pub latency_ms: [Option<u32>; 3],
+}
+
+/// What the shards tell at the end; merged in shard order, then sorted.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Findings, those of silence unjudged.
+    pub findings: Vec<Finding>,
+    /// All flows with a handshake or data.
+    pub stubs: Vec<Stub>,
+    /// Rows of `flows`, where asked for.
+    pub rows: Vec<Row>,
+    /// Loss by server address and port.
+    pub tallies: HashMap<(IpAddr, u16), Tally>,
+    /// Why things could not be judged.
+    pub unjudged: HashMap<&'static str, u64>,
+    /// Who heard whom.
+    pub heard: Heard,
+    /// Facts about the capture itself.
+    pub quality: judging::Quality,
+    /// Authenticated successes: client, server, target, when.
+    pub authenticated: Vec<judging::Authenticated>,
+    /// Cipher suites that a server chose: server, suite.
+    pub chosen: HashSet<((IpAddr, u16), u16)>,
+    /// TCP flows.
+    pub flows: u64,
+}
+
+/// Adds what one flow's data went through to its endpoint's tally.
+pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>) {
+    for half in &at.connection.halves {
+        tally.data_segments += half.counts.data_segments;
+        tally.retransmitted += u64::from(half.counts.retransmitted);
+        tally.upstream += u64::from(half.counts.upstream);
+        tally.payload_bytes += half.counts.payload_bytes;
+        if tally.examples.len() < EXAMPLES_MAX {
+            tally.examples.extend(half.retransmissions.iter().copied());
+        }
+        tally.clients += u64::from(half.counts.retransmitted > 0);
+    }
+    tally.missed_bytes += at
+        .connection
+        .streams
+        .iter()
+        .map(|stream| stream.missed_bytes)
+        .sum::<u64>();
+}
