@@ -170,7 +170,7 @@ def host_down(office):
     at(office, BREAKS, lambda: office.filter("ip daddr 203.0.113.22 drop", "ip saddr 203.0.113.22 drop"))
 
 
-@morning("egress-lost", "egress-lost", "`transport.syn-unanswered`",
+@morning("egress-lost", "egress-lost", "`transport.syn-unanswered`, `transport.connect-slow`",
          "from second 25 to 58 nothing leaves the office; the resolver on its own network answers all the time",
          "tcp.flags.syn == 1 && tcp.flags.ack == 0")
 def egress_lost(office):
@@ -181,7 +181,7 @@ def egress_lost(office):
     at(office, MENDS, office.unfilter)
 
 
-@morning("nat-table-full", "nat-table-full", "`transport.syn-unanswered`",
+@morning("nat-table-full", "nat-table-full", "`transport.syn-unanswered`, `transport.connect-slow`",
          "from second 25 to 58 the gateway lets no new connection out; two clients that poll on connections from before go on",
          "tcp.flags.syn == 1 && tcp.flags.ack == 0")
 def nat_table_full(office):
@@ -196,7 +196,7 @@ def nat_table_full(office):
     [poller.join() for poller in pollers]
 
 
-@morning("dns-outage", "dns-outage", "`network.dns-timeout`",
+@morning("dns-outage", "dns-outage", "`network.dns-timeout`, `network.dns-slow`",
          "the office's resolver hears no question from second 25 to 58; whatever is reached by address would be well",
          "dns")
 def dns_outage(office):

@@ -118,37 +118,27 @@ impl<'a> Case<'a> {
 
     /// Connections to the failing addresses and ports while it lasts; who failed there beyond the findings' samples.
     fn look_here(&mut self, sampled: bool) {
-        let span = self.span;
-        let hosts: BTreeSet<IpAddr> = self.servers.iter().map(|server| server.0).collect();
-        for host in hosts {
-            let servers = &self.servers;
-            self.here.extend(
-                self.context
-                    .to_host(host, span)
-                    .filter(|seen| servers.contains(&seen.server)),
+        let (span, meanwhile, context) = (self.span, self.meanwhile(), self.context);
+        let at_servers = |span: Span| {
+            self.servers
+                .iter()
+                .flat_map(move |server| context.to_server(*server, span))
+        };
+        let here: Vec<&'a Seen> = at_servers(span).collect();
+        let near: Vec<&'a Seen> = at_servers(meanwhile).collect();
+        if sampled {
+            self.clients.extend(
+                here.iter()
+                    .filter(|seen| seen.failed() && !seen.reached())
+                    .map(|seen| seen.client),
             );
         }
-        if sampled {
-            let hit: Vec<IpAddr> = self
-                .here
-                .iter()
-                .filter(|seen| seen.failed() && !seen.reached())
-                .map(|seen| seen.client)
-                .collect();
-            self.clients.extend(hit);
-        }
-        let (meanwhile, context) = (self.meanwhile(), self.context);
-        self.others_well = self
-            .hosts()
+        self.here = here;
+        self.others_well = near
             .into_iter()
-            .flat_map(|host| context.to_host(host, meanwhile))
-            .filter(|seen| {
-                self.servers.contains(&seen.server)
-                    && seen.reached()
-                    && seen.established_by(meanwhile.1)
-                    && !self.clients.contains(&seen.client)
-            })
+            .filter(|seen| seen.reached() && seen.established_by(meanwhile.1))
             .map(|seen| seen.client)
+            .filter(|client| !self.clients.contains(client))
             .collect();
     }
 

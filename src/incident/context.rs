@@ -72,7 +72,8 @@ pub struct Context<'a> {
     answered: Vec<Answered>,
     heard: &'a Heard,
     rules: Option<&'a Rules>,
-    by_server: HashMap<IpAddr, Vec<u32>>,
+    by_host: HashMap<IpAddr, Vec<u32>>,
+    by_server: HashMap<(IpAddr, u16), Vec<u32>>,
     by_client: HashMap<IpAddr, Vec<u32>>,
     by_name: HashMap<Arc<str>, Vec<u32>>,
     answered_to: HashMap<IpAddr, Vec<u32>>,
@@ -106,6 +107,7 @@ impl<'a> Context<'a> {
             answered: Vec::new(),
             heard,
             rules: None,
+            by_host: HashMap::new(),
             by_server: HashMap::new(),
             by_client: HashMap::new(),
             by_name: HashMap::new(),
@@ -113,11 +115,8 @@ impl<'a> Context<'a> {
             answered_by: HashMap::new(),
         };
         for (place, one) in (0_u32..).zip(&seen) {
-            context
-                .by_server
-                .entry(one.server.0)
-                .or_default()
-                .push(place);
+            context.by_host.entry(one.server.0).or_default().push(place);
+            context.by_server.entry(one.server).or_default().push(place);
             context.by_client.entry(one.client).or_default().push(place);
             if let Some(name) = &one.name {
                 context
@@ -148,7 +147,12 @@ impl<'a> Context<'a> {
 
     /// Connections to an address that began within the span, by time.
     pub fn to_host(&self, host: IpAddr, span: Span) -> impl Iterator<Item = &Seen> {
-        within(&self.seen, self.by_server.get(&host), span, |seen| {
+        within(&self.seen, self.by_host.get(&host), span, |seen| seen.time)
+    }
+
+    /// Connections to an address and port that began within the span, by time.
+    pub fn to_server(&self, server: (IpAddr, u16), span: Span) -> impl Iterator<Item = &Seen> {
+        within(&self.seen, self.by_server.get(&server), span, |seen| {
             seen.time
         })
     }

@@ -135,8 +135,8 @@ fn lies_in_client(finding: &Finding, context: &Context<'_>, refusing: &Refusing)
     } else {
         finding.first
     };
-    let mut near = context.to_host(server.0, (from, finding.last.plus(GAP)));
-    near.any(|seen| seen.server == server && seen.client != client && seen.reached())
+    let mut near = context.to_server(server, (from, finding.last.plus(GAP)));
+    near.any(|seen| seen.client != client && seen.reached())
         .then_some(client)
 }
 
