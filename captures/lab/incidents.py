@@ -182,7 +182,7 @@ def egress_lost(office):
 
 
 @morning("nat-table-full", "nat-table-full", "`transport.syn-unanswered`, `transport.connect-slow`",
-         "from second 25 to 58 the gateway lets no new connection out; two clients that poll on connections from before go on",
+         "from second 25 to 58 the gateway lets no new connection out; three clients that poll on connections from before go on",
          "tcp.flags.syn == 1 && tcp.flags.ack == 0")
 def nat_table_full(office):
     office.answer("203.0.113.22")
