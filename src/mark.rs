@@ -53,3 +53,41 @@ impl Direction {
         }
     }
 }
+
+/// One of something for each direction: `ToServer` first. Indexed by `Direction`, so that no index can be wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Both<T>(pub [T; 2]);
+
+impl<T> Both<T> {
+    /// Both, `ToServer` first.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    /// The roles turned out to be the other way round.
+    pub fn swap(&mut self) {
+        self.0.swap(0, 1);
+    }
+}
+
+impl<T> std::ops::Index<Direction> for Both<T> {
+    type Output = T;
+
+    fn index(&self, direction: Direction) -> &T {
+        let Self([there, back]) = self;
+        match direction {
+            Direction::ToServer => there,
+            Direction::ToClient => back,
+        }
+    }
+}
+
+impl<T> std::ops::IndexMut<Direction> for Both<T> {
+    fn index_mut(&mut self, direction: Direction) -> &mut T {
+        let Self([there, back]) = self;
+        match direction {
+            Direction::ToServer => there,
+            Direction::ToClient => back,
+        }
+    }
+}

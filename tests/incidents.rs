@@ -13,6 +13,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
+use rayon::prelude::*;
 use serde_json::Value;
 use support::run::{json, list, report_of, text};
 use support::{Capture, assert_none, captures};
@@ -101,7 +102,7 @@ fn what_is_healthy_has_no_incident() {
 
 #[test]
 fn every_incident_names_findings_of_its_report_and_argues_within_bounds() {
-    for capture in captures() {
+    captures().into_par_iter().for_each(|capture| {
         let report = report(&capture);
         let known: Vec<&str> = list(&report, "findings")
             .iter()
@@ -127,5 +128,5 @@ fn every_incident_names_findings_of_its_report_and_argues_within_bounds() {
                 "{scores:?}"
             );
         }
-    }
+    });
 }

@@ -247,7 +247,9 @@ fn no_file_is_longer_than_the_wall() {
 #[test]
 fn no_function_is_longer_than_a_screen() {
     let mut complaints = Vec::new();
-    for source in sources(&["src", "tests"]) {
+    // Tables of cases in a module's tests are as long as they are.
+    let sources = sources(&["src", "tests"]).into_iter();
+    for source in sources.filter(|source| !source.path.ends_with("/tests.rs")) {
         let long: Vec<(String, usize)> = functions(&source.lines())
             .into_iter()
             .filter(|(_, lines)| *lines > FUNCTION_LINES_MAX)

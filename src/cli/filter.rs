@@ -2,7 +2,8 @@
 //!
 //! libpcap compiles it, for each link type that comes up, so it means what it means to tcpdump. Frames that do not fit
 //! are dropped before they are decoded, keep their numbers, and are counted. The feature `live` brings libpcap; without
-//! it the option says so. Known: `greater` and `less` see the captured length where a snaplen cut the frame.
+//! it the option says so. Known: `greater` and `less` see the captured length where a snaplen cut the frame, and BSD
+//! loopback frames (link type NULL) are taken in this machine's byte order and address families.
 
 #[cfg(feature = "live")]
 pub(crate) use with_libpcap::Filter;

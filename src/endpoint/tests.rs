@@ -353,84 +353,61 @@ fn what_is_printed_and_given_back_says_the_same() {
     assert_eq!(plain, built_in.all());
 }
 
+/// One rule for each source of a name.
+const SOURCES: &str = "built_in = false
+[[endpoint]]
+id = \"sni\"
+match.sni = [\"s.example\"]
+[[endpoint]]
+id = \"host\"
+match.host = [\"h.example\"]
+[[endpoint]]
+id = \"connect\"
+match.connect = [\"c.example\"]
+match.ports = [8443]
+[[endpoint]]
+id = \"certificate\"
+match.certificate = [\"*.z.example\"]
+";
+
 #[test]
 fn each_source_of_a_name_has_its_patterns() {
-    let all = rules(
-        "built_in = false\n\
-         [[endpoint]]\nid = \"sni\"\nmatch.sni = [\"s.example\"]\n\
-         [[endpoint]]\nid = \"host\"\nmatch.host = [\"h.example\"]\n\
-         [[endpoint]]\nid = \"connect\"\nmatch.connect = [\"c.example\"]\nmatch.ports = [8443]\n\
-         [[endpoint]]\nid = \"certificate\"\nmatch.certificate = [\"*.z.example\"]\n",
-    );
-    let seen = |name| Seen {
-        server: at("192.0.2.1", 3128),
-        ..named(name)
-    };
-    assert_eq!(
-        id(
-            &all,
-            &Seen {
-                sni: true,
-                ..seen("s.example")
-            }
-        ),
-        Some("sni")
-    );
-    assert_eq!(
-        id(
-            &all,
-            &Seen {
-                host: true,
-                ..seen("s.example")
-            }
-        ),
-        None
-    );
-    assert_eq!(
-        id(
-            &all,
-            &Seen {
-                host: true,
-                ..seen("h.example")
-            }
-        ),
-        Some("host")
-    );
-    assert_eq!(id(&all, &seen("h.example")), None);
-    assert_eq!(
-        id(
-            &all,
-            &Seen {
-                connect: Some(8443),
-                ..seen("c.example")
-            }
-        ),
-        Some("connect")
-    );
-    assert_eq!(
-        id(
-            &all,
-            &Seen {
-                connect: Some(443),
-                ..seen("c.example")
-            }
-        ),
-        None
-    );
-    let certificate = Seen {
-        certificate: Some("*.z.example"),
-        server: at("192.0.2.1", 443),
-        ..Seen::default()
-    };
-    assert_eq!(id(&all, &certificate), Some("certificate"));
-    assert_eq!(
-        all.certified(["a.example", "b.z.example"].into_iter()),
-        Some("b.z.example")
-    );
+    let all = rules(SOURCES);
+    let check =
+        |name: &str, (sni, host, connect): (bool, bool, Option<u16>), expect: Option<&str>| {
+            let server = at("192.0.2.1", 3128);
+            let seen = Seen {
+                sni,
+                host,
+                connect,
+                server,
+                ..named(name)
+            };
+            assert_eq!(id(&all, &seen), expect, "{seen:?}");
+        };
+    check("s.example", (true, false, None), Some("sni"));
+    check("s.example", (false, true, None), None);
+    check("h.example", (false, true, None), Some("host"));
+    check("h.example", (false, false, None), None);
+    check("c.example", (false, false, Some(8443)), Some("connect"));
+    check("c.example", (false, false, Some(443)), None);
     assert_eq!(
         all.of_name("h.example").map(|rule| rule.id.as_str()),
         Some("host")
     );
+}
+
+#[test]
+fn a_certificate_tells_the_rule_by_its_first_known_name() {
+    let all = rules(SOURCES);
+    let seen = Seen {
+        certificate: Some("*.z.example"),
+        ..Seen::default()
+    };
+    assert_eq!(id(&all, &seen), Some("certificate"));
+    let names = ["a.example", "b.z.example", "c.z.example"];
+    assert_eq!(all.certified(names.into_iter()), Some("b.z.example"));
+    assert_eq!(all.certified(["a.example"].into_iter()), None);
 }
 
 #[test]

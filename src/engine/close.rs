@@ -362,7 +362,9 @@ fn worse(new: &Finding, known: &Finding) -> bool {
 
 /// Of flows that differ by address translation alone, the one seen first.
 fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
-    let mut seen: HashMap<((IpAddr, u16), (u32, u32)), Vec<(i64, (IpAddr, u16))>> = HashMap::new();
+    type Twin = ((IpAddr, u16), (u32, u32));
+    type Sides = Vec<(i64, (IpAddr, u16))>;
+    let mut seen: HashMap<Twin, Sides> = HashMap::new();
     stubs
         .into_iter()
         .filter(|stub| {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::decode::{IpFacts, TcpSegment, flag};
 use crate::failure::episode::{Episode, Unreachable, Web};
 use crate::flow::key::{End, FlowKey};
+use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::chain::Verdict;
@@ -51,7 +52,7 @@ pub struct Conversation {
     /// What is inside.
     pub application: Application,
     /// First bytes by direction.
-    pub first_bytes: [Vec<u8>; 2],
+    pub first_bytes: Both<Vec<u8>>,
     /// An ICMP error about it.
     pub unreachable: Option<Box<Unreachable>>,
     /// Lowest TTL of the client's packets.
@@ -80,7 +81,7 @@ impl Conversation {
             id,
             connection: Connection::default(),
             application: Application::Unknown,
-            first_bytes: [Vec::new(), Vec::new()],
+            first_bytes: Both::default(),
             unreachable: None,
             client_ttl_min: u8::MAX,
             origin: 0,
@@ -202,7 +203,7 @@ impl Conversation {
             web,
             socks,
             chain,
-            first_bytes: [&self.first_bytes[0], &self.first_bytes[1]],
+            first_bytes: Both([&self.first_bytes[ToServer], &self.first_bytes[ToClient]]),
             unreachable: self.unreachable.as_deref(),
             client_ttl_min: self.client_ttl_min,
             origin: self.origin,
@@ -222,7 +223,7 @@ impl Conversation {
         if client != self.client_end {
             self.client_end = client;
             self.connection.flip();
-            self.first_bytes.swap(0, 1);
+            self.first_bytes.swap();
         }
     }
 }
@@ -247,14 +248,14 @@ fn is_server_hello(payload: &[u8]) -> bool {
 
 fn on_chunk(
     application: &mut Application,
-    first_bytes: &mut [Vec<u8>; 2],
+    first_bytes: &mut Both<Vec<u8>>,
     port: u16,
     from: Direction,
     chunk: Chunk<'_>,
     at: Mark,
 ) -> Next {
     if let Chunk::Data(bytes) = chunk {
-        let kept = &mut first_bytes[from.index()];
+        let kept = &mut first_bytes[from];
         if kept.len() < FIRST_BYTES {
             let lacking = FIRST_BYTES - kept.len();
             kept.extend_from_slice(bytes.get(..lacking).unwrap_or(bytes));
@@ -285,7 +286,7 @@ fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at:
     web.host = Some(tunnel.authority);
     let mut session = Box::<tls::Session>::default();
     for direction in [ToServer, ToClient] {
-        let early = &tunnel.early[direction.index()];
+        let early = &tunnel.early[direction];
         if !early.is_empty() {
             session.on_chunk(direction, Chunk::Data(early), at);
         }
@@ -296,7 +297,7 @@ fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at:
 
 fn recognise(
     application: &mut Application,
-    first_bytes: &[Vec<u8>; 2],
+    first_bytes: &Both<Vec<u8>>,
     port: u16,
     from: Direction,
     chunk: Chunk<'_>,
@@ -306,11 +307,11 @@ fn recognise(
         return Next::More;
     };
     let probes = [tls::probe(bytes), http1::probe(bytes)];
-    let greeted = from == ToServer && !first_bytes[ToClient.index()].is_empty();
+    let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
     if probes[0] == Probe::Yes {
         let mut session = Box::<tls::Session>::default();
         if greeted {
-            session.greeted(&first_bytes[ToClient.index()], at);
+            session.greeted(&first_bytes[ToClient], at);
         }
         *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
@@ -324,7 +325,7 @@ fn recognise(
             used: 0,
             want: bytes.len() + 1,
         };
-    } else if from == ToClient && first_bytes[ToServer.index()].is_empty() {
+    } else if from == ToClient && first_bytes[ToServer].is_empty() {
         // The server greets first. The client may still answer with a ClientHello that is lost on it.
         return Next::More;
     } else {

@@ -68,7 +68,7 @@ pub struct Told {
 
 /// Adds what one flow's data went through to its endpoint's tally.
 pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>) {
-    for half in &at.connection.halves {
+    for half in at.connection.halves.iter() {
         tally.data_segments += half.counts.data_segments;
         tally.retransmitted += u64::from(half.counts.retransmitted);
         tally.upstream += u64::from(half.counts.upstream);

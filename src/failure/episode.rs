@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::decode::Quoted;
 use crate::failure::{Class, Finding, Silence, Subject, application};
 use crate::flow::key::FlowKey;
+use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
 use crate::protocol::http1::{self, Exchange};
@@ -173,7 +174,7 @@ pub struct Episode<'a> {
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction, by `Direction::index`.
-    pub first_bytes: [&'a [u8]; 2],
+    pub first_bytes: Both<&'a [u8]>,
     /// The ICMP error about it.
     pub unreachable: Option<&'a Unreachable>,
     /// Lowest TTL of the client's packets: traceroutes stay below 32.

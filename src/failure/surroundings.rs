@@ -50,7 +50,8 @@ const OTHERS_HEARD: Text = Text {
 /// One attempt seen on both sides of an address translation is told once: the side seen first.
 pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
     type Twin = (&'static str, (IpAddr, u16), (u32, u32));
-    let mut first: HashMap<Twin, Vec<(Timestamp, (IpAddr, u16))>> = HashMap::new();
+    type Sides = Vec<(Timestamp, (IpAddr, u16))>;
+    let mut first: HashMap<Twin, Sides> = HashMap::new();
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {
         if let (Some(server), Some(twin), Some(client), Some((_, began))) =

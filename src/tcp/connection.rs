@@ -5,6 +5,7 @@
 //! nothing else. Work per segment is constant but for what reordering needs.
 
 use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
 use crate::protocol::{Chunk, Next};
@@ -57,9 +58,9 @@ pub type Sink<'s> = &'s mut dyn FnMut(Direction, Chunk<'_>, Mark) -> Next;
 #[derive(Debug, Default)]
 pub struct Connection {
     /// What each end sent, by `Direction::index`.
-    pub halves: [Half; 2],
+    pub halves: Both<Half>,
     /// Its bytes in order.
-    pub streams: [Stream; 2],
+    pub streams: Both<Stream>,
     /// Zeek's letters and states.
     pub history: History,
     /// The client's SYNs.
@@ -87,20 +88,20 @@ pub struct Connection {
     /// A snaplen cut payload that might have been read.
     pub cut: Option<Mark>,
     /// Gaps already told to `history`, by direction.
-    gaps_told: [u64; 2],
+    gaps_told: Both<u64>,
 }
 
 impl Connection {
     /// What `from` sent.
     pub fn half(&self, from: Direction) -> &Half {
-        &self.halves[from.index()]
+        &self.halves[from]
     }
 
     /// The roles turned out to be the other way round.
     pub fn flip(&mut self) {
-        self.halves.swap(0, 1);
-        self.streams.swap(0, 1);
-        self.gaps_told.swap(0, 1);
+        self.halves.swap();
+        self.streams.swap();
+        self.gaps_told.swap();
         self.history.flip();
     }
 
@@ -109,14 +110,13 @@ impl Connection {
         if segment.flags & (flag::SYN | flag::ACK | flag::RST) != flag::SYN {
             return false;
         }
-        let half = &self.halves[from.index()];
+        let half = &self.halves[from];
         match half.isn {
             Some(isn) => isn != segment.seq,
             // A SYN within data: a new connection, unless the other end's SYN is still open (simultaneous open).
             None => {
                 half.first.is_some()
-                    || (self.halves[from.reverse().index()].isn.is_some()
-                        && self.established.is_some())
+                    || (self.halves[from.reverse()].isn.is_some() && self.established.is_some())
                     || self.closed.is_some()
             }
         }
@@ -160,7 +160,7 @@ impl Connection {
 
     /// A packet of `from` that was already seen passed again.
     pub fn on_sighting(&mut self, from: Direction) {
-        self.halves[from.index()].counts.sightings += 1;
+        self.halves[from].counts.sightings += 1;
     }
 
     /// Takes one segment that `from` sent, seen for the first time.
@@ -200,13 +200,13 @@ impl Connection {
     pub fn finish(&mut self, sink: Sink<'_>) {
         let Some((_, last)) = self.span else { return };
         for from in [ToServer, ToClient] {
-            let acked = self.halves[from.index()].acked;
-            self.streams[from.index()].finish(acked, last, &mut |chunk, at| sink(from, chunk, at));
+            let acked = self.halves[from].acked;
+            self.streams[from].finish(acked, last, &mut |chunk, at| sink(from, chunk, at));
         }
     }
 
     fn note_packet(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark) {
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         half.counts.packets += 1;
         half.counts.ip_bytes += u64::from(ip.total_len);
         half.first.get_or_insert(at);
@@ -226,7 +226,7 @@ impl Connection {
 
     fn on_reset(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark) {
         let acks = segment.flags & flag::ACK != 0;
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         // A RST that answers a SYN carries sequence number 0 and says nothing of its sender's numbers.
         let position = if half.first_position_known() {
             half.position(segment.seq)
@@ -252,7 +252,7 @@ impl Connection {
     }
 
     fn note_life_after_reset(&mut self, from: Direction, segment: &TcpSegment<'_>, at: Mark) {
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         let Some(reset) = half.reset else { return };
         if half.alive_after_reset.is_some() || segment.flags & flag::SYN != 0 || reset.position == 0
         {
@@ -270,7 +270,7 @@ impl Connection {
     }
 
     fn on_syn(&mut self, from: Direction, segment: &TcpSegment<'_>, at: Mark) {
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         let position = half.position(segment.seq);
         half.isn.get_or_insert(segment.seq);
         half.next = half.next.max(position + 1);
@@ -278,7 +278,7 @@ impl Connection {
         half.mss = segment.options.mss.or(half.mss);
         half.window_scale = segment.options.window_scale;
         half.sack_permitted |= segment.options.sack_permitted;
-        self.streams[from.index()].start_at(position + 1);
+        self.streams[from].start_at(position + 1);
         if segment.flags & flag::ACK == 0 {
             if from == ToServer {
                 self.syns.add(at);
@@ -294,9 +294,7 @@ impl Connection {
         if from == ToServer {
             return;
         }
-        let expected = self.halves[ToServer.index()]
-            .isn
-            .map(|isn| isn.wrapping_add(1));
+        let expected = self.halves[ToServer].isn.map(|isn| isn.wrapping_add(1));
         let acknowledges = expected.is_none_or(|next| segment.ack.wrapping_sub(next) < (1 << 16));
         if !acknowledges {
             self.unexpected_synack.get_or_insert(at);
@@ -326,7 +324,7 @@ impl Connection {
             self.challenge_ack.get_or_insert(at);
         }
         let sender = from.reverse();
-        let peer = &mut self.halves[sender.index()];
+        let peer = &mut self.halves[sender];
         let Some(position) = peer.position_of_ack(segment.ack) else {
             return;
         };
@@ -341,14 +339,17 @@ impl Connection {
             peer.duplicate_ack(at.time);
         }
         let acked = peer.acked;
-        let stream = &mut self.streams[sender.index()];
+        let stream = &mut self.streams[sender];
         stream.on_ack(acked, at, &mut |chunk, seen| sink(sender, chunk, seen));
         self.tell_gaps(sender);
         self.note_close(at);
     }
 
     fn note_window(&mut self, from: Direction, segment: &TcpSegment<'_>, at: Mark) {
-        let scale = match (self.halves[0].window_scale, self.halves[1].window_scale) {
+        let scale = match (
+            self.halves[ToServer].window_scale,
+            self.halves[ToClient].window_scale,
+        ) {
             (Some(_), Some(_)) if segment.flags & flag::SYN == 0 => {
                 self.half(from).window_scale.unwrap_or(0).min(14)
             }
@@ -357,7 +358,7 @@ impl Connection {
         let over = segment.flags & (flag::SYN | flag::FIN) != 0
             || self.halves.iter().any(|half| half.fin.is_some());
         let mss = u32::from(self.half(from.reverse()).mss.unwrap_or(536));
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         let window = u32::from(segment.window) << scale;
         half.window_bytes = Some(window);
         if window == 0 && !over {
@@ -387,7 +388,7 @@ impl Connection {
         at: Mark,
         sink: Sink<'_>,
     ) {
-        let (me, peer) = (from.index(), from.reverse().index());
+        let (me, peer) = (from, from.reverse());
         let rtt = self.connect_rtt();
         let peer_window = self.halves[peer].window_bytes;
         let half = &mut self.halves[me];
@@ -435,9 +436,9 @@ impl Connection {
 
     fn on_fin(&mut self, from: Direction, segment: &TcpSegment<'_>, at: Mark, sink: Sink<'_>) {
         let acks = (segment.flags & flag::ACK != 0)
-            .then(|| self.halves[from.reverse().index()].position_of_ack(segment.ack))
+            .then(|| self.halves[from.reverse()].position_of_ack(segment.ack))
             .flatten();
-        let half = &mut self.halves[from.index()];
+        let half = &mut self.halves[from];
         let syn = u64::from(segment.flags & flag::SYN != 0);
         let position = half.position(segment.seq) + syn + u64::from(segment.payload_len);
         if half.fin.is_none() {
@@ -448,7 +449,7 @@ impl Connection {
             half.fin_acks = acks;
         }
         half.next = half.next.max(position + 1);
-        self.streams[from.index()].fin(position, at, &mut |chunk, seen| sink(from, chunk, seen));
+        self.streams[from].fin(position, at, &mut |chunk, seen| sink(from, chunk, seen));
         self.note_close(at);
     }
 
@@ -464,9 +465,9 @@ impl Connection {
     }
 
     fn tell_gaps(&mut self, from: Direction) {
-        let missed = self.streams[from.index()].missed_bytes;
-        if missed > self.gaps_told[from.index()] {
-            self.gaps_told[from.index()] = missed;
+        let missed = self.streams[from].missed_bytes;
+        if missed > self.gaps_told[from] {
+            self.gaps_told[from] = missed;
             self.history.on_gap(from);
         }
     }

@@ -5,6 +5,7 @@
 //! attempt is never timed out, so that all SYN retries stay one flow. Checksums are not read: `c` never occurs.
 
 use crate::decode::flag;
+use crate::mark::Both;
 use crate::mark::Direction;
 
 /// Zeek's endpoint states.
@@ -45,7 +46,7 @@ const LETTERS_MAX: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     letters: String,
-    sides: [Side; 2],
+    sides: Both<Side>,
 }
 
 impl History {
@@ -65,7 +66,7 @@ impl History {
         }
         if syn {
             let letter = if ack { 'h' } else { 's' };
-            let side = &mut self.sides[from.index()];
+            let side = &mut self.sides[from];
             let last = if ack { &mut side.synack } else { &mut side.syn };
             if last.replace(seq) != Some(seq) {
                 self.letter(from, letter);
@@ -73,14 +74,14 @@ impl History {
         }
         if payload_len > 0 {
             self.once(from, ONCE_D, 'd');
-            self.sides[from.index()].bytes = true;
+            self.sides[from].bytes = true;
         } else if ack && !syn && !fin && !rst {
             self.once(from, ONCE_A, 'a');
         }
-        if fin && self.sides[from.index()].fin.replace(fin_seq) != Some(fin_seq) {
+        if fin && self.sides[from].fin.replace(fin_seq) != Some(fin_seq) {
             self.letter(from, 'f');
         }
-        if rst && self.sides[from.index()].rst.replace(seq) != Some(seq) {
+        if rst && self.sides[from].rst.replace(seq) != Some(seq) {
             self.letter(from, 'r');
         }
         self.advance(from, flags, payload_len);
@@ -88,24 +89,22 @@ impl History {
 
     /// A content gap in what `from` sent.
     pub fn on_gap(&mut self, from: Direction) {
-        self.sides[from.index()].gaps = self.sides[from.index()].gaps.saturating_add(1);
-        let count = self.sides[from.index()].gaps;
+        self.sides[from].gaps = self.sides[from].gaps.saturating_add(1);
+        let count = self.sides[from].gaps;
         self.logarithmic(from, count, 'g');
     }
 
     /// A retransmitted payload of `from`.
     pub fn on_retransmission(&mut self, from: Direction) {
-        self.sides[from.index()].retransmissions =
-            self.sides[from.index()].retransmissions.saturating_add(1);
-        let count = self.sides[from.index()].retransmissions;
+        self.sides[from].retransmissions = self.sides[from].retransmissions.saturating_add(1);
+        let count = self.sides[from].retransmissions;
         self.logarithmic(from, count, 't');
     }
 
     /// `from` advertised a zero window.
     pub fn on_zero_window(&mut self, from: Direction) {
-        self.sides[from.index()].zero_windows =
-            self.sides[from.index()].zero_windows.saturating_add(1);
-        let count = self.sides[from.index()].zero_windows;
+        self.sides[from].zero_windows = self.sides[from].zero_windows.saturating_add(1);
+        let count = self.sides[from].zero_windows;
         self.logarithmic(from, count, 'w');
     }
 
@@ -123,7 +122,7 @@ impl History {
             })
             .collect();
         self.letters = format!("^{swapped}");
-        self.sides.swap(0, 1);
+        self.sides.swap();
     }
 
     /// The letters so far.
@@ -134,17 +133,14 @@ impl History {
     /// Zeek's `conn_state` by its ordered rule (`base/protocols/conn`).
     pub fn conn_state(&self) -> &'static str {
         use State::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
-        let [orig, resp] = self.sides;
+        let Both([orig, resp]) = self.sides;
         let inactive = |state| matches!(state, Inactive | Partial);
         match (orig.state, resp.state) {
             (SynSent | SynAckSent, Reset) => "REJ",
             (Reset, Reset) if !orig.bytes && !resp.bytes => "REJ",
             (os, Reset) if inactive(os) => "RSTRH",
             (_, Reset) => "RSTR",
-            (Reset, rs) if inactive(rs)
-                && self.half_open_then_reset() => {
-                    "RSTOS0"
-                }
+            (Reset, rs) if inactive(rs) && self.half_open_then_reset() => "RSTOS0",
             (Reset, _) => "RSTO",
             (Closed, Closed) => "SF",
             (Closed, rs) if inactive(rs) => "SH",
@@ -171,7 +167,7 @@ impl History {
     }
 
     fn advance(&mut self, from: Direction, flags: u8, payload_len: u32) {
-        let (me, peer) = (from.index(), from.reverse().index());
+        let (me, peer) = (from, from.reverse());
         let (syn, fin, rst, ack) = (
             flags & flag::SYN != 0,
             flags & flag::FIN != 0,
@@ -213,10 +209,7 @@ impl History {
     }
 
     fn plain(&self, from: Direction, payload_len: u32) -> State {
-        let (state, peer) = (
-            self.sides[from.index()].state,
-            self.sides[from.reverse().index()].state,
-        );
+        let (state, peer) = (self.sides[from].state, self.sides[from.reverse()].state);
         match state {
             State::Inactive
                 if from == Direction::ToClient && peer == State::SynSent && payload_len == 0 =>
@@ -233,8 +226,8 @@ impl History {
     }
 
     fn once(&mut self, from: Direction, bit: u8, letter: char) {
-        if self.sides[from.index()].once & bit == 0 {
-            self.sides[from.index()].once |= bit;
+        if self.sides[from].once & bit == 0 {
+            self.sides[from].once |= bit;
             self.letter(from, letter);
         }
     }

@@ -33,8 +33,7 @@ impl Piece {
 }
 
 /// The bytes of one direction. Positions count from the direction's own origin (see `half`).
-#[derive(Debug)]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Stream {
     next: u64,
     started: bool,
@@ -53,7 +52,6 @@ pub struct Stream {
     /// The flow ended while the observer still waited for, or skipped, announced bytes.
     pub unfinished: bool,
 }
-
 
 /// Who takes the chunks of a stream.
 pub type Sink<'s> = &'s mut dyn FnMut(Chunk<'_>, Mark) -> Next;

@@ -21,7 +21,7 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let response = exchange.response.as_ref()?;
     let fin = at.server_half().fin?;
     let declared = matches!(response.body.framing, Framing::Length(_) | Framing::Chunked);
-    if response.complete || !declared || at.connection.streams[ToClient.index()].missed_bytes > 0 {
+    if response.complete || !declared || at.connection.streams[ToClient].missed_bytes > 0 {
         return None;
     }
     let client = at.client_half();

@@ -24,11 +24,11 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let flight = session.server_flight()?;
     let hello = session.server_hello.as_ref()?;
     // A whole flight: at least EncryptedExtensions to Finished, as one record or several.
-    let flight_bytes: u64 = session.sizes[ToClient.index()]
+    let flight_bytes: u64 = session.sizes[ToClient]
         .iter()
         .map(|(size, _)| u64::from(*size))
         .sum();
-    if flight_bytes < 400 || at.connection.streams[ToClient.index()].unfinished {
+    if flight_bytes < 400 || at.connection.streams[ToClient].unfinished {
         return None;
     }
     let told = refusal(at, session);
@@ -44,7 +44,7 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let rtt = at.connection.connect_rtt().unwrap_or(0);
     let (finding, size) = match told {
         Refusal::EncryptedAlert(size, mark)
-            if mark <= ended && session.sizes[ToServer.index()].len() <= 2 =>
+            if mark <= ended && session.sizes[ToServer].len() <= 2 =>
         {
             (
                 finding
@@ -56,7 +56,7 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         }
         // A bare FIN right after the flight: Node and others. A RST, or a close much later, may be anything.
         Refusal::Close(end)
-            if session.sizes[ToServer.index()].is_empty()
+            if session.sizes[ToServer].is_empty()
                 && at.client_half().fin.is_some_and(|fin| fin.at == end)
                 && end.time.since(flight.time) <= (2 * SECOND).max(4 * rtt) =>
         {

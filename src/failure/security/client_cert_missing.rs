@@ -4,6 +4,7 @@ use crate::failure::episode::Episode;
 use crate::failure::security::client_flight::{BY_SIZE, Shown, cut_12, refused_13, shown};
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
+use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::{Session, names};
@@ -62,7 +63,7 @@ fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if !session.is_13() || session.resumed() {
         return None;
     }
-    let [client, _] = &session.sizes;
+    let Both([client, _]) = &session.sizes;
     let Shown::Nothing(empty) = shown(client)? else {
         return None;
     };

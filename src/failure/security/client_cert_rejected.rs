@@ -5,6 +5,7 @@ use crate::failure::security::client_flight::{BY_SIZE, Shown, refused_13, shown}
 use crate::failure::security::refusal::is_certificate_alert;
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
+use crate::mark::Both;
 use crate::mark::Direction::ToClient;
 use crate::protocol::tls::chain::Certificate;
 use crate::protocol::tls::{Session, names};
@@ -63,7 +64,7 @@ fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if !session.is_13() || session.resumed() {
         return None;
     }
-    let [client, _] = &session.sizes;
+    let Both([client, _]) = &session.sizes;
     let Shown::Certificate(sent) = shown(client)? else {
         return None;
     };

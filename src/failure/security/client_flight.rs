@@ -8,6 +8,7 @@
 use crate::failure::Text;
 use crate::failure::episode::Episode;
 use crate::failure::security::refusal::close;
+use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::Session;
@@ -50,7 +51,7 @@ const fn is_proof(size: u16) -> bool {
 /// TLS 1.3: the server's one record after the client's Certificate has an alert's size, it comes at once, and the
 /// server closes upon it: the frames of both. It may come before the client's Finished (JSSE).
 pub(super) fn refused_13(at: &Episode<'_>, session: &Session, shown: Mark) -> Option<(Mark, Mark)> {
-    let [client, server] = &session.sizes;
+    let Both([client, server]) = &session.sizes;
     if session.gapped.iter().any(|gapped| *gapped) || server.len() >= SIZES_MAX {
         return None;
     }
@@ -81,8 +82,8 @@ pub(super) fn server_close(at: &Episode<'_>) -> Option<Mark> {
 
 /// The server closed first, in the middle of a handshake of TLS 1.2 and before, without an alert of either side.
 pub(super) fn cut_12(at: &Episode<'_>, session: &Session) -> Option<Mark> {
-    let [_, finished] = session.finished;
-    let [_, gapped] = session.gapped;
+    let Both([_, finished]) = session.finished;
+    let Both([_, gapped]) = session.gapped;
     let finished = session.is_13() || finished.is_some();
     let alerted = session.fatal(ToServer).is_some() || session.fatal(ToClient).is_some();
     let ended = server_close(at).filter(|_| !finished && !alerted && !gapped)?;

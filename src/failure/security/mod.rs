@@ -81,10 +81,7 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
 
 /// Is the tunnel in use: handshake complete, and application data from the server after the client's first?
 pub fn served(session: &Session) -> bool {
-    let (asked, answered) = (
-        session.application(ToServer),
-        session.data[ToClient.index()].last,
-    );
+    let (asked, answered) = (session.application(ToServer), session.data[ToClient].last);
     session.stage() >= Stage::ClientFinished
         && session.unanswered().is_none()
         && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
@@ -122,8 +119,8 @@ pub fn handshake_time(session: &Session) -> Option<Nanos> {
     let end = if session.is_13() {
         session.finished_13()
     } else {
-        session.finished[0]
-            .max(session.finished[1])
+        session.finished[ToServer]
+            .max(session.finished[ToClient])
             .filter(|_| session.finished.iter().all(Option::is_some))
     };
     Some(end?.time.since(hello.time))
@@ -152,11 +149,11 @@ pub(crate) fn interrupted(at: &Episode<'_>, session: &Session, rst: Mark) -> Opt
         return Some(Interrupted::Nothing);
     }
     let cut = |from: crate::mark::Direction| {
-        let stream = &at.connection.streams[from.index()];
+        let stream = &at.connection.streams[from];
         let open = session
             .inside_record(from)
             .filter(|_| stream.unfinished && stream.missed_bytes == 0);
-        open.filter(|_| !session.gapped[from.index()])
+        open.filter(|_| !session.gapped[from])
     };
     if let Some(response) = cut(ToClient) {
         return Some(Interrupted::Response(response));

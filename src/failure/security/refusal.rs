@@ -49,7 +49,7 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
     }
     if session.is_13() {
         let flight = session.server_flight();
-        let first = session.sizes[ToServer.index()].first().copied();
+        let first = session.sizes[ToServer].first().copied();
         if let (Some((size, mark)), Some(flight)) = (first, flight)
             && is_alert_size(size)
             && mark >= flight

@@ -87,8 +87,8 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 /// The hole in the server's bytes is the path's, not the capture's: the client never acknowledged past it.
 fn lost_on_the_way(at: &Episode<'_>) -> bool {
     let (client, server) = (
-        &at.connection.streams[ToServer.index()],
-        &at.connection.streams[ToClient.index()],
+        &at.connection.streams[ToServer],
+        &at.connection.streams[ToClient],
     );
     client.missed_bytes == 0 && server.missed_bytes == 0 && !at.server_half().all_acked()
 }

@@ -4,6 +4,7 @@ use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::mark::Direction::ToClient;
+use crate::mark::Direction::ToServer;
 use crate::protocol::tls::Session;
 use crate::time::{MILLISECOND, SECOND};
 
@@ -20,7 +21,7 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let hello = session.client_hello.as_ref()?;
     let (client, server) = (at.client_half(), at.server_half());
     let silent = server.counts.data_segments == 0 && server.reset.is_none();
-    if !silent || !client.all_acked() || session.gapped[0] || server.counts.packets == 0 {
+    if !silent || !client.all_acked() || session.gapped[ToServer] || server.counts.packets == 0 {
         return None;
     }
     // The client gave up, the server closed without a word after waiting itself, or the patience passed.

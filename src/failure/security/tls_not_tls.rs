@@ -23,9 +23,9 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
 fn hello_answered_in_clear(at: &Episode<'_>) -> Option<Finding> {
     let session = at.tls?;
     let hello = session.client_hello.as_ref()?;
-    let first = at.first_bytes[ToClient.index()];
-    let answer = session.foreign[ToClient.index()].as_ref()?;
-    if session.server_hello.is_some() || first.is_empty() || session.gapped[ToClient.index()] {
+    let first = at.first_bytes[ToClient];
+    let answer = session.foreign[ToClient].as_ref()?;
+    if session.server_hello.is_some() || first.is_empty() || session.gapped[ToClient] {
         return None;
     }
     let answered = at.server_half().first_data.unwrap_or(answer.at);
@@ -45,10 +45,7 @@ fn hello_answered_in_clear(at: &Episode<'_>) -> Option<Finding> {
 /// A plain request on a TLS port: the server's alert record is its answer.
 fn request_answered_by_tls(at: &Episode<'_>) -> Option<Finding> {
     at.web?;
-    let (asked, answered) = (
-        at.first_bytes[ToServer.index()],
-        at.first_bytes[ToClient.index()],
-    );
+    let (asked, answered) = (at.first_bytes[ToServer], at.first_bytes[ToClient]);
     let alert = matches!(answered, [21, 3, 0..=4, 0, 2, ..] | [21, 1, 1, 0, 2, ..]);
     if !alert || asked.first().is_none_or(|byte| !byte.is_ascii_uppercase()) {
         return None;

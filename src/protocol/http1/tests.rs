@@ -47,7 +47,7 @@ fn bytes(text: &str) -> Vec<u8> {
             [
                 before.as_bytes(),
                 &vec![b'x'; count],
-                rest[digits..].as_bytes(),
+                &rest.as_bytes()[digits..],
             ]
             .concat()
         }
@@ -264,7 +264,7 @@ fn a_tunnel_is_handed_over_with_what_came_early() {
     let tunnel = log.take_tunnel().unwrap();
     assert_eq!(tunnel.authority, "fp.example:8443");
     assert_eq!(tunnel.at.frame, 3);
-    assert_eq!(tunnel.early, [b"hello".to_vec(), b"SSH".to_vec()]);
+    assert_eq!(tunnel.early.0, [b"hello".to_vec(), b"SSH".to_vec()]);
     let exchange = log.drain().next().unwrap();
     assert_eq!(exchange.status(), Some(200));
     assert!(!format!("{exchange:?}").contains("c2VjcmV0"));

@@ -33,10 +33,10 @@ impl Side {
 
 impl Observer for Session {
     fn on_chunk(&mut self, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
-        let side = &mut self.sides[from.index()];
+        let side = &mut self.sides[from];
         match chunk {
             Chunk::Gap(_) => {
-                self.gapped[from.index()] = true;
+                self.gapped[from] = true;
                 side.message.clear();
                 side.record = None;
                 side.started = true;
@@ -52,18 +52,18 @@ impl Observer for Session {
 
 impl Session {
     fn records(&mut self, from: Direction, bytes: &[u8], at: Mark) -> Next {
-        self.sides[from.index()].record = None;
+        self.sides[from].record = None;
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or(&[]);
-            let lost = self.sides[from.index()].lost;
+            let lost = self.sides[from].lost;
             if rest.is_empty() {
                 return Next::More;
             }
             if lost {
                 match resynchronise(rest) {
                     Some(skip) => {
-                        self.sides[from.index()].lost = false;
+                        self.sides[from].lost = false;
                         used += skip;
                         continue;
                     }
@@ -72,16 +72,16 @@ impl Session {
             }
             if from == ToServer
                 && rest.first().is_some_and(|first| first & 0x80 != 0)
-                && !self.sides[0].started
+                && !self.sides[ToServer].started
             {
-                self.sides[0].started = true;
+                self.sides[ToServer].started = true;
                 return self.old_hello(rest, at);
             }
-            let Some(header) = rest.get(..5) else {
+            let Some(header) = rest.first_chunk::<5>() else {
                 if !plausible(rest) {
                     return self.foreign(from, rest, at);
                 }
-                self.sides[from.index()].record = Some(at);
+                self.sides[from].record = Some(at);
                 return Next::Wait { used, want: 5 };
             };
             let (kind, length) = (
@@ -91,18 +91,18 @@ impl Session {
             if !plausible(header) || length > FRAGMENT_MAX {
                 return self.foreign(from, rest, at);
             }
-            self.sides[from.index()].started = true;
+            self.sides[from].started = true;
             let fragment = rest.get(5..).unwrap_or(&[]);
-            let hidden = kind == content::APPLICATION_DATA || self.sides[from.index()].encrypted;
+            let hidden = kind == content::APPLICATION_DATA || self.sides[from].encrypted;
             if hidden {
                 self.hidden(from, kind, length, at);
                 if fragment.len() < length {
                     let missing = (length - fragment.len()) as u64;
-                    self.sides[from.index()].record = Some(at);
+                    self.sides[from].record = Some(at);
                     return Next::Skip(missing);
                 }
             } else if fragment.len() < length {
-                self.sides[from.index()].record = Some(at);
+                self.sides[from].record = Some(at);
                 return Next::Wait {
                     used,
                     want: 5 + length,
@@ -115,11 +115,10 @@ impl Session {
     }
 
     fn hidden(&mut self, from: Direction, kind: u8, length: usize, at: Mark) {
-        let index = from.index();
         let size = u16::try_from(length).unwrap_or(u16::MAX);
         match kind {
             content::HANDSHAKE => {
-                self.finished[index].get_or_insert(at);
+                self.finished[from].get_or_insert(at);
             }
             content::ALERT => self.alert(Alert {
                 from,
@@ -129,14 +128,14 @@ impl Session {
                 at,
             }),
             content::APPLICATION_DATA => {
-                let data = &mut self.data[index];
+                let data = &mut self.data[from];
                 data.records = data.records.saturating_add(1);
                 data.bytes = data.bytes.saturating_add(length as u64);
                 data.first.get_or_insert(at);
                 data.last = Some(at);
                 data.last_len = size;
-                if self.sizes[index].len() < SIZES_MAX {
-                    self.sizes[index].push((size, at));
+                if self.sizes[from].len() < SIZES_MAX {
+                    self.sizes[from].push((size, at));
                 }
                 self.turn(from, size, at);
             }
@@ -145,12 +144,11 @@ impl Session {
     }
 
     fn clear(&mut self, from: Direction, kind: u8, fragment: &[u8], at: Mark) {
-        let index = from.index();
         match kind {
             content::CHANGE_CIPHER_SPEC => {
-                self.change_cipher_spec[index].get_or_insert(at);
+                self.change_cipher_spec[from].get_or_insert(at);
                 // RFC 8446 D.4: in TLS 1.3 it means nothing; a clear alert may still follow.
-                self.sides[index].encrypted = !self.is_13() && self.hello_retry.is_none();
+                self.sides[from].encrypted = !self.is_13() && self.hello_retry.is_none();
             }
             content::ALERT => {
                 if let [level, description] = *fragment {
@@ -177,13 +175,13 @@ impl Session {
     }
 
     fn gather(&mut self, from: Direction, fragment: &[u8], at: Mark) {
-        let mut message = std::mem::take(&mut self.sides[from.index()].message);
+        let mut message = std::mem::take(&mut self.sides[from].message);
         if message.len() + fragment.len() > MESSAGE_MAX {
             return;
         }
         message.extend_from_slice(fragment);
         let mut rest: &[u8] = &message;
-        while let Some(head) = rest.get(..4) {
+        while let Some(head) = rest.first_chunk::<4>() {
             let length =
                 usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
             let Some((whole, later)) = rest.split_at_checked(4 + length) else {
@@ -193,18 +191,17 @@ impl Session {
             rest = later;
         }
         let left = rest.to_vec();
-        self.sides[from.index()].message = left;
+        self.sides[from].message = left;
     }
 
     fn message(&mut self, from: Direction, message: &[u8], at: Mark) {
         match (message.first(), from) {
-            (Some(1), ToServer)
-                if self.client_hello.is_none() => {
-                    self.client_hello = hello::client(message).map(|hello| Seen {
-                        value: Box::new(hello),
-                        at,
-                    });
-                }
+            (Some(1), ToServer) if self.client_hello.is_none() => {
+                self.client_hello = hello::client(message).map(|hello| Seen {
+                    value: Box::new(hello),
+                    at,
+                });
+            }
             (Some(2), ToClient) => match hello::server(message) {
                 Some(retry) if retry.retry => {
                     self.hello_retry.get_or_insert(at);
@@ -247,7 +244,10 @@ impl Session {
 
     /// RFC 5246 E.2: a hello in SSL 2 form says its version and nothing that is used here.
     fn old_hello(&mut self, bytes: &[u8], at: Mark) -> Next {
-        let (Some(head), Some(version)) = (bytes.get(..2), bytes.get(3..5)) else {
+        let (Some(head), Some(version)) = (
+            bytes.first_chunk::<2>(),
+            bytes.get(3..).and_then(|rest| rest.first_chunk::<2>()),
+        ) else {
             return Next::Wait { used: 0, want: 5 };
         };
         let length = usize::from(u16::from_be_bytes([head[0] & 0x7f, head[1]]));
@@ -261,7 +261,7 @@ impl Session {
             at,
         });
         match bytes.get(2 + length..) {
-            Some(rest) if rest.is_empty() => Next::More,
+            Some([]) => Next::More,
             Some(rest) => self.records(ToServer, rest, at),
             None => Next::Skip((2 + length - bytes.len()) as u64),
         }
@@ -269,8 +269,8 @@ impl Session {
 
     fn foreign(&mut self, from: Direction, rest: &[u8], at: Mark) -> Next {
         let kept = rest.get(..64).unwrap_or(rest).to_vec();
-        self.foreign[from.index()].get_or_insert(Seen { value: kept, at });
-        self.sides[from.index()].stopped = true;
+        self.foreign[from].get_or_insert(Seen { value: kept, at });
+        self.sides[from].stopped = true;
         Next::Done
     }
 }
@@ -288,7 +288,7 @@ fn plausible(start: &[u8]) -> bool {
 
 /// Where the next record may begin after lost bytes: at the start of these, else not in them.
 fn resynchronise(bytes: &[u8]) -> Option<usize> {
-    let header = bytes.get(..5)?;
+    let header = bytes.first_chunk::<5>()?;
     let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
     (plausible(header) && length > 0 && length <= FRAGMENT_MAX && matches!(header[0], 21..=23))
         .then_some(0)
@@ -311,7 +311,7 @@ fn stapled(message: &[u8]) -> Vec<Arc<[u8]>> {
 /// Byte strings one after the other, each behind its length of three bytes.
 fn listed(mut rest: &[u8]) -> Vec<Arc<[u8]>> {
     let length = |bytes: &[u8]| -> Option<usize> {
-        let head = bytes.get(..3)?;
+        let head = bytes.first_chunk::<3>()?;
         Some(usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]))
     };
     let mut found = Vec::new();

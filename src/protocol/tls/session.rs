@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
 use crate::protocol::tls::hello::{ClientHello, ServerHello};
@@ -177,22 +178,22 @@ pub struct Session {
     /// ClientKeyExchange.
     pub client_key_exchange: Option<Mark>,
     /// ChangeCipherSpec of each side.
-    pub change_cipher_spec: [Option<Mark>; 2],
+    pub change_cipher_spec: Both<Option<Mark>>,
     /// First encrypted handshake record of each side (TLS 1.2: Finished).
-    pub finished: [Option<Mark>; 2],
+    pub finished: Both<Option<Mark>>,
     /// Alerts.
     pub alerts: Vec<Alert>,
     /// Sizes and places of the first application data records of each side.
-    pub sizes: [Vec<(u16, Mark)>; 2],
+    pub sizes: Both<Vec<(u16, Mark)>>,
     /// Application data of each side; in TLS 1.3 the encrypted handshake is among it.
-    pub data: [Data; 2],
+    pub data: Both<Data>,
     /// Questions and answers in the tunnel.
     pub turns: Turns,
     /// First bytes that are no TLS, of each side.
-    pub foreign: [Option<Seen<Vec<u8>>>; 2],
+    pub foreign: Both<Option<Seen<Vec<u8>>>>,
     /// Bytes of each side were lost to the capture.
-    pub gapped: [bool; 2],
-    pub(super) sides: [Side; 2],
+    pub gapped: Both<bool>,
+    pub(super) sides: Both<Side>,
 }
 
 impl Session {
@@ -231,11 +232,11 @@ impl Session {
 
     /// How far the handshake went.
     pub fn stage(&self) -> Stage {
-        let [client, server] = &self.data;
+        let Both([client, server]) = &self.data;
         if self.is_13() {
             return self.stage_13();
         }
-        let done = |from: Direction| self.finished[from.index()].is_some();
+        let done = |from: Direction| self.finished[from].is_some();
         match () {
             () if done(ToServer) && done(ToClient) => Stage::Complete,
             () if self.server_hello.is_none() && client.records > 0 && server.records > 0 => {
@@ -252,7 +253,7 @@ impl Session {
     /// TLS 1.3 by sizes: the client's Finished record is 53 or 69 bytes (36 or 52 of message, 1 of type, 16 of tag;
     /// with an 8-byte tag 45); what is shorter is an alert, or an empty certificate before it.
     fn stage_13(&self) -> Stage {
-        let [client, server] = &self.sizes;
+        let Both([client, server]) = &self.sizes;
         if server.is_empty() {
             return Stage::ServerHello;
         }
@@ -266,13 +267,13 @@ impl Session {
 
     /// Did the server send anything after the client's first encrypted record?
     fn spoke_after_client(&self) -> bool {
-        let [client, server] = &self.data;
+        let Both([client, server]) = &self.data;
         matches!((client.first, server.last), (Some(first), Some(last)) if last > first && server.last_len > 32)
     }
 
     /// The frame of the client's Finished in TLS 1.3, as sizes tell it.
     pub fn finished_13(&self) -> Option<Mark> {
-        self.sizes[0]
+        self.sizes[ToServer]
             .iter()
             .find(|(size, _)| *size >= 40)
             .map(|(_, at)| *at)
@@ -281,22 +282,23 @@ impl Session {
     /// The last frame of the server's first flight.
     pub fn server_flight(&self) -> Option<Mark> {
         if !self.is_13() {
-            return self.server_hello_done.or(self.finished[1]);
+            return self.server_hello_done.or(self.finished[ToClient]);
         }
-        let client = self.data[0].first;
-        self.sizes[1]
+        let client = self.data[ToServer].first;
+        self.sizes[ToClient]
             .iter()
-            .map(|(_, at)| *at).rfind(|at| client.is_none_or(|client| *at < client))
+            .map(|(_, at)| *at)
+            .rfind(|at| client.is_none_or(|client| *at < client))
     }
 
     /// Application data of a side after the handshake: in TLS 1.3 what follows the client's Finished.
     pub fn application(&self, from: Direction) -> Option<Mark> {
-        let data = &self.data[from.index()];
+        let data = &self.data[from];
         if !self.is_13() {
             return data.first;
         }
         let finished = self.finished_13()?;
-        let sizes = &self.sizes[from.index()];
+        let sizes = &self.sizes[from];
         match from {
             ToServer => {
                 let place = sizes.iter().position(|(size, _)| *size >= 40)?;
@@ -318,7 +320,7 @@ impl Session {
 
     /// Was close_notify sent by a side, in clear or by its size as the last record?
     pub fn close_notify(&self, from: Direction) -> Option<Mark> {
-        let data = &self.data[from.index()];
+        let data = &self.data[from];
         let clear = self.alerts.iter().find(|alert| {
             alert.from == from && (alert.encrypted || (alert.level == 1 && alert.description == 0))
         });
@@ -331,7 +333,7 @@ impl Session {
     /// The frame of the last record of a side that was not whole when its header was read. Whether the rest came is
     /// told by `tcp::stream::Stream::unfinished`.
     pub fn inside_record(&self, from: Direction) -> Option<Mark> {
-        self.sides[from.index()].open_record()
+        self.sides[from].open_record()
     }
 
     /// The fatal alert of a side that was sent in clear.
@@ -343,7 +345,7 @@ impl Session {
 
     /// The server had greeted in another protocol before the client said hello at `at`.
     pub fn greeted(&mut self, greeting: &[u8], at: Mark) {
-        self.foreign[ToClient.index()] = Some(Seen {
+        self.foreign[ToClient] = Some(Seen {
             value: greeting.to_vec(),
             at,
         });
@@ -379,7 +381,7 @@ impl Session {
     /// Is the record at `at` another one than the client's Finished? Both may stand in one frame.
     fn after(&self, finished: Mark, at: Mark) -> bool {
         at > finished
-            || self.sizes[ToServer.index()]
+            || self.sizes[ToServer]
                 .iter()
                 .filter(|(size, _)| *size >= 40)
                 .count()

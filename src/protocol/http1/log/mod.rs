@@ -8,6 +8,7 @@ mod pairing;
 
 use std::collections::VecDeque;
 
+use crate::mark::Both;
 use crate::mark::{Direction, Mark};
 use crate::protocol::{Chunk, Next, Observer};
 
@@ -53,7 +54,7 @@ pub struct Tunnel {
     /// The frame that completed the agreement.
     pub at: Mark,
     /// Bytes of the tunnel that were delivered already, by `Direction::index`; mostly none.
-    pub early: [Vec<u8>; 2],
+    pub early: Both<Vec<u8>>,
 }
 
 /// Bytes that are not HTTP where a message had to begin.
@@ -210,7 +211,7 @@ impl Log {
     }
 
     fn keep_inner(&mut self, from: Direction, rest: &[u8]) {
-        if let Some([there, back]) = self.tunnel.as_mut().map(|tunnel| &mut tunnel.early) {
+        if let Some(Both([there, back])) = self.tunnel.as_mut().map(|tunnel| &mut tunnel.early) {
             if from == Direction::ToServer {
                 there
             } else {

@@ -1,5 +1,6 @@
 //! Requests and responses find each other (RFC 9112 section 9.3), and tunnels begin (RFC 9110 9.3.6).
 
+use crate::mark::Both;
 use crate::mark::{Direction, Mark, Seen};
 use crate::time::{MILLISECOND, Nanos};
 
@@ -139,7 +140,7 @@ impl Log {
         self.tunnel = Some(Tunnel {
             authority,
             at,
-            early,
+            early: Both(early),
         });
     }
 
