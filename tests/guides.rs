@@ -338,7 +338,7 @@ fn a_near_miss_is_not_called_by_the_class_it_misses() {
 
 #[test]
 fn every_folder_of_captures_is_a_code_or_a_room() {
-    let rooms = ["healthy", "format", "hostile", ""];
+    let rooms = ["healthy", "format", "hostile", "incident", ""];
     let mut complaints = Vec::new();
     for capture in captures() {
         let known = match capture.class() {

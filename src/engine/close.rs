@@ -417,7 +417,7 @@ fn incidents(
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
-        established: stub.established.is_some(),
+        established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
         name: stub.name.clone().or_else(|| {
             names

@@ -6,12 +6,26 @@ use std::net::IpAddr;
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Severity, Value};
 use crate::incident::context::{Context, Seen, Span, site};
+use crate::incident::group::founds;
 use crate::time::{Nanos, SECOND};
 
 /// What is short is looked at with this much around it.
 const AROUND: Nanos = 10 * SECOND;
 /// Clients whose other connections are looked at.
 const CLIENTS_LOOKED_AT: usize = 64;
+
+/// Warnings that come along with many causes: evidence where a cause asks for them, no failures to be explained.
+const SYMPTOMS: [&str; 9] = [
+    "network.packet-loss",
+    "transport.connect-slow",
+    "transport.latency-high",
+    "transport.zero-window",
+    "application.slow-response",
+    "security.tls-obsolete",
+    "security.cipher-weak",
+    "security.cert-weak",
+    "security.cert-expiring",
+];
 
 /// An incident before it is told.
 pub(super) struct Case<'a> {
@@ -21,7 +35,7 @@ pub(super) struct Case<'a> {
     pub(super) places: Vec<usize>,
     /// The surroundings.
     pub(super) context: &'a Context<'a>,
-    /// First to last time of the findings.
+    /// First to last time of the failures.
     pub(super) span: Span,
     /// The worst severity.
     pub(super) severity: Severity,
@@ -54,21 +68,14 @@ impl<'a> Case<'a> {
             .iter()
             .filter_map(|place| findings.get(*place))
             .collect();
+        // Warnings that come along last as they like: the failures say from when to when.
+        let failures = || members.iter().filter(|finding| counts(finding));
+        let first = failures().map(|finding| finding.first).min();
+        let last = failures().map(|finding| finding.last).max();
         let mut case = Self {
             findings,
             context,
-            span: (
-                members
-                    .iter()
-                    .map(|finding| finding.first)
-                    .min()
-                    .unwrap_or_default(),
-                members
-                    .iter()
-                    .map(|finding| finding.last)
-                    .max()
-                    .unwrap_or_default(),
-            ),
+            span: (first.unwrap_or_default(), last.unwrap_or_default()),
             severity: members
                 .iter()
                 .map(|finding| finding.severity)
@@ -94,8 +101,10 @@ impl<'a> Case<'a> {
             places,
         };
         for finding in &members {
-            *case.codes.entry(finding.class.code).or_default() += finding.count;
-            case.total += finding.count;
+            if counts(finding) {
+                *case.codes.entry(finding.class.code).or_default() += finding.count;
+                case.total += finding.count;
+            }
             case.clients.extend(finding.client.map(|client| client.0));
             case.clients.extend(listed(finding));
         }
@@ -109,36 +118,27 @@ impl<'a> Case<'a> {
 
     /// Connections to the failing addresses and ports while it lasts; who failed there beyond the findings' samples.
     fn look_here(&mut self, sampled: bool) {
-        let span = self.span;
-        let hosts: BTreeSet<IpAddr> = self.servers.iter().map(|server| server.0).collect();
-        for host in hosts {
-            let servers = &self.servers;
-            self.here.extend(
-                self.context
-                    .to_host(host, span)
-                    .filter(|seen| servers.contains(&seen.server)),
+        let (span, meanwhile, context) = (self.span, self.meanwhile(), self.context);
+        let at_servers = |span: Span| {
+            self.servers
+                .iter()
+                .flat_map(move |server| context.to_server(*server, span))
+        };
+        let here: Vec<&'a Seen> = at_servers(span).collect();
+        let near: Vec<&'a Seen> = at_servers(meanwhile).collect();
+        if sampled {
+            self.clients.extend(
+                here.iter()
+                    .filter(|seen| seen.failed() && !seen.reached())
+                    .map(|seen| seen.client),
             );
         }
-        if sampled {
-            let hit: Vec<IpAddr> = self
-                .here
-                .iter()
-                .filter(|seen| seen.failed() && !seen.reached())
-                .map(|seen| seen.client)
-                .collect();
-            self.clients.extend(hit);
-        }
-        let (meanwhile, context) = (self.meanwhile(), self.context);
-        self.others_well = self
-            .hosts()
+        self.here = here;
+        self.others_well = near
             .into_iter()
-            .flat_map(|host| context.to_host(host, meanwhile))
-            .filter(|seen| {
-                self.servers.contains(&seen.server)
-                    && seen.reached()
-                    && !self.clients.contains(&seen.client)
-            })
+            .filter(|seen| seen.reached() && seen.established_by(meanwhile.1))
             .map(|seen| seen.client)
+            .filter(|client| !self.clients.contains(client))
             .collect();
     }
 
@@ -163,12 +163,21 @@ impl<'a> Case<'a> {
     /// While it lasts; what is shorter than ten seconds is looked at with ten seconds on either side.
     pub(super) fn meanwhile(&self) -> Span {
         let (from, to) = self.span;
-        let from = if to.since(from) < AROUND {
-            from.plus(-AROUND)
+        if to.since(from) < AROUND {
+            (from.plus(-AROUND), to.plus(AROUND))
         } else {
-            from
-        };
-        (from, to.plus(AROUND))
+            (from, to)
+        }
+    }
+
+    /// Well inside it: the edges of what lasts for ten seconds and more belong to the time before and after too.
+    pub(super) fn inside(&self) -> Span {
+        let (from, to) = self.span;
+        if to.since(from) < AROUND {
+            (from, to)
+        } else {
+            (from.plus(2 * SECOND), to.plus(-2 * SECOND))
+        }
     }
 
     /// From the begin of the capture to just before it.
@@ -255,6 +264,11 @@ fn endpoint_of(finding: &Finding) -> Option<String> {
         .as_ref()
         .filter(|_| finding.class.code.starts_with("network.dns-"));
     name.cloned().or_else(|| finding.endpoint_id())
+}
+
+/// Is it one of the failures to be explained?
+fn counts(finding: &Finding) -> bool {
+    founds(finding) || !SYMPTOMS.contains(&finding.class.code)
 }
 
 /// Clients that a finding told once per endpoint lists.

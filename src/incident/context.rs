@@ -22,8 +22,8 @@ pub struct Seen {
     pub server: (IpAddr, u16),
     /// When it began.
     pub time: Timestamp,
-    /// The handshake was completed.
-    pub established: bool,
+    /// When the handshake was completed.
+    pub established: Option<Timestamp>,
     /// What became of its attempts.
     pub outcomes: Outcomes,
     /// The name that the client meant, where known.
@@ -36,6 +36,11 @@ impl Seen {
     /// The service answered at least once.
     pub const fn reached(&self) -> bool {
         self.outcomes.ok > 0 || self.outcomes.answered_no > 0
+    }
+
+    /// The handshake was completed by then: one that was begun in an outage and completed after it proves nothing.
+    pub fn established_by(&self, time: Timestamp) -> bool {
+        self.established.is_some_and(|at| at <= time)
     }
 
     /// At least one attempt failed.
@@ -67,7 +72,8 @@ pub struct Context<'a> {
     answered: Vec<Answered>,
     heard: &'a Heard,
     rules: Option<&'a Rules>,
-    by_server: HashMap<IpAddr, Vec<u32>>,
+    by_host: HashMap<IpAddr, Vec<u32>>,
+    by_server: HashMap<(IpAddr, u16), Vec<u32>>,
     by_client: HashMap<IpAddr, Vec<u32>>,
     by_name: HashMap<Arc<str>, Vec<u32>>,
     answered_to: HashMap<IpAddr, Vec<u32>>,
@@ -101,6 +107,7 @@ impl<'a> Context<'a> {
             answered: Vec::new(),
             heard,
             rules: None,
+            by_host: HashMap::new(),
             by_server: HashMap::new(),
             by_client: HashMap::new(),
             by_name: HashMap::new(),
@@ -108,11 +115,8 @@ impl<'a> Context<'a> {
             answered_by: HashMap::new(),
         };
         for (place, one) in (0_u32..).zip(&seen) {
-            context
-                .by_server
-                .entry(one.server.0)
-                .or_default()
-                .push(place);
+            context.by_host.entry(one.server.0).or_default().push(place);
+            context.by_server.entry(one.server).or_default().push(place);
             context.by_client.entry(one.client).or_default().push(place);
             if let Some(name) = &one.name {
                 context
@@ -143,7 +147,12 @@ impl<'a> Context<'a> {
 
     /// Connections to an address that began within the span, by time.
     pub fn to_host(&self, host: IpAddr, span: Span) -> impl Iterator<Item = &Seen> {
-        within(&self.seen, self.by_server.get(&host), span, |seen| {
+        within(&self.seen, self.by_host.get(&host), span, |seen| seen.time)
+    }
+
+    /// Connections to an address and port that began within the span, by time.
+    pub fn to_server(&self, server: (IpAddr, u16), span: Span) -> impl Iterator<Item = &Seen> {
+        within(&self.seen, self.by_server.get(&server), span, |seen| {
             seen.time
         })
     }

@@ -61,9 +61,13 @@ const OF_CLIENT: [&str; 5] = [
     "security.client-cert-rejected",
 ];
 
+/// Codes that tell of a danger and of nothing that fails.
+pub(super) const DANGERS: [&str; 1] = ["security.cleartext-credentials"];
+
 /// Can a finding begin an incident?
 pub(super) fn founds(finding: &Finding) -> bool {
     finding.class.layer() != "capture"
+        && !DANGERS.contains(&finding.class.code)
         && finding.severity > Severity::Info
         && (finding.fails || finding.severity >= Severity::Error)
 }
@@ -131,8 +135,8 @@ fn lies_in_client(finding: &Finding, context: &Context<'_>, refusing: &Refusing)
     } else {
         finding.first
     };
-    let mut near = context.to_host(server.0, (from, finding.last.plus(GAP)));
-    near.any(|seen| seen.server == server && seen.client != client && seen.reached())
+    let mut near = context.to_server(server, (from, finding.last.plus(GAP)));
+    near.any(|seen| seen.client != client && seen.reached())
         .then_some(client)
 }
 
@@ -221,7 +225,7 @@ fn join_sites(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
             let escaped = clients.iter().any(|client| {
                 context
                     .of_client(*client, (from, to))
-                    .any(|seen| seen.established && site(seen.server.0) != *home)
+                    .any(|seen| seen.established_by(to) && site(seen.server.0) != *home)
             });
             if servers.len() >= UNRELATED_MIN && !escaped {
                 sets.join_all(&cluster);

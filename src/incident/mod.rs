@@ -43,9 +43,9 @@ pub struct Incident {
     pub scope: Scope,
     /// The worst of its findings.
     pub severity: Severity,
-    /// First time of its findings.
+    /// First time of its failures.
     pub start: Timestamp,
-    /// Last time of its findings.
+    /// Last time of its failures.
     pub end: Timestamp,
     /// Endpoints hit, sorted.
     pub endpoints: Vec<String>,

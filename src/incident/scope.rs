@@ -13,7 +13,7 @@ pub enum Scope {
     Client(IpAddr),
     /// The clients of one /24 or /64, where other sites came through or several endpoints fail them.
     Site(IpAddr),
-    /// One endpoint.
+    /// One endpoint, or several ports of one host.
     Endpoint(String),
     /// Several endpoints of one region.
     Region(String),
@@ -41,6 +41,12 @@ pub(super) fn of(case: &Case<'_>) -> Scope {
             first_site.map_or(Scope::Everything, Scope::Site)
         }
         (Some(endpoint), _) if !several => Scope::Endpoint(endpoint.clone()),
+        _ if case.hosts().len() == 1 && case.names.len() < 2 => {
+            let host = || case.hosts().first().map(ToString::to_string);
+            let name = case.names.first().map(|name| (*name).to_owned());
+            name.or_else(host)
+                .map_or(Scope::Everything, Scope::Endpoint)
+        }
         (Some(_), [region]) if case.all_of_region() => Scope::Region((*region).to_owned()),
         (None, _) => first_client.map_or(Scope::Everything, Scope::Client),
         _ if sites.len() == 1 && case.leaves_site() => {

@@ -136,9 +136,10 @@ fn incidents(told: &Told, clock: &Clock, lang: Lang) -> String {
     {
         let severity = words::severity(one.severity.name(), lang);
         let title = plain(&incident::words::title(one, lang));
-        let cause = one
-            .cause()
-            .map_or_else(String::new, |cause| format!(" · {}", code(cause.name)));
+        let cause: String = incident::words::causes(one)
+            .into_iter()
+            .map(|cause| format!(" · {}", code(cause)))
+            .collect();
         text.push_str(&format!("### {severity} · {title}{cause}\n\n"));
         for (label, lines) in incident::words::items(one, clock, lang) {
             let label = label.of(lang);

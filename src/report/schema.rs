@@ -334,9 +334,9 @@ pub struct Incident {
     pub title: String,
     /// The worst of its findings.
     pub severity: &'static str,
-    /// First time of its findings.
+    /// First time of its failures.
     pub start: String,
-    /// Last time of its findings.
+    /// Last time of its failures.
     pub end: String,
     /// `client …`, `site …`, `endpoint …`, `region …`, `everything`.
     pub scope: String,

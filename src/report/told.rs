@@ -65,17 +65,8 @@ impl Told {
             .iter()
             .map(|kept| (kept.finding.first, kept.finding.last))
             .collect();
+        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &named(&rows), settings);
         let shared = Shared::new(files, settings.lang);
-        let order = rows
-            .iter()
-            .enumerate()
-            .map(|(place, kept)| (kept.id.clone(), place))
-            .collect();
-        let ids = rows
-            .iter()
-            .flat_map(|kept| kept.places.iter().map(|place| (*place, kept.id.clone())))
-            .collect();
-        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &ids, &order, settings);
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -141,6 +132,18 @@ fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
         findings_by_code: by_code,
         findings_by_severity: by_severity,
     }
+}
+
+/// The place in the report and the id of every finding, by its place in the diagnosis.
+fn named(rows: &[Kept]) -> BTreeMap<usize, (usize, String)> {
+    rows.iter()
+        .enumerate()
+        .flat_map(|(at, kept)| {
+            kept.places
+                .iter()
+                .map(move |place| (*place, (at, kept.id.clone())))
+        })
+        .collect()
 }
 
 /// A finding of the report: its id, and where it and those folded into it stood in the diagnosis.

@@ -64,6 +64,8 @@ impl Capture {
     pub(crate) fn class(&self) -> Option<String> {
         let parts: Vec<&str> = self.path.split('/').collect();
         match parts.as_slice() {
+            // An incident lies in the folder of its story, not of a code.
+            ["captures", "incident", ..] => None,
             ["captures", layer, class, _] => Some(format!("{layer}.{class}")),
             _ => None,
         }

@@ -99,6 +99,19 @@ pub static CAUSES: &[&[Cause]] = &[
     service::CAUSES,
 ];
 
+impl Cause {
+    /// The layer of the diagnosis method that it lies in, whatever layer it shows itself by.
+    pub fn layer(&self) -> &'static str {
+        let holds = |table: &[Self]| table.iter().any(|cause| cause.name == self.name);
+        match () {
+            () if holds(network::CAUSES) || holds(path::CAUSES) => "network",
+            () if holds(reach::CAUSES) => "transport",
+            () if holds(trust::CAUSES) => "security",
+            () => "application",
+        }
+    }
+}
+
 /// The causes that could be behind a case, by score.
 pub(super) fn weigh(case: &Case<'_>) -> Vec<Hypothesis> {
     let mut measured: BTreeMap<&'static str, Option<Found>> = BTreeMap::new();

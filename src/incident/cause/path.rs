@@ -157,6 +157,7 @@ pub(super) static CAUSES: &[Cause] = &[
         needs: &[],
         favour: &[(&LOSS, 50), (&SEVERAL_SERVERS, 25), (&INTERMITTENT, 25)],
         against: &[
+            (&ELSEWHERE_DEAD, 70),
             (&BIG_HELLO, 60),
             (&HOST_SILENT, 30),
             (&CONNECT_SLOWER_THEN, 30),

@@ -270,12 +270,8 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "负载均衡主备切换（VIP 漂移）",
         },
         owner: Owner::Service,
-        codes: &[
-            ("network.vip-moved", 80),
-            ("transport.reset-by-server", 5),
-            ("transport.syn-unanswered", 5),
-        ],
-        needs: &[&RECOVERED],
+        codes: &[("network.vip-moved", 80)],
+        needs: &[],
         favour: &[(&RECOVERED, 35), (&WORKED_BEFORE, 15)],
         against: &[(&ONE_ADDRESS_BAD, 40), (&OTHERS_SUCCEED, 30)],
         disproof: Text {

@@ -3,9 +3,9 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT, INTERMITTENT,
-    LOAD_ROSE, NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL,
-    SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
+    ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT,
+    INTERMITTENT, LOAD_ROSE, NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER,
+    SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -47,6 +47,7 @@ pub(super) static CAUSES: &[Cause] = &[
             // A pool that is overloaded is so at all its addresses.
             (&ONE_ADDRESS_BAD, 60),
             (&NEVER_WORKED, 30),
+            (&ELSEWHERE_DEAD, 70),
             (&HOST_SILENT, 60),
             (&FEW_CLIENTS, 30),
         ],

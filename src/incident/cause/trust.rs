@@ -185,6 +185,8 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.tls-version-mismatch", 80),
             ("security.tls-no-common-cipher", 75),
             ("security.tls-alert", 45),
+            // A key or signature too weak for the client's rules, refused.
+            ("security.cert-weak", 70),
             ("security.tls-cut-on-hello", 25),
             ("security.tls-name-unrecognized", 30),
         ],

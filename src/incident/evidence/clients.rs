@@ -50,11 +50,14 @@ pub(in crate::incident) static FEW_CLIENTS: Item = Item {
     },
     measure: |case| {
         let hit = case.clients.len();
-        let hit_reaches = case
-            .here
-            .iter()
-            .any(|seen| seen.reached() && case.clients.contains(&seen.client));
-        let few = !hit_reaches && hit <= case.others_well.len();
+        let own = || {
+            case.here
+                .iter()
+                .filter(|seen| case.clients.contains(&seen.client))
+        };
+        // "Each time" takes more than one time.
+        let often = own().count() >= 2 * hit && !own().any(|seen| seen.reached());
+        let few = often && hit <= case.others_well.len();
         Some(Found::new(if few { 1.0 } else { 0.0 }, hit))
     },
 };
@@ -71,7 +74,7 @@ pub(in crate::incident) static ELSEWHERE_WELL: Item = Item {
             .elsewhere()
             .into_iter()
             .filter(|seen| {
-                seen.established
+                seen.established_by(case.meanwhile().1)
                     && !seen.failed()
                     && (!far || site(seen.server.0) != site(seen.client))
             })
@@ -89,7 +92,7 @@ pub(in crate::incident) static ELSEWHERE_DEAD: Item = Item {
     },
     measure: |case| {
         let escaped = |seen: &&Seen| {
-            seen.established
+            seen.established_by(case.span.1)
                 && site(seen.server.0) != site(seen.client)
                 && case.span.0 <= seen.time
                 && seen.time <= case.span.1
@@ -117,18 +120,15 @@ pub(in crate::incident) static OUTSIDE_HEARD: Item = Item {
         zh: "既有连接仍在通信：{n} 个受影响客户端仍能收到外部服务器的报文",
     },
     measure: |case| {
-        let hosts = case.hosts();
-        let from = case.span.0.plus(2 * SECOND);
-        if case.span.1 < from {
+        if case.meanwhile() != case.span {
             return None;
         }
+        let outside = |client: IpAddr| move |sender: IpAddr| site(sender) != site(client);
         let hears = case
             .looked_at()
             .filter(|client| {
                 case.context
-                    .heard_any(*client, (from, case.span.1), |sender| {
-                        site(sender) != site(*client) && !hosts.contains(&sender)
-                    })
+                    .heard_any(*client, case.inside(), outside(*client))
             })
             .count();
         Some(Found::new(by_count(hears), hears))
@@ -146,7 +146,7 @@ pub(in crate::incident) static LAN_ANSWERS: Item = Item {
         let hears = case
             .looked_at()
             .filter(|client| {
-                case.context.heard_any(*client, case.span, |sender| {
+                case.context.heard_any(*client, case.inside(), |sender| {
                     sender != *client && site(sender) == site(*client) && !hosts.contains(&sender)
                 })
             })

@@ -21,7 +21,7 @@ pub(in crate::incident) static OTHER_PORTS_ANSWER: Item = Item {
         let alive: Vec<_> = case
             .other_ports()
             .into_iter()
-            .filter(|seen| seen.established)
+            .filter(|seen| seen.established_by(case.meanwhile().1))
             .collect();
         let ports: BTreeSet<u16> = alive.iter().map(|seen| seen.server.1).collect();
         Some(Found::new(by_count(alive.len()), alive.len()).what(list(ports)))
@@ -38,14 +38,17 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
         let tried = case.other_ports();
         let mut ports: BTreeSet<u16> = tried
             .iter()
-            .filter(|seen| seen.failed() && !seen.established)
+            .filter(|seen| seen.failed() && seen.established.is_none())
             .map(|seen| seen.server.1)
             .collect();
         let dead = tried
             .iter()
-            .filter(|seen| seen.failed() && !seen.established)
+            .filter(|seen| seen.failed() && seen.established.is_none())
             .count();
-        if tried.iter().any(|seen| seen.established) {
+        if tried
+            .iter()
+            .any(|seen| seen.established_by(case.meanwhile().1))
+        {
             return None;
         }
         // Several failing ports of one address may have become one incident.
@@ -74,7 +77,12 @@ pub(in crate::incident) static HOST_SPEAKS: Item = Item {
     },
     measure: |case| {
         let dumb = case.count(&["transport.syn-unanswered", "network.dns-timeout"]);
-        if dumb == 0 || case.other_ports().iter().any(|seen| seen.established) {
+        if dumb == 0
+            || case
+                .other_ports()
+                .iter()
+                .any(|seen| seen.established_by(case.meanwhile().1))
+        {
             return None;
         }
         let hosts = case.hosts();
@@ -83,7 +91,7 @@ pub(in crate::incident) static HOST_SPEAKS: Item = Item {
             .filter(|client| {
                 hosts
                     .iter()
-                    .any(|host| case.context.heard(*client, *host, case.span))
+                    .any(|host| case.context.heard(*client, *host, case.inside()))
             })
             .count();
         Some(Found::new(by_count(heard) * share(dumb, case.total), heard))
@@ -106,10 +114,13 @@ pub(in crate::incident) static HOST_SILENT: Item = Item {
         let spoke = |client: IpAddr| {
             hosts
                 .iter()
-                .any(|host| case.context.heard(client, *host, case.span))
+                .any(|host| case.context.heard(client, *host, case.inside()))
         };
         if case.clients.iter().any(|client| spoke(*client))
-            || case.here.iter().any(|seen| seen.established)
+            || case
+                .here
+                .iter()
+                .any(|seen| seen.established_by(case.meanwhile().1))
         {
             return None;
         }
@@ -169,7 +180,7 @@ pub(in crate::incident) static IPV4_WORKS: Item = Item {
             for seen in case
                 .context
                 .of_name(name, case.meanwhile())
-                .filter(|seen| seen.established)
+                .filter(|seen| seen.established_by(case.meanwhile().1))
             {
                 if seen.server.0.is_ipv4() {
                     *well.entry(seen.server.0).or_default() += 1;

@@ -34,7 +34,11 @@ pub struct Item {
 impl Item {
     /// The fact as this case shows it.
     pub(super) fn measure(&self, case: &Case<'_>) -> Option<Found> {
-        (self.measure)(case).filter(|found| found.strength > 0.0)
+        let found = (self.measure)(case).filter(|found| found.strength > 0.0)?;
+        Some(Found {
+            strength: found.strength.min(1.0),
+            ..found
+        })
     }
 
     /// The sentence with its figure and words.

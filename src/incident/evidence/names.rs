@@ -23,11 +23,14 @@ pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
         zh: "同一解析服务器期间仍应答其他查询：{n} 次（{what}）",
     },
     measure: |case| {
-        let answers: Vec<&Answered> = answers(case, case.meanwhile())
+        let answers: Vec<&Answered> = answers(case, within(case))
             .filter(|answer| !case.names.contains(answer.name.as_str()))
             .collect();
         let names: BTreeSet<&str> = answers.iter().map(|answer| answer.name.as_str()).collect();
-        Some(Found::new(by_count(answers.len()), answers.len()).what(list(names)))
+        // A stray answer at the edge of an outage is none to others.
+        let answered = answers.len() as f64 / (answers.len() as f64 + case.total as f64);
+        let strength = by_count(answers.len()).min(answered / 0.3);
+        Some(Found::new(strength, answers.len()).what(list(names)))
     },
 };
 
@@ -39,7 +42,7 @@ pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
     },
     measure: |case| {
         let dns = case.count(&["network.dns-timeout", "network.dns-servfail"]);
-        if dns == 0 || answers(case, case.span).next().is_some() {
+        if dns == 0 || answers(case, case.inside()).next().is_some() {
             return None;
         }
         let earlier = answers(case, ALWAYS).count();
@@ -94,6 +97,15 @@ pub(in crate::incident) static NAMES_RESOLVE: Item = Item {
 };
 
 const ALWAYS: Span = (Timestamp::from_ns(i64::MIN), Timestamp::from_ns(i64::MAX));
+
+/// Well inside what lasts, around what is short.
+fn within(case: &Case<'_>) -> Span {
+    if case.meanwhile() == case.span {
+        case.inside()
+    } else {
+        case.meanwhile()
+    }
+}
 
 /// Answers of the resolvers that failed.
 fn answers<'c>(case: &'c Case<'_>, span: Span) -> impl Iterator<Item = &'c Answered> {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use crate::endpoint::Rules;
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Finding, Severity, Subject, Text, Value, classes};
 use crate::flow::heard::Heard;
@@ -146,7 +147,7 @@ impl World {
             client,
             server,
             time: time(at),
-            established,
+            established: established.then(|| time(at)),
             outcomes,
             name,
             latency_ms,
@@ -174,7 +175,7 @@ impl World {
         find(
             &self.findings,
             &Context::new(self.seen.clone(), self.answered.clone(), &self.heard)
-                .with_rules(&crate::endpoint::Rules::built_in()),
+                .with_rules(&Rules::built_in()),
         )
         .0
     }

@@ -231,9 +231,12 @@ fn a_gateway_that_keeps_old_flows_and_takes_no_new_ones_is_full() {
                     world.fails("transport.syn-unanswered", client, server, 100 + 3 * number);
                 }
             }
+            CLIENTS.iter().for_each(|client| {
+                world.fails("transport.syn-unanswered", client, "203.0.113.20:443", 112);
+            });
             // A connection from before goes on.
             CLIENTS.iter().for_each(|client| {
-                (100..108).for_each(|at| world.hears(client, "203.0.113.200", at))
+                (100..114).for_each(|at| world.hears(client, "203.0.113.200", at))
             });
         },
         "nat-table-full",

@@ -6,6 +6,9 @@ use crate::report::words::{enumeration, text};
 
 pub(in crate::report) const HEADING: Text = text("Layer by layer", "分层诊断");
 
+/// A cause of this score and more makes its layer fail.
+const LIKELY: f64 = 0.6;
+
 /// Heads of the table in Markdown.
 pub(in crate::report) const HEADS: [Text; 3] = [
     text("layer", "层次"),
@@ -50,7 +53,7 @@ pub(in crate::report) struct Layer {
     pub(in crate::report) state: &'static str,
     /// It fails.
     pub(in crate::report) ill: bool,
-    /// Codes of its findings above `info`.
+    /// Codes of its findings above `info`; where it has none, the causes that lie in it.
     pub(in crate::report) codes: String,
 }
 
@@ -68,6 +71,20 @@ pub(in crate::report) fn rows(told: &Told, lang: Lang) -> Vec<Layer> {
                 .collect();
             codes.sort_unstable();
             codes.dedup();
+            // A lost way out shows itself by silent connections: the layer of the cause fails too.
+            let causes: std::collections::BTreeSet<&str> = told
+                .incidents
+                .iter()
+                .filter_map(|incident| incident.hypotheses.first())
+                .filter(|first| first.score >= LIKELY && first.cause.layer() == *layer)
+                .map(|first| first.cause.name)
+                .collect();
+            codes.extend(
+                causes
+                    .into_iter()
+                    .filter(|_| codes.is_empty())
+                    .collect::<Vec<_>>(),
+            );
             let state = if codes.is_empty() {
                 quiet(told, layer)
             } else {

@@ -21,20 +21,22 @@ pub(super) const INCIDENTS_MAX: usize = 20;
 /// Findings named behind one item of evidence.
 const NAMED_MAX: usize = 16;
 
+/// The place in the report and the id of every finding, by its place in the diagnosis.
+type Named = BTreeMap<usize, (usize, String)>;
+
 /// The incidents that have a finding in the report, with their mirrors. `ids` gives a finding's id for its place in
 /// the diagnosis; what lies outside the window has none.
 pub(super) fn mirror(
     incidents: Vec<Incident>,
-    ids: &BTreeMap<usize, String>,
-    order: &BTreeMap<String, usize>,
+    ids: &Named,
     settings: &Settings,
 ) -> (Vec<Incident>, Vec<Row>) {
     incidents
         .into_iter()
         .filter_map(|incident| {
-            let findings = named(&incident.findings, ids, order);
+            let findings = named(&incident.findings, ids);
             let first = findings.first()?.clone();
-            let row = row(&incident, &first, findings, ids, order, settings);
+            let row = row(&incident, &first, findings, ids, settings);
             Some((incident, row))
         })
         .unzip()
@@ -44,8 +46,7 @@ fn row(
     incident: &Incident,
     first: &str,
     findings: Vec<String>,
-    ids: &BTreeMap<usize, String>,
-    order: &BTreeMap<String, usize>,
+    ids: &Named,
     settings: &Settings,
 ) -> Row {
     let of_tax = of_tax(incident);
@@ -61,11 +62,7 @@ fn row(
         end: incident.end.to_string(),
         scope,
         endpoints: incident.endpoints.clone(),
-        regions: incident
-            .regions
-            .iter()
-            .map(|region| (*region).to_owned())
-            .collect(),
+        regions: incident.regions.clone(),
         clients: incident.clients,
         client_sample: incident
             .client_sample
@@ -77,7 +74,7 @@ fn row(
         hypotheses: incident
             .hypotheses
             .iter()
-            .map(|hypothesis| hypothesis_row(hypothesis, of_tax, ids, order, settings))
+            .map(|hypothesis| hypothesis_row(hypothesis, of_tax, ids, settings))
             .collect(),
         findings,
     }
@@ -86,8 +83,7 @@ fn row(
 fn hypothesis_row(
     hypothesis: &Hypothesis,
     of_tax: bool,
-    ids: &BTreeMap<usize, String>,
-    order: &BTreeMap<String, usize>,
+    ids: &Named,
     settings: &Settings,
 ) -> HypothesisRow {
     let (cause, lang) = (hypothesis.cause, settings.lang);
@@ -98,7 +94,7 @@ fn hypothesis_row(
                 evidence: reason.item.id,
                 weight: reason.weight,
                 text: masked(&words::reason(reason, lang), settings),
-                findings: named(&reason.findings, ids, order)
+                findings: named(&reason.findings, ids)
                     .into_iter()
                     .take(NAMED_MAX)
                     .collect(),
@@ -119,16 +115,9 @@ fn hypothesis_row(
 }
 
 /// The ids of findings, each once, in the report's order.
-fn named(
-    places: &[usize],
-    ids: &BTreeMap<usize, String>,
-    order: &BTreeMap<String, usize>,
-) -> Vec<String> {
-    let placed: BTreeSet<(usize, &String)> = places
-        .iter()
-        .filter_map(|place| ids.get(place))
-        .filter_map(|id| Some((*order.get(id)?, id)))
-        .collect();
+fn named(places: &[usize], ids: &Named) -> Vec<String> {
+    let placed: BTreeSet<&(usize, String)> =
+        places.iter().filter_map(|place| ids.get(place)).collect();
     placed.into_iter().map(|(_, id)| id.clone()).collect()
 }
 

@@ -5,7 +5,7 @@ use crate::report::Told;
 use crate::report::incident::{INCIDENTS_MAX, by_weight, layers, words};
 use crate::report::layout::{Style, columns, left, wrap};
 use crate::report::text::Page;
-use crate::report::words::severity;
+use crate::report::words::{enumeration, severity};
 
 impl Page {
     /// The incidents, worst first, and the state of each layer below them.
@@ -36,11 +36,10 @@ impl Page {
         let word = one.severity.name();
         let severity = severity(word, self.lang);
         let indent = columns(severity) + 2;
-        let mut title = words::title(one, self.lang);
-        if let Some(cause) = one.cause() {
-            title.push_str(&format!("  {}", cause.name));
-        }
-        for (number, line) in wrap(&title, self.width.saturating_sub(indent))
+        let causes = words::causes(one).join(enumeration(self.lang));
+        let title = format!("{}  {causes}", words::title(one, self.lang));
+        let title = title.trim_end();
+        for (number, line) in wrap(title, self.width.saturating_sub(indent))
             .iter()
             .enumerate()
         {

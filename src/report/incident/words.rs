@@ -81,17 +81,7 @@ pub(in crate::report) fn items(
         disproof.extend(incident.rival().map(|other| both(first, other, lang)));
         items.push((DISPROOF, disproof));
         items.push((REMEDY, vec![first.cause.remedy.of(lang).to_owned()]));
-        items.push((
-            OWNER,
-            vec![
-                first
-                    .cause
-                    .owner
-                    .words(of_tax(incident))
-                    .of(lang)
-                    .to_owned(),
-            ],
-        ));
+        items.push((OWNER, vec![owners(incident, first, lang)]));
     }
     items.retain(|(_, lines)| !lines.is_empty());
     items
@@ -103,6 +93,23 @@ pub(in crate::report) const fn indent(lang: Lang) -> usize {
         Lang::En => 13,
         Lang::Zh => 16,
     }
+}
+
+/// Names of the first cause, and of the one that nothing separates from it.
+pub(in crate::report) fn causes(incident: &Incident) -> Vec<&'static str> {
+    let first = incident.cause().map(|cause| cause.name);
+    let second = incident.rival().map(|rival| rival.cause.name);
+    first.into_iter().chain(second).collect()
+}
+
+/// Who can mend it; of two causes that nothing separates, both.
+fn owners(incident: &Incident, first: &Hypothesis, lang: Lang) -> String {
+    let of_tax = of_tax(incident);
+    let word = |hypothesis: &Hypothesis| hypothesis.cause.owner.words(of_tax).of(lang);
+    let mut owners = vec![word(first)];
+    owners.extend(incident.rival().map(word));
+    owners.dedup();
+    owners.join(enumeration(lang))
 }
 
 /// `and 12 more incidents`.
