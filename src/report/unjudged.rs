@@ -71,6 +71,30 @@ fn known(reason: &str) -> Option<Text> {
             "connections judged before their end because too many were open at once",
             "并发连接过多，提前结束判断",
         ),
+        "late-segments" => (
+            "segments of connections that had already ended",
+            "报文属于已结束的连接",
+        ),
+        "fragments-incomplete" => (
+            "fragmented packets of which a part is missing",
+            "分片报文缺少部分分片",
+        ),
+        "lookups-evicted" => (
+            "name lookups given up because too many were open at once",
+            "并发域名解析过多，提前放弃",
+        ),
+        "names-forgotten" => (
+            "resolved names forgotten because there were too many",
+            "已解析的域名过多，部分被遗忘",
+        ),
+        "neighbours-omitted" => (
+            "hosts of the link that were too many to follow",
+            "链路上主机过多，部分未跟踪",
+        ),
+        "incidents-omitted" => (
+            "incidents beyond the first thousand",
+            "超出前一千个的事件",
+        ),
         _ => return None,
     };
     Some(Text { en, zh })
