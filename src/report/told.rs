@@ -60,12 +60,7 @@ impl Told {
                 .collect(),
             settings.findings_max,
         );
-        let worst = rows
-            .iter()
-            .map(|kept| &kept.finding)
-            .filter(|finding| finding.class.layer() != "capture")
-            .map(|finding| finding.severity)
-            .max();
+        let worst = worst(&rows);
         let (findings_by_code, findings_by_severity) = counted(&rows);
         let times = rows
             .iter()
@@ -113,6 +108,15 @@ impl Told {
             rules: diagnosis.rules,
         }
     }
+}
+
+/// The worst severity; what is said of the capture does not count.
+fn worst(rows: &[Kept]) -> Option<Severity> {
+    rows.iter()
+        .map(|kept| &kept.finding)
+        .filter(|finding| finding.class.layer() != "capture")
+        .map(|finding| finding.severity)
+        .max()
 }
 
 /// Failures by code and by severity.
