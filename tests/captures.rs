@@ -149,6 +149,35 @@ fn every_finding_cites_frames_of_its_capture_in_order() {
 }
 
 #[test]
+fn every_incident_names_findings_of_its_report_and_argues_a_cause() {
+    let mut complaints = Vec::new();
+    for (capture, report) in REPORTS.iter() {
+        let known: BTreeSet<&str> = list(report, "findings")
+            .iter()
+            .map(|finding| text(finding, "id"))
+            .collect();
+        for incident in list(report, "incidents") {
+            let members = list(incident, "findings");
+            let all_known = members
+                .iter()
+                .filter_map(Value::as_str)
+                .all(|id| known.contains(id));
+            let scores: Vec<f64> = list(incident, "hypotheses")
+                .iter()
+                .filter_map(|hypothesis| hypothesis["score"].as_f64())
+                .collect();
+            let ranked = scores.windows(2).all(|pair| pair.first() >= pair.last());
+            let bounded = scores.iter().all(|score| (0.0..=1.0).contains(score));
+            if members.is_empty() || !all_known || scores.is_empty() || !ranked || !bounded {
+                let title = text(incident, "title");
+                complaints.push(format!("{}: {title}, {scores:?}", capture.path));
+            }
+        }
+    }
+    assert_none(&complaints, "incidents are without findings or causes");
+}
+
+#[test]
 fn codes_of_a_note_are_known() {
     let known = |code: &str| classes::ALL.iter().any(|class| class.code == code);
     let mut complaints = Vec::new();

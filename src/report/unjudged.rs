@@ -91,10 +91,7 @@ fn known(reason: &str) -> Option<Text> {
             "hosts of the link that were too many to follow",
             "链路上主机过多，部分未跟踪",
         ),
-        "incidents-omitted" => (
-            "incidents beyond the first thousand",
-            "超出前一千个的事件",
-        ),
+        "incidents-omitted" => ("incidents beyond the first thousand", "超出前一千个的事件"),
         _ => return None,
     };
     Some(Text { en, zh })

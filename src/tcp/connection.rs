@@ -11,45 +11,9 @@ use crate::mark::{Mark, Seen};
 use crate::protocol::{Chunk, Next};
 use crate::tcp::half::{Half, Repeat, Reset, hops};
 use crate::tcp::history::History;
+use crate::tcp::repeats::Repeats;
 use crate::tcp::stream::Stream;
 use crate::time::Nanos;
-
-/// First marks of something that repeats, and how often it did.
-#[derive(Clone, Debug, Default)]
-pub struct Repeats {
-    /// Occurrences.
-    pub count: u32,
-    /// The last one.
-    pub last: Option<Mark>,
-    marks: Vec<Mark>,
-}
-
-/// Marks kept of something that repeats.
-const MARKS_MAX: usize = 8;
-
-impl Repeats {
-    /// One more.
-    pub fn add(&mut self, at: Mark) {
-        if self.marks.len() < MARKS_MAX {
-            if self.marks.is_empty() {
-                self.marks.reserve_exact(1);
-            }
-            self.marks.push(at);
-        }
-        self.count = self.count.saturating_add(1);
-        self.last = Some(at);
-    }
-
-    /// The first one.
-    pub fn first(&self) -> Option<Mark> {
-        self.marks.first().copied()
-    }
-
-    /// Those that were kept, in order.
-    pub fn kept(&self) -> impl Iterator<Item = Mark> + '_ {
-        self.marks.iter().copied()
-    }
-}
 
 /// Who takes a connection's bytes: direction, chunk, frame.
 pub type Sink<'s> = &'s mut dyn FnMut(Direction, Chunk<'_>, Mark) -> Next;
@@ -328,6 +292,9 @@ impl Connection {
         let Some(position) = peer.position_of_ack(segment.ack) else {
             return;
         };
+        if reports_a_duplicate(segment) {
+            peer.take_back_retransmission();
+        }
         let news = peer.acknowledge(position, at);
         let duplicate = !news
             && plain
@@ -471,6 +438,13 @@ impl Connection {
             self.history.on_gap(from);
         }
     }
+}
+
+/// RFC 2883: a first SACK block below the acknowledgment says that those bytes had already arrived.
+fn reports_a_duplicate(segment: &TcpSegment<'_>) -> bool {
+    let options = &segment.options;
+    let first = options.sack.first().filter(|_| options.sack_len > 0);
+    first.is_some_and(|(_, right)| segment.ack.wrapping_sub(*right).cast_signed() >= 0)
 }
 
 fn count(half: &mut Half, kind: Repeat, at: Mark) {

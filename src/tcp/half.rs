@@ -251,6 +251,17 @@ impl Half {
         true
     }
 
+    /// The peer had the data already: what was sent again (a tail-loss probe, RFC 8985 7, or a timer that was too
+    /// short) was not lost.
+    pub fn take_back_retransmission(&mut self) {
+        if self.counts.retransmitted > 0 {
+            self.counts.retransmitted -= 1;
+            self.counts.upstream = self.counts.upstream.min(self.counts.retransmitted);
+            self.counts.spurious += 1;
+            self.retransmissions.pop();
+        }
+    }
+
     /// The peer sent a duplicate acknowledgment.
     pub fn duplicate_ack(&mut self, at: Timestamp) {
         self.dup_acks = self.dup_acks.saturating_add(1);
@@ -387,4 +398,38 @@ pub const fn hops(ttl: u8) -> u8 {
         _ => 255,
     };
     initial - ttl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::SECOND;
+
+    fn at(frame: u32, ns: Nanos) -> Mark {
+        Mark {
+            time: Timestamp::from_ns(ns),
+            frame,
+            ..Mark::default()
+        }
+    }
+
+    #[test]
+    fn data_sent_again_that_the_peer_reports_as_duplicate_was_not_lost() {
+        let mut half = Half::default();
+        let start = half.position(100);
+        assert_eq!(
+            half.range(start, start + 10, at(1, 0), Some(1), None, None),
+            Repeat::New
+        );
+        let again = half.range(start, start + 10, at(2, SECOND), Some(2), None, None);
+        assert_eq!(again, Repeat::Retransmission { upstream: false });
+        half.counts.retransmitted = 1;
+        half.retransmissions.push(at(2, SECOND));
+        half.take_back_retransmission();
+        assert_eq!(half.counts.retransmitted, 0);
+        assert_eq!(half.counts.spurious, 1);
+        assert!(half.retransmissions.is_empty());
+        half.take_back_retransmission();
+        assert_eq!(half.counts.spurious, 1);
+    }
 }

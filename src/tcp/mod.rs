@@ -6,5 +6,6 @@
 pub mod connection;
 pub mod half;
 pub mod history;
+pub mod repeats;
 pub mod sighting;
 pub mod stream;

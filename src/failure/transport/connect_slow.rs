@@ -17,7 +17,7 @@ pub static CLASS: Class = Class {
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let connection = at.connection;
     let (syn, ack) = (connection.syns.first()?, connection.established?);
-    let before = |marks: &crate::tcp::connection::Repeats| {
+    let before = |marks: &crate::tcp::repeats::Repeats| {
         marks.kept().filter(|seen| seen.time < ack.time).count()
     };
     let (syns, synacks) = (before(&connection.syns), before(&connection.synacks));
