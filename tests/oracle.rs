@@ -37,12 +37,19 @@ const FIELDS: &[&str] = &[
     "tcp.analysis.retransmission",
     "tcp.analysis.out_of_order",
     "tcp.analysis.keep_alive",
+    "tcp.reassembled_in",
     "tls.record.content_type",
     "tls.record.opaque_type",
     "tls.handshake.type",
     "tls.alert_message.desc",
     "http.request.method",
     "http.response.code",
+    "socks.auth_method_count",
+    "socks.auth_accepted_method",
+    "socks.username",
+    "socks.auth_status",
+    "socks.command",
+    "socks.results",
     "dns.flags.response",
     "dns.flags.rcode",
     "icmp.type",
@@ -236,11 +243,20 @@ fn every_cited_frame_is_what_its_role_says() {
             let mut complaints = Vec::new();
             for finding in list(report, "findings") {
                 let code = text(finding, "code");
+                let inferred = finding["details"]["inferred"] == true;
                 for seen in list(finding, "evidence") {
                     let (role, number) = (text(seen, "role"), seen["frame"].as_u64().unwrap_or(0));
                     match frames.get(&number) {
                         None => {
                             complaints.push(format!("{code}: {role} frame {number} is not there"))
+                        }
+                        Some(frame) if inferred && HIDDEN.contains(&role) => {
+                            if !encrypted(frame) && !encrypted(ending(frame, frames)) {
+                                complaints.push(format!(
+                                    "{code}: frame {number} hides no {role}: {:?}",
+                                    frame.0
+                                ));
+                            }
                         }
                         Some(frame) if !plays(frame, role, code) => {
                             complaints.push(format!(
@@ -257,17 +273,41 @@ fn every_cited_frame_is_what_its_role_says() {
     );
 }
 
+/// Roles that a finding infers from sizes, because TLS 1.3 hides what the record holds.
+const HIDDEN: &[&str] = &["alert", "client-certificate"];
+
+/// Does the frame hold a record whose type TLS 1.3 hides?
+fn encrypted(frame: &Dissected) -> bool {
+    frame.is("tls.record.opaque_type", 23) || frame.is("tls.record.content_type", 23)
+}
+
+/// The frame in which what begins in this one ends: there tshark reads a record of several segments.
+fn ending<'a>(frame: &'a Dissected, frames: &'a Frames) -> &'a Dissected {
+    let end = frame.number("tcp.reassembled_in");
+    end.and_then(|end| frames.get(&end)).unwrap_or(frame)
+}
+
+/// What only a SOCKS client says: its methods, its login, its command.
+const SOCKS_ASKS: &[&str] = &["socks.auth_method_count", "socks.username", "socks.command"];
+
+/// What only a SOCKS proxy says: its choice, its verdict, its reply.
+const SOCKS_ANSWERS: &[&str] = &[
+    "socks.auth_accepted_method",
+    "socks.auth_status",
+    "socks.results",
+];
+
 /// Does the frame play this role in a finding of this code?
 fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
     let (syn, ack) = (frame.set("tcp.flags.syn"), frame.set("tcp.flags.ack"));
     let data = frame.number("tcp.len").is_some_and(|length| length > 0);
     // TLS 1.3 hides the type of what it encrypts.
-    let encrypted =
-        frame.is("tls.record.opaque_type", 23) || frame.is("tls.record.content_type", 23);
+    let encrypted = encrypted(frame);
     let tls = encrypted || frame.has("tls.record.content_type");
     // A message that never ended is no message to tshark; on a TLS port it looks for nothing else.
     let unfinished = data && !code.starts_with("application.http-");
     let dns = code.starts_with("network.dns-");
+    let any = |fields: &[&str]| fields.iter().any(|field| frame.has(field));
     match role {
         "syn" | "syn-retry" => syn && !ack,
         "syn-ack" | "syn-ack-retry" => syn && ack,
@@ -279,13 +319,16 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
             frame.has("dns.flags.response") && !frame.set("dns.flags.response")
         }
         "response" if dns => frame.set("dns.flags.response"),
-        "request" => frame.has("http.request.method") || unfinished,
-        "response" => frame.has("http.response.code") || unfinished,
+        "request" => frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished,
+        "response" => frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished,
         "client-hello" if code == "security.tls-not-tls" => data,
         "client-hello" => frame.is("tls.handshake.type", 1),
         "server-hello" => frame.is("tls.handshake.type", 2),
         // TLS 1.3 sends it encrypted, and an alert too.
         "certificate" => frame.is("tls.handshake.type", 11) || encrypted,
+        "ocsp-response" => frame.is("tls.handshake.type", 22),
+        "certificate-request" => frame.is("tls.handshake.type", 13),
+        "client-certificate" => frame.is("tls.handshake.type", 11),
         "alert" if code == "security.cert-rejected-inferred" => tls,
         "alert" => frame.has("tls.alert_message.desc"),
         "icmp" => frame.has("icmp.type") || frame.has("icmpv6.type"),
@@ -326,8 +369,13 @@ const ROLES_APART: &[&str] = &[
 #[test]
 fn statuses_and_codes_are_those_that_tshark_reads() {
     // Detail, role of the frame that carries it, fields of which one must hold it.
-    let details: [(&str, &str, &[&str]); 5] = [
+    let details: [(&str, &str, &[&str]); 6] = [
         ("status", "response", &["http.response.code"]),
+        (
+            "reply_code",
+            "response",
+            &["socks.auth_status", "socks.results"],
+        ),
         ("rcode", "response", &["dns.flags.rcode"]),
         ("alert_code", "alert", &["tls.alert_message.desc"]),
         ("icmp_type", "icmp", &["icmp.type", "icmpv6.type"]),
