@@ -147,11 +147,13 @@ impl Stream {
         self.next = self.next.max(end);
     }
 
-    /// The hole before `start`, as far as the receiver acknowledged it.
+    /// The hole before `start`, as far as the receiver acknowledged it. No window is larger than 1 GiB (RFC 7323 2.3):
+    /// what lies further apart are numbers that make no sense, not bytes that were lost.
     fn count_missed(&mut self, start: u64, acked: u64) {
-        self.missed_bytes = self
-            .missed_bytes
-            .saturating_add(start.min(acked).saturating_sub(self.next));
+        let missed = start.min(acked).saturating_sub(self.next);
+        if missed <= 1 << 30 {
+            self.missed_bytes = self.missed_bytes.saturating_add(missed);
+        }
     }
 
     fn keep(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark) {
