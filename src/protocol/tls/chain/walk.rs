@@ -1,5 +1,6 @@
 //! From the leaf upwards: which certificate signed which, where the path ends, and what lies wrong along it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub(super) struct Known {
     own: Vec<bool>,
     /// A named issuer of `i` is there, its key identifier agrees, and the signature is wrong.
     broken: Vec<bool>,
+    /// webpki's answer about a path that looked good, and the day it was asked for: within a day only validity changes,
+    /// which the walk judges by itself.
+    second_opinion: Cell<Option<(i64, bool)>>,
     /// Something about `i`'s signature cannot be verified here.
     unknown: Vec<Option<&'static str>>,
 }
@@ -49,6 +53,7 @@ impl Known {
             own: vec![false; count],
             broken: vec![false; count],
             unknown: vec![None; count],
+            second_opinion: Cell::new(None),
         };
         for place in 0..count {
             known.relate(place, store);
@@ -377,9 +382,23 @@ fn expiry(path: &[(usize, &Arc<Certificate>)], at: Timestamp, verdict: &mut Verd
     }
 }
 
-/// The second opinion on a path that looks good. Errors that the walk judges by itself, or that clients forgive
-/// (algorithms of legacy roots, a CA used as a server), do not count.
+/// The second opinion on a path that looks good, asked for once a day of the capture: a verification costs more than
+/// everything else about a handshake.
 fn webpki_refuses(known: &Known, store: &TrustStore, at: Timestamp) -> bool {
+    let day = at.second().div_euclid(DAY);
+    match known.second_opinion.get() {
+        Some((asked, answer)) if asked == day => answer,
+        _ => {
+            let answer = ask_webpki(known, store, at);
+            known.second_opinion.set(Some((day, answer)));
+            answer
+        }
+    }
+}
+
+/// Verifies with webpki. Errors that the walk judges by itself, or that clients forgive
+/// (algorithms of legacy roots, a CA used as a server), do not count.
+fn ask_webpki(known: &Known, store: &TrustStore, at: Timestamp) -> bool {
     let Some((leaf, rest)) = known.certificates.split_first() else {
         return true;
     };
