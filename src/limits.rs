@@ -2,14 +2,15 @@
 //!
 //! | limit | at the limit |
 //! | --- | --- |
-//! | `FLOWS_PER_SHARD` | the flow silent for longest is judged and forgotten, counted as `evicted` |
+//! | `FLOWS_PER_SHARD` | the flow that was to be looked at next is judged and forgotten, counted as `evicted` |
+//! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 
 use crate::flow::key::SHARDS;
 
-/// Conversations remembered at once, over all shards: about 1 KiB each while they live.
+/// Conversations remembered at once, over all shards: about 3 KiB each while they live.
 pub const FLOWS_MAX: usize = 1 << 20;
 /// A shard's share of them.
 pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;

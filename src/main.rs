@@ -1,8 +1,10 @@
 //! The program: everything is in the library.
 
 use std::process::ExitCode;
+
+/// Flows come and go by the hundred thousand; `Cargo.toml` says what this saves.
 #[global_allocator]
-static A: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     wirefault::cli::main()
