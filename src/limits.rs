@@ -12,6 +12,12 @@ use crate::flow::key::SHARDS;
 
 /// Conversations remembered at once, over all shards: about 3 KiB each while they live.
 pub const FLOWS_MAX: usize = 1 << 20;
+/// What a conversation may take while it lives, with its readers: `--memory` is divided by it.
+pub const FLOW_BYTES: u64 = 8 << 10;
+/// What a run takes before its first conversation: trust anchors, read blocks, tables of fixed size.
+pub const BASE_BYTES: u64 = 64 << 20;
+/// The least that `--memory` may be.
+pub const MEMORY_MIN: u64 = 96 << 20;
 /// A shard's share of them.
 pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
 /// Names that flows of one shard share; further ones are kept flow by flow.

@@ -298,6 +298,11 @@ fn options_that_cannot_be_meant_are_2() {
         "--threads 0: at least one thread is needed",
     );
     check_refused(
+        &["analyze", "--memory", "10M", REFUSED],
+        2,
+        "--memory 10M: at least 96M are needed",
+    );
+    check_refused(
         &["flows", "--format", "markdown", REFUSED],
         2,
         "--format markdown is not offered",

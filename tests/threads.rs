@@ -88,6 +88,19 @@ fn the_report_is_the_same_in_batches_of_any_size() {
 }
 
 #[test]
+fn a_full_flow_table_counts_what_it_closed_early_and_stays_independent_of_threads() {
+    let told = |threads| {
+        let (feed, _) = Feed::open(&["captures/demo.pcapng".to_owned()], &Options::default());
+        support::run::finish_within(feed, threads, Some(64))
+    };
+    let one = told(1);
+    assert_eq!(difference(&one, &told(2)), None);
+    let report = support::run::json(&one);
+    assert!(report["unjudged"]["evicted"].as_u64() > Some(0), "{report}");
+    assert_eq!(report["captures"][0]["memory_limited"], true);
+}
+
+#[test]
 fn the_report_is_the_same_from_a_stream() {
     check_all("reports depend on the way in", |capture| {
         let file = report_of(std::slice::from_ref(&capture.path), 1);

@@ -9,6 +9,7 @@ use crate::cli::{Common, Failure, endpoints, output};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::{Engine, Options};
 use crate::ingest::{self, Batch, Feed, FileReport, Interface};
+use crate::limits;
 use crate::protocol::tls::chain::TrustStore;
 
 /// A finished reading.
@@ -102,7 +103,44 @@ fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
     if let Some((rules, anchors)) = rules {
         engine.judge_by(Arc::new(rules), &anchors);
     }
+    if let Some(size) = &common.memory {
+        engine.remember_at_most(flows_within(size)?);
+    }
     Ok(engine)
+}
+
+/// How many conversations fit a size such as `512M`: K, M, G and T are powers of 1,024, with or without `iB`.
+fn flows_within(size: &str) -> Result<usize, Failure> {
+    let wrong =
+        |what: &str| Failure::usage(format!("--memory {size}: {what}; write it as 512M or 2G"));
+    let digits = size.len()
+        - size
+            .trim_start_matches(|letter: char| letter.is_ascii_digit())
+            .len();
+    let (number, unit) = size.split_at(digits);
+    let shift = match unit
+        .to_ascii_uppercase()
+        .trim_end_matches('B')
+        .trim_end_matches('I')
+    {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(wrong("not a size")),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong("not a size"))?;
+    let bytes = number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| wrong("larger than any memory"))?;
+    if bytes < limits::MEMORY_MIN {
+        return Err(wrong("at least 96M are needed"));
+    }
+    let flows = (bytes - limits::BASE_BYTES) / limits::FLOW_BYTES;
+    Ok(usize::try_from(flows)
+        .unwrap_or(usize::MAX)
+        .min(limits::FLOWS_MAX))
 }
 
 /// The first Ctrl-C ends the reading, the second the program.
@@ -190,5 +228,23 @@ impl Progress {
         if self.shown {
             output::bar("\r\x1b[K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flows_within;
+
+    #[test]
+    fn a_size_is_divided_by_what_a_flow_takes() {
+        let flows = |size: &str| flows_within(size).ok();
+        assert_eq!(flows("96M"), Some(4_096));
+        assert_eq!(flows("128MiB"), Some(8_192));
+        assert_eq!(flows("134217728"), Some(8_192));
+        assert_eq!(flows("1t"), Some(1 << 20));
+        assert_eq!(flows("95M"), None);
+        assert_eq!(flows("much"), None);
+        assert_eq!(flows("12X"), None);
+        assert_eq!(flows("99999999999G"), None);
     }
 }

@@ -114,6 +114,9 @@ pub(crate) struct Common {
     /// Threads; the report does not depend on them
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Bound of the flow table, such as 512M or 2G: the flow that was to be looked at next is judged early
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
     /// Findings of one code and endpoint before further ones fold by client
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub findings_max: usize,

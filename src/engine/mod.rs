@@ -120,6 +120,13 @@ impl Engine {
         self.rules = rules;
     }
 
+    /// Remembers at most so many conversations at once, over all shards.
+    pub fn remember_at_most(&mut self, flows: usize) {
+        for shard in &mut self.shards {
+            shard.remember_at_most(flows / SHARDS);
+        }
+    }
+
     /// All phases of one batch.
     pub fn push(&mut self, batch: &Batch) {
         self.packets += batch.frames.len() as u64;

@@ -102,6 +102,11 @@ impl Shard {
         self.verifiers = anchors.iter().map(verifier).collect();
     }
 
+    /// Remembers at most so many flows at once, and one at least.
+    pub fn remember_at_most(&mut self, flows: usize) {
+        self.flows_max = flows.max(1);
+    }
+
     /// Takes one segment.
     pub fn on_segment(&mut self, routed: &Routed<'_>) {
         self.advance(routed.clock);

@@ -67,6 +67,7 @@ impl Told {
             .collect();
         let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &named(&rows), settings);
         let shared = Shared::new(files, settings.lang);
+        let limited = diagnosis.unjudged.contains_key("evicted");
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -79,7 +80,7 @@ impl Told {
             captures: files
                 .iter()
                 .enumerate()
-                .map(|(index, file)| capture(index, file, interfaces, settings))
+                .map(|(index, file)| capture((index, limited), file, interfaces, settings))
                 .collect(),
             summary: summary(
                 &diagnosis.attempts,
@@ -272,12 +273,14 @@ pub(super) fn attempts(outcomes: &Outcomes) -> Attempts {
     }
 }
 
+/// One file; `place` is its index, and whether a limit closed flows of the run early.
 fn capture(
-    index: usize,
+    place: (usize, bool),
     file: &FileReport,
     interfaces: &[Interface],
     settings: &Settings,
 ) -> Capture {
+    let (index, limited) = place;
     Capture {
         id: format!("c-{}", index + 1),
         point: format!("p-{}", u64::from(file.point) + 1),
@@ -290,7 +293,7 @@ fn capture(
         first_time: file.first_time.map(|time| time.to_string()),
         last_time: file.last_time.map(|time| time.to_string()),
         complete: file.complete,
-        memory_limited: false,
+        memory_limited: limited,
         notes: notes::of(file, interfaces, settings),
     }
 }

@@ -46,13 +46,21 @@ pub(crate) fn report_of_bytes(name: &str, bytes: Vec<u8>) -> Option<String> {
 }
 
 /// Runs what `feed` gives through the engine, and writes the report.
-pub(crate) fn finish(mut feed: Feed, threads: usize) -> String {
+pub(crate) fn finish(feed: Feed, threads: usize) -> String {
+    finish_within(feed, threads, None)
+}
+
+/// The same, remembering at most `flows` conversations at once.
+pub(crate) fn finish_within(mut feed: Feed, threads: usize, flows: Option<usize>) -> String {
     let options = Options {
         threads,
         rows: true,
         trust: Arc::clone(&TRUST),
     };
     let mut engine = Engine::new(&options).expect("an engine");
+    if let Some(flows) = flows {
+        engine.remember_at_most(flows);
+    }
     let mut batch = Batch::default();
     while feed.next(&mut batch) {
         engine.push(&batch);
