@@ -318,7 +318,7 @@ fn recognise(
         *application = Application::Http(Box::default());
     } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
         *application = Application::Socks(Box::default());
-    } else if port == dns::PORT {
+    } else if port == dns::PORT || dns::tcp::probe(bytes, (port, port)) == Probe::Yes {
         *application = Application::Dns(Box::default());
     } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
         return Next::Wait {

@@ -87,9 +87,14 @@ impl Stream {
             self.count_only(start, end, acked);
             return;
         }
+        let end = start.saturating_add(bytes.len() as u64).saturating_add(cut);
         if start > self.next {
             self.keep(start, bytes, cut, at);
             self.give_up_old_hole(acked, at, sink);
+        } else if self.pieces.first().is_some_and(|known| end > known.start) {
+            // It reaches into what came earlier: that stays, and this fills the hole before it.
+            self.keep(start, bytes, cut, at);
+            self.join(sink);
         } else {
             self.take(start, bytes, cut, at, sink);
             self.join(sink);
@@ -156,44 +161,40 @@ impl Stream {
         }
     }
 
+    /// Keeps what is new of a segment: the parts that no earlier piece holds, since the first-seen byte wins.
     fn keep(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark) {
         self.hole_since.get_or_insert(at.time);
         let end = start.saturating_add(bytes.len() as u64).saturating_add(cut);
-        let index = self.pieces.partition_point(|piece| piece.start <= start);
-        let mut from = start;
-        if let Some(before) = index.checked_sub(1).and_then(|i| self.pieces.get(i)) {
-            self.conflicts = self
-                .conflicts
-                .saturating_add(u32::from(differs(before, start, bytes)));
-            from = from.max(before.end());
+        let mut from = start.max(self.next);
+        while from < end {
+            let index = self.pieces.partition_point(|piece| piece.end() <= from);
+            let to = match self.pieces.get(index) {
+                Some(known) if known.start <= from => {
+                    let conflict = differs(known, start, bytes);
+                    from = known.end();
+                    self.conflicts = self.conflicts.saturating_add(u32::from(conflict));
+                    continue;
+                }
+                Some(next) => end.min(next.start),
+                None => end,
+            };
+            let place = |position: u64| {
+                let place = usize::try_from(position - start).unwrap_or(usize::MAX);
+                place.min(bytes.len())
+            };
+            let kept = bytes.get(place(from)..place(to)).unwrap_or(&[]).to_vec();
+            let cut = (to - from).saturating_sub(kept.len() as u64);
+            self.pieces.insert(
+                index,
+                Piece {
+                    start: from,
+                    bytes: kept,
+                    cut,
+                    at,
+                },
+            );
+            from = to;
         }
-        let mut to = end;
-        if let Some(after) = self.pieces.get(index) {
-            self.conflicts = self
-                .conflicts
-                .saturating_add(u32::from(differs(after, start, bytes)));
-            to = to.min(after.start);
-        }
-        if from >= to {
-            return;
-        }
-        let low = usize::try_from(from - start)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        let high = usize::try_from(to - start)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        let kept = bytes.get(low..high).unwrap_or(&[]).to_vec();
-        let cut = (to - from).saturating_sub(kept.len() as u64);
-        self.pieces.insert(
-            index,
-            Piece {
-                start: from,
-                bytes: kept,
-                cut,
-                at,
-            },
-        );
     }
 
     fn take(&mut self, start: u64, bytes: &[u8], cut: u64, at: Mark, sink: Sink<'_>) {
@@ -348,3 +349,6 @@ fn differs(piece: &Piece, start: u64, bytes: &[u8]) -> bool {
     };
     low < high && part(piece.start, &piece.bytes) != part(start, bytes)
 }
+
+#[cfg(test)]
+mod tests;
