@@ -5,11 +5,20 @@ use serde::Serialize;
 use crate::report::Told;
 use crate::report::schema::{Closing, Event, Header};
 
+/// What a finding takes with its evidence, mostly.
+const FINDING_BYTES: usize = 1_600;
+/// What a report takes beside its findings, mostly.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// One object, indented, with a newline at its end.
 pub fn report(told: &Told) -> String {
-    let mut text = serde_json::to_string_pretty(&told.report).unwrap_or_default();
-    text.push('\n');
-    text
+    // Room for all of it at once: a text that doubles as it grows is copied, and its pages cleared, twice over.
+    let mut text = Vec::with_capacity(told.report.findings.len() * FINDING_BYTES + HEAD_BYTES);
+    if serde_json::to_writer_pretty(&mut text, &told.report).is_err() {
+        return String::new();
+    }
+    text.push(b'\n');
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// One object a line: `header`, the findings, incidents, captures and endpoints, last `summary`.
