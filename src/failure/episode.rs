@@ -173,7 +173,7 @@ pub struct Episode<'a> {
     pub socks: Option<&'a socks::Session>,
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
-    /// First bytes of each direction, by `Direction::index`.
+    /// First bytes of each direction.
     pub first_bytes: Both<&'a [u8]>,
     /// The ICMP error about it.
     pub unreachable: Option<&'a Unreachable>,

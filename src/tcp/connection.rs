@@ -21,7 +21,7 @@ pub type Sink<'s> = &'s mut dyn FnMut(Direction, Chunk<'_>, Mark) -> Next;
 /// Everything remembered of one TCP connection.
 #[derive(Debug, Default)]
 pub struct Connection {
-    /// What each end sent, by `Direction::index`.
+    /// What each end sent.
     pub halves: Both<Half>,
     /// Its bytes in order.
     pub streams: Both<Stream>,

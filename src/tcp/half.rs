@@ -130,7 +130,7 @@ pub struct ZeroWindow {
     pub longest: Option<(Mark, Mark)>,
 }
 
-/// What one end sent. Boxes nothing; about 600 bytes.
+/// What one end sent: about 800 bytes, and lists that stay empty where nothing repeats or lacks.
 #[derive(Clone, Debug, Default)]
 pub struct Half {
     reference: Option<(u32, u64)>,

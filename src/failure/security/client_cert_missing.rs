@@ -1,7 +1,7 @@
 #![doc = include_str!("client_cert_missing.en.md")]
 
 use crate::failure::episode::Episode;
-use crate::failure::security::client_flight::{BY_SIZE, Shown, cut_12, refused_13, shown};
+use crate::failure::security::client_flight::{Shown, asked, cut_12, inferred, shown};
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
 use crate::mark::Both;
@@ -30,7 +30,11 @@ fn required(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let alert = session
         .fatal(ToClient)
         .filter(|alert| alert.description == 116)?;
-    Some(alerted(finding(at, session), alert.description, alert.at))
+    Some(alerted(
+        asked(at, session, &CLASS),
+        alert.description,
+        alert.at,
+    ))
 }
 
 /// TLS 1.2 and before: an empty Certificate, or the no_certificate alert of SSL 3, then the server's alert or close.
@@ -44,7 +48,7 @@ fn in_clear(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         None => refused?.at,
         Some(_) => return None,
     };
-    let finding = finding(at, session).seen(empty, "client-certificate");
+    let finding = asked(at, session, &CLASS).seen(empty, "client-certificate");
     if let Some(alert) = session.fatal(ToClient) {
         // What speaks of damaged records, or of the server itself, has another cause. GnuTLS says decode_error (50).
         let fits = alert.at >= empty && matches!(alert.description, 10 | 40..=43 | 46 | 48..=50);
@@ -67,26 +71,7 @@ fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let Shown::Nothing(empty) = shown(client)? else {
         return None;
     };
-    let (alert, ended) = refused_13(at, session, empty)?;
-    let finding = finding(at, session)
-        .seen(empty, "client-certificate")
-        .seen(alert, "alert")
-        .seen(ended, "close");
-    Some(
-        finding
-            .at_most(70, BY_SIZE)
-            .detail("inferred", Value::Bool(true)),
-    )
-}
-
-fn finding(at: &Episode<'_>, session: &Session) -> Finding {
-    let finding = at.finding(&CLASS).failing();
-    finding
-        .seen_if(
-            session.client_hello.as_ref().map(|hello| hello.at),
-            "client-hello",
-        )
-        .seen_if(session.certificate_request, "certificate-request")
+    inferred(at, session, &CLASS, empty, 70)
 }
 
 fn alerted(finding: Finding, description: u8, at: Mark) -> Finding {

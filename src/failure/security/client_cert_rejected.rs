@@ -1,7 +1,7 @@
 #![doc = include_str!("client_cert_rejected.en.md")]
 
 use crate::failure::episode::Episode;
-use crate::failure::security::client_flight::{BY_SIZE, Shown, refused_13, shown};
+use crate::failure::security::client_flight::{Shown, asked, inferred, shown};
 use crate::failure::security::refusal::is_certificate_alert;
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
@@ -41,7 +41,7 @@ fn in_clear(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     if !is_certificate_alert(alert.description) && alert.description != ACCESS_DENIED {
         return None;
     }
-    let mut finding = finding(at, session)
+    let mut finding = asked(at, session, &CLASS)
         .seen(sent.at, "client-certificate")
         .seen(alert.at, "alert")
         .detail(
@@ -68,26 +68,7 @@ fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     let Shown::Certificate(sent) = shown(client)? else {
         return None;
     };
-    let (alert, ended) = refused_13(at, session, sent)?;
-    let finding = finding(at, session)
-        .seen(sent, "client-certificate")
-        .seen(alert, "alert")
-        .seen(ended, "close");
-    Some(
-        finding
-            .at_most(65, BY_SIZE)
-            .detail("inferred", Value::Bool(true)),
-    )
-}
-
-fn finding(at: &Episode<'_>, session: &Session) -> Finding {
-    let finding = at.finding(&CLASS).failing();
-    finding
-        .seen_if(
-            session.client_hello.as_ref().map(|hello| hello.at),
-            "client-hello",
-        )
-        .seen_if(session.certificate_request, "certificate-request")
+    inferred(at, session, &CLASS, sent, 65)
 }
 
 /// What the client's own certificate says of itself.

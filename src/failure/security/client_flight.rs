@@ -5,9 +5,9 @@
 //! 69 (69 or 85), both in one record 61 or 77 (RFC 8446 4.4.2, 4.4.4, 5.2). Nothing else that a client sends there has
 //! these sizes.
 
-use crate::failure::Text;
 use crate::failure::episode::Episode;
 use crate::failure::security::refusal::close;
+use crate::failure::{Class, Finding, Text, Value};
 use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
@@ -22,6 +22,35 @@ pub(super) enum Shown {
     Nothing(Mark),
     /// A Certificate and the proof that its key is held.
     Certificate(Mark),
+}
+
+/// A finding of `class` about a client that was asked for a certificate.
+pub(super) fn asked(at: &Episode<'_>, session: &Session, class: &'static Class) -> Finding {
+    let hello = session.client_hello.as_ref().map(|hello| hello.at);
+    at.finding(class)
+        .failing()
+        .seen_if(hello, "client-hello")
+        .seen_if(session.certificate_request, "certificate-request")
+}
+
+/// TLS 1.3: an alert answered what the client showed at `shown`, as sizes tell it; at most `percent` sure.
+pub(super) fn inferred(
+    at: &Episode<'_>,
+    session: &Session,
+    class: &'static Class,
+    shown: Mark,
+    percent: u8,
+) -> Option<Finding> {
+    let (alert, ended) = refused_13(at, session, shown)?;
+    let finding = asked(at, session, class)
+        .seen(shown, "client-certificate")
+        .seen(alert, "alert")
+        .seen(ended, "close");
+    Some(
+        finding
+            .at_most(percent, BY_SIZE)
+            .detail("inferred", Value::Bool(true)),
+    )
 }
 
 /// Reads the client's flight in TLS 1.3.
@@ -50,7 +79,7 @@ const fn is_proof(size: u16) -> bool {
 
 /// TLS 1.3: the server's one record after the client's Certificate has an alert's size, it comes at once, and the
 /// server closes upon it: the frames of both. It may come before the client's Finished (JSSE).
-pub(super) fn refused_13(at: &Episode<'_>, session: &Session, shown: Mark) -> Option<(Mark, Mark)> {
+fn refused_13(at: &Episode<'_>, session: &Session, shown: Mark) -> Option<(Mark, Mark)> {
     let Both([client, server]) = &session.sizes;
     if session.gapped.iter().any(|gapped| *gapped) || server.len() >= SIZES_MAX {
         return None;
@@ -90,7 +119,7 @@ pub(super) fn cut_12(at: &Episode<'_>, session: &Session) -> Option<Mark> {
     close(at).is_none_or(|own| ended < own).then_some(ended)
 }
 
-pub(super) const BY_SIZE: Text = Text {
+const BY_SIZE: Text = Text {
     en: "inferred from the size and order of encrypted records; the server's log would settle it",
     zh: "由加密记录的长度与次序推断，服务器日志可予证实",
 };

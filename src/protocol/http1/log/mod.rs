@@ -53,7 +53,7 @@ pub struct Tunnel {
     pub authority: String,
     /// The frame that completed the agreement.
     pub at: Mark,
-    /// Bytes of the tunnel that were delivered already, by `Direction::index`; mostly none.
+    /// Bytes of the tunnel that were delivered already, by direction; mostly none.
     pub early: Both<Vec<u8>>,
 }
 
