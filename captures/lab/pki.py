@@ -2,8 +2,8 @@
 """The lab's certificates: roots, intermediates and leaves of every kind the captures need.
 
 Made once with the openssl command line and kept in `.pki/` (not committed: it holds private keys);
-the public roots that count as trusted are written to `roots.pem`. A rerun on an empty `.pki/` makes new
-keys, after which captures made before no longer chain to the new `roots.pem`: make all of them anew.
+the public roots that count as trusted are added to `roots.pem`. A rerun on an empty `.pki/` makes new
+keys and adds their roots; those of before stay, since captures made with them still chain to them.
 """
 import datetime
 import pathlib
@@ -106,6 +106,14 @@ def chain(name, *certificates):
     (DIR / f"{name}.pem").write_text("".join((DIR / f"{c}.crt").read_text() for c in certificates))
 
 
+def trust(store, roots):
+    """Adds to the file `store` those of the PEM certificates `roots` that it lacks."""
+    known = store.read_text() if store.exists() else ""
+    end = "-----END CERTIFICATE-----\n"
+    new = [root + end for root in roots.split(end)[:-1] if root + end not in known]
+    store.write_text(known + "".join(new))
+
+
 def build():
     DIR.mkdir()
     (DIR / "issued").mkdir()
@@ -184,7 +192,7 @@ def build():
     chain("trusted", "root-rsa", "root-ec", "root-sha1")
     chain("ca-rsa-store", "ca-rsa", "root-rsa")
     chain("everything", "root-rsa", "root-ec", "root-sha1", "root-private", "root-other")
-    (HERE / "roots.pem").write_text((DIR / "trusted.pem").read_text())
+    trust(HERE / "roots.pem", (DIR / "trusted.pem").read_text())
 
 
 def ensure():
