@@ -7,6 +7,7 @@
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+//! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 
 use crate::flow::key::SHARDS;
 
@@ -24,3 +25,6 @@ pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
 pub const NAMES_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;
+/// Handshakes without a name kept by one shard until the capture's names are known; about 1 KiB each. Those that went
+/// well count once for each client, server and chain.
+pub const UNNAMED_PER_SHARD: usize = 512;

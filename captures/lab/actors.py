@@ -158,13 +158,15 @@ def curl(stage, *options, path="/kpfw/v1/health", port=443, name=NAME, scheme="h
     return stage.run(who, argv + [url(stage, path, port, name, scheme)], timeout)
 
 
-def s_client(stage, *options, port=443, name=NAME, ca=ROOTS, path="/kpfw/v1/health", hold=0, refuse=True, who="c", sni=True):
+def s_client(stage, *options, port=443, name=NAME, ca=ROOTS, path="/kpfw/v1/health", hold=0, refuse=True, who="c", sni=True,
+             strict=False):
     """openssl s_client that asks one HTTP request once the handshake is done."""
     stage.used("openssl")
     request = f"GET {path} HTTP/1.1\\r\\nHost: {name}\\r\\nConnection: close\\r\\n\\r\\n"
     argv = ["openssl", "s_client", "-connect", f"{name}:{port}", "-ign_eof", "-quiet",
             *(["-servername", name] if sni else ["-noservername"])]
     argv += ["-CAfile", ca, "-no-CApath"] + (["-verify_return_error", "-verify_hostname", name] if refuse else [])
+    argv += ["-verify_return_error"] if strict else []
     argv += [str(o) for o in options]
     return stage.run(who, ["bash", "-c", f"printf '{request}' | timeout {hold or 20} " + " ".join(str(a) for a in argv)], 60)
 
@@ -176,9 +178,9 @@ def gnutls_cli(stage, *options, port=443, name=NAME, ca=ROOTS, priority="NORMAL"
     return stage.run(who, ["bash", "-c", f"(printf '{request}'; sleep 1) | timeout 20 " + " ".join(str(a) for a in argv)], 60)
 
 
-def java(stage, path="/kpfw/v1/health", port=443, name=NAME, ca=ROOTS, tls=None, legacy=False, who="c", suites=None, **more):
+def java(stage, path="/kpfw/v1/health", port=443, name=NAME, ca=ROOTS, tls=None, legacy=False, who="c", suites=None, sni=True, **more):
     stage.used("java")
-    argv = JAVA + (["-Djava.security.properties==" + str(_legacy(stage))] if legacy else [])
+    argv = JAVA + ([] if sni else ["-Djsse.enableSNIExtension=false"]) + (["-Djava.security.properties==" + str(_legacy(stage))] if legacy else [])
     if tls:
         argv.append("-Djdk.tls.client.protocols=" + ",".join("TLSv1" if v == "1.0" else f"TLSv{v}" for v in span(tls)))
     if suites:

@@ -1,4 +1,6 @@
 """Captures of what certificates do wrong, each with several stacks, refused and accepted."""
+import pathlib
+
 from actors import *  # noqa: F403
 from stage import NAME, PKI, scenario
 
@@ -124,6 +126,46 @@ chain("cert-name-mismatch", "not-accepted", "the names differ and the client goe
       told=False, note="accepted, hence only info")
 chain("cert-name-mismatch", "not-hello-without-name", "a ClientHello without SNI to a server whose certificate has other names; answered",
       N("misnamed"), lambda st: s_client(st, refuse=False, sni=False), told=False, note="no name is known, nothing to judge")
+
+# A client that names nobody in its hello: the name is the one that its DNS answer gave for the address.
+def resolving(client, *records):
+    """The client behind the gateway's resolver, which gives `records` (name, address), and nothing in its hosts file."""
+    def play(st):
+        etc = f"/etc/netns/{st.ns('c')}"
+        pathlib.Path(f"{etc}/hosts").write_text("127.0.0.1 localhost\n")
+        pathlib.Path(f"{etc}/resolv.conf").write_text("nameserver 192.0.2.1\noptions timeout:1 attempts:1\n")
+        client(st)
+    records = [f"--host-record={name},{ip}" for name, ip in records or [(NAME, "203.0.113.20")]]
+    def server(chain_):
+        def start(st):
+            nginx(st, chain_, tls="1.2")
+            st.used("dnsmasq")
+            st.start("g", ["dnsmasq", "-k", "-C", "/dev/null", "--no-hosts", "--no-resolv", "--user=root", "--local=/cn/", "--local=/example/",
+                           "--listen-address=192.0.2.1", "--bind-interfaces", f"--pid-file={st.dir}/dns.pid", *records], 53)
+        return start
+    return server, play
+
+
+def nameless(name, what, chain_, client, *records, told=True, **more):
+    server, play = resolving(client, *records)
+    chain("cert-name-mismatch", name, what, server(chain_), play, told=told, filter="dns || " + SEES, **more)
+
+
+WWW = "www.hosting.example"
+nameless("no-sni-java-refuses", "a Java client with SNI turned off resolves the name, says hello without it and refuses the certificate by alert",
+         "misnamed", lambda st: java(st, sni=False))
+nameless("no-sni-openssl-refuses", "openssl s_client without SNI refuses the certificate for the name that it resolved",
+         "misnamed", lambda st: s_client(st, sni=False))
+chain("cert-name-mismatch", "no-sni-by-address", "openssl s_client connects to the address, which the certificate does not hold, and refuses",
+      N("misnamed"), lambda st: s_client(st, "-verify_ip", st.server_ip4, sni=False, refuse=False, name=st.server_ip4, strict=True))
+nameless("not-no-sni-fits", "a hello without SNI; the certificate is for the name that the client resolved", "good",
+         lambda st: (java(st, sni=False), s_client(st, sni=False)), told=False)
+nameless("not-no-sni-accepted", "a hello without SNI; the certificate is for another name and the client goes on", "misnamed",
+         lambda st: s_client(st, sni=False, refuse=False), told=False, note="accepted, hence only info")
+nameless("not-no-sni-two-names", "two names resolve to one address; the certificate is for the one that was resolved first",
+         "misnamed", lambda st: (s_client(st, sni=False, refuse=False, name=WWW), s_client(st, sni=False, name=WWW),
+                                 st.run("c", ["getent", "hosts", NAME]), s_client(st, sni=False, name=st.server_ip4, refuse=False)),
+         (NAME, "203.0.113.20"), (WWW, "203.0.113.20"), told=False)
 
 # cert-weak
 weak = dict(ciphers="ALL:@SECLEVEL=0")

@@ -109,6 +109,7 @@ fn connections(
     unjudged: &mut BTreeMap<String, u64>,
 ) -> Vec<Finding> {
     let mut findings = std::mem::take(&mut told.findings);
+    std::mem::take(&mut told.unnamed).settle(&mut findings, names);
     findings
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
@@ -171,6 +172,7 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
         all.rows.extend(shard.rows);
         all.authenticated.extend(shard.authenticated);
         all.chosen.extend(shard.chosen);
+        all.unnamed.merge(shard.unnamed);
         all.flows += shard.flows;
         all.quality.merge(&shard.quality);
         all.heard.merge(shard.heard);

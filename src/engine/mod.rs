@@ -15,6 +15,7 @@ pub mod routed;
 pub mod row;
 pub mod shard;
 pub mod told;
+pub mod unnamed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -339,6 +339,9 @@ impl Shard {
                 &episode,
             );
         }
+        if !self.told.unnamed.note(&episode, &judged) {
+            *self.told.unjudged.entry("names-unchecked").or_default() += 1;
+        }
         self.told.authenticated.extend(judged.authenticated);
         if let Some(hello) = episode
             .tls

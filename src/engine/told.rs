@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use crate::engine::row::Row;
+use crate::engine::unnamed::Waiting;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
@@ -62,6 +63,8 @@ pub struct Told {
     pub authenticated: Vec<judging::Authenticated>,
     /// Cipher suites that a server chose: server, suite.
     pub chosen: HashSet<((IpAddr, u16), u16)>,
+    /// Handshakes whose client named nobody.
+    pub unnamed: Waiting,
     /// TCP flows.
     pub flows: u64,
 }

@@ -116,6 +116,24 @@ impl Names {
         nearest(own, time).or_else(|| nearest(any, time))
     }
 
+    /// The names that `client` resolved to `address` up to `time`, the last one first: those it may have meant.
+    pub fn meant(&self, client: IpAddr, address: IpAddr, time: Timestamp) -> Vec<&str> {
+        let until = time.plus(REORDER);
+        let own = self
+            .both()
+            .filter_map(|generation| generation.by_use.get(&(client, address)));
+        let mut pointers: Vec<&Pointer> = own.flatten().collect();
+        pointers.retain(|pointer| pointer.time <= until);
+        pointers.sort_unstable_by_key(|pointer| (std::cmp::Reverse(pointer.time), &pointer.name));
+        let mut names: Vec<&str> = Vec::with_capacity(pointers.len());
+        for pointer in pointers {
+            if !names.contains(&&*pointer.name) {
+                names.push(&pointer.name);
+            }
+        }
+        names
+    }
+
     /// The names that were given `address`, sorted.
     pub fn names_of(&self, address: IpAddr) -> Vec<&str> {
         let mut names: Vec<&str> = self
@@ -368,6 +386,12 @@ mod tests {
             Some("c.example")
         );
         assert_eq!(names.best(CLIENT, address(9), second(16)), None);
+        assert_eq!(names.meant(CLIENT, address(1), second(9)), [""; 0]);
+        assert_eq!(names.meant(CLIENT, address(1), second(12)), ["a.example"]);
+        assert_eq!(
+            names.meant(CLIENT, address(1), second(22)),
+            ["b.example", "a.example"]
+        );
         assert_eq!(
             names.names_of(address(1)),
             ["a.example", "b.example", "c.example"]

@@ -87,6 +87,10 @@ fn known(reason: &str) -> Option<Text> {
             "resolved names forgotten because there were too many",
             "已解析的域名过多，部分被遗忘",
         ),
+        "names-unchecked" => (
+            "certificates not held against the name of a DNS answer because there were too many",
+            "无 SNI 的握手过多，部分证书未与 DNS 域名核对",
+        ),
         "neighbours-omitted" => (
             "hosts of the link that were too many to follow",
             "链路上主机过多，部分未跟踪",

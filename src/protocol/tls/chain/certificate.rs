@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
+use super::name::{Match, matches};
 use crate::time::{SECOND, Timestamp};
 
 /// A parsed certificate.
@@ -49,6 +50,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Is it for this host name or address, by an alternative name or, where there is none, the common name?
+    pub fn is_for(&self, name: &str) -> bool {
+        matches(self, name) != Match::Nothing
+    }
+
     /// Reads one certificate; `None` where the DER is none.
     pub fn parse(der: &[u8]) -> Option<Self> {
         let (_, read) = X509Certificate::from_der(der).ok()?;

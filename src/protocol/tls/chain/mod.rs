@@ -139,6 +139,19 @@ impl Verdict {
     pub fn is_good(&self) -> bool {
         self.problems.is_empty() && self.unjudged.is_none()
     }
+
+    /// The same chain presented for another name than the leaf's, which is not said yet; none where something worse is
+    /// wrong with it.
+    pub fn for_another_name(&self) -> Option<Self> {
+        let leaf = self.leaf.as_deref().filter(|_| self.unjudged.is_none())?;
+        let mere = |problem: &Problem| matches!(problem, Problem::Weak { .. });
+        if !self.problems.iter().all(mere) {
+            return None;
+        }
+        let mut other = self.clone();
+        other.problems.insert(0, walk::not_for(leaf, ""));
+        Some(other)
+    }
 }
 
 /// Verifies chains against one store; each distinct chain is parsed and its signatures checked once.

@@ -326,17 +326,20 @@ fn names(known: &Known, name: Option<&str>, verdict: &mut Verdict) {
     match name::matches(leaf, name) {
         Match::Name => {}
         Match::CommonName => verdict.cn_only = true,
-        Match::Nothing => {
-            let mut presented: Vec<String> = leaf.dns_names.iter().take(16).cloned().collect();
-            presented.extend(leaf.addresses.iter().take(16).map(ToString::to_string));
-            if presented.is_empty() {
-                presented.extend(leaf.common_name.clone());
-            }
-            verdict.problems.push(Problem::NameMismatch {
-                expected: name.to_owned(),
-                presented,
-            });
-        }
+        Match::Nothing => verdict.problems.push(not_for(leaf, name)),
+    }
+}
+
+/// The leaf is for other names.
+pub(super) fn not_for(leaf: &Certificate, name: &str) -> Problem {
+    let mut presented: Vec<String> = leaf.dns_names.iter().take(16).cloned().collect();
+    presented.extend(leaf.addresses.iter().take(16).map(ToString::to_string));
+    if presented.is_empty() {
+        presented.extend(leaf.common_name.clone());
+    }
+    Problem::NameMismatch {
+        expected: name.to_owned(),
+        presented,
     }
 }
 
