@@ -71,7 +71,7 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Longer files from before the wall: they may shrink, never grow, and leave the list when they fit.
-const LONG_FILES: &[(&str, usize)] = &[("src/ingest/pcapng.rs", 561)];
+const LONG_FILES: &[(&str, usize)] = &[];
 /// The same for functions.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[("src/ingest/note.rs", "fmt", 79)];
 

@@ -131,6 +131,12 @@ pub struct FileReport {
     pub packets: u64,
     /// Number of the last frame: above `packets` where records that hold no packet were numbered too.
     pub last_frame: u32,
+    /// Frames that notes speak of: the last before and the first after what they tell.
+    pub marks: Vec<Mark>,
+    /// The last frame delivered.
+    pub latest: Mark,
+    /// The next frame is the first after something told.
+    pub mark_next: bool,
     /// Captured bytes of its frames.
     pub bytes: u64,
     /// Smallest time stamp.
@@ -197,9 +203,21 @@ impl FileReport {
         };
         self.damages += u64::from(matches!(note, Note::Damaged { .. }));
         if self.notes.len() < room {
+            if matches!(note, Note::Damaged { .. } | Note::Dropped { .. }) {
+                self.mark(self.latest);
+                self.mark_next = true;
+            }
             self.notes.push(note);
         } else {
             self.notes_omitted += 1;
+        }
+    }
+
+    /// Keeps the place of a frame that a note speaks of; there are at most three a note.
+    pub(super) fn mark(&mut self, at: Mark) {
+        let room = self.marks.len() < 3 * NOTES_MAX;
+        if room && at.frame > 0 && self.marks.last() != Some(&at) {
+            self.marks.push(at);
         }
     }
 

@@ -85,6 +85,10 @@ impl Sink<'_> {
             file: self.file,
             frame: report.last_frame,
         };
+        report.latest = at;
+        if std::mem::take(&mut report.mark_next) {
+            report.mark(at);
+        }
         if found.len < found.wire_len {
             report.cut.count(at);
         }

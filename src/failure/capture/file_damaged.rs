@@ -1,6 +1,6 @@
 #![doc = include_str!("file_damaged.en.md")]
 
-use crate::failure::capture::{EXAMPLES_MAX, number, place};
+use crate::failure::capture::{EXAMPLES_MAX, from, number, upto};
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
 use crate::guide;
 use crate::ingest::{Damage, FileReport, Note};
@@ -15,23 +15,15 @@ pub static CLASS: Class = Class {
 
 /// Files that are not whole: one finding each, with what was read and what had to be skipped.
 pub(super) fn judge(files: &[FileReport]) -> Vec<Finding> {
-    files
-        .iter()
-        .enumerate()
-        .filter_map(|(index, file)| damaged(index, file))
-        .collect()
+    files.iter().filter_map(damaged).collect()
 }
 
-fn damaged(index: usize, file: &FileReport) -> Option<Finding> {
+fn damaged(file: &FileReport) -> Option<Finding> {
     if file.damages == 0 {
         return None;
     }
-    let mut finding = Finding::new(
-        &CLASS,
-        Subject::Capture,
-        file.first_time.unwrap_or_default(),
-    );
-    finding.last = file.last_time.unwrap_or(finding.first);
+    let first = file.marks.first().map(|at| at.time).or(file.first_time);
+    let mut finding = Finding::new(&CLASS, Subject::Capture, first.unwrap_or_default());
     let (mut skipped_all, mut first_bad) = (0_u64, None);
     for note in &file.notes {
         let Note::Damaged {
@@ -47,10 +39,9 @@ fn damaged(index: usize, file: &FileReport) -> Option<Finding> {
         skipped_all = skipped_all.saturating_add(*skipped);
         first_bad = first_bad.or(Some((*offset, reason)));
         if finding.evidence.len() < EXAMPLES_MAX {
-            let after = frame_after
-                .and_then(|frame| place(index, file, frame, offset.saturating_add(*skipped)));
+            let after = frame_after.and_then(|frame| from(file, frame));
             finding = finding
-                .seen_if(place(index, file, *frame_before, 0), "last-good")
+                .seen_if(upto(file, *frame_before), "last-good")
                 .seen_if(after, "first-after");
         }
     }

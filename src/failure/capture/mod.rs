@@ -59,21 +59,21 @@ fn about_files(
     Some(finding)
 }
 
-/// The place of frame number `frame` of file number `index`. Notes about files carry numbers only: the time is the
-/// file's first, or its last for its last frame, and `offset` that of the record where it is known.
-fn place(index: usize, file: &FileReport, frame: u32, offset: u64) -> Option<Mark> {
-    let time = if frame >= file.last_frame {
-        file.last_time
-    } else {
-        file.first_time
-    };
-    let index = u32::try_from(index).ok()?;
-    (frame > 0 && frame <= file.last_frame).then_some(Mark {
-        time: time?,
-        offset,
-        file: index,
-        frame,
-    })
+/// The last frame delivered up to number `frame`, of those that notes speak of: records without a packet are numbered
+/// too.
+fn upto(file: &FileReport, frame: u32) -> Option<Mark> {
+    let marks = file.marks.iter().copied();
+    marks
+        .filter(|at| at.frame <= frame)
+        .max_by_key(|at| at.frame)
+}
+
+/// The first frame delivered from number `frame` on, of those that notes speak of.
+fn from(file: &FileReport, frame: u32) -> Option<Mark> {
+    let marks = file.marks.iter().copied();
+    marks
+        .filter(|at| at.frame >= frame)
+        .min_by_key(|at| at.frame)
 }
 
 /// `1 packet`, `2 packets`.

@@ -1,6 +1,6 @@
 #![doc = include_str!("packets_dropped.en.md")]
 
-use crate::failure::capture::{EXAMPLES_MAX, counted, number, place};
+use crate::failure::capture::{EXAMPLES_MAX, counted, number, upto};
 use crate::failure::flow::Quality;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject};
 use crate::guide;
@@ -22,7 +22,7 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
     let missed = if one_sided { 0 } else { quality.missed_bytes };
     let (mut by_interface, mut by_system) = (0_u64, 0_u64);
     let mut evidence: Vec<Evidence> = Vec::new();
-    for (index, file) in files.iter().enumerate() {
+    for file in files {
         for note in &file.notes {
             let Note::Dropped {
                 by_interface: face,
@@ -41,9 +41,11 @@ pub(super) fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Op
                     (*frame_before, "before-drops"),
                     (*frame_last, "after-drops"),
                 ];
-                evidence.extend(around.into_iter().filter_map(|(frame, role)| {
-                    place(index, file, frame, 0).map(|at| Evidence { at, role })
-                }));
+                evidence.extend(
+                    around.into_iter().filter_map(|(frame, role)| {
+                        upto(file, frame).map(|at| Evidence { at, role })
+                    }),
+                );
             }
         }
     }

@@ -20,6 +20,7 @@ fn file(last_frame: u32) -> FileReport {
         last_frame,
         first_time: Some(at(1).time),
         last_time: Some(at(last_frame).time),
+        marks: (1..=last_frame).map(at).collect(),
         ..FileReport::default()
     }
 }

@@ -3,13 +3,16 @@
 //! Frames are numbered as Wireshark does: packet, journal, custom and event blocks count; statistics, names and
 //! secrets do not. A block whose lengths contradict each other starts a search for the next one whose lengths agree.
 
+mod interface;
+
 use super::LinkType;
 use super::bytes::{Order, options};
 use super::note::{Damage, Note};
-use super::report::{Interface, Secret, text};
+use super::report::{Secret, text};
 use super::sink::{Found, Sink};
 use super::window::Window;
-use crate::time::{SECOND, Timestamp};
+use crate::time::Timestamp;
+use interface::{Local, described};
 
 /// Least bytes of a section header block.
 pub(super) const SECTION_BYTES: usize = 28;
@@ -107,31 +110,6 @@ impl Head {
                 | CUSTOM
                 | CUSTOM_PRIVATE
         )
-    }
-}
-
-/// An interface of the current section.
-#[derive(Clone, Copy, Debug)]
-struct Local {
-    face: u32,
-    link: LinkType,
-    fcs_len: u8,
-    snaplen: u32,
-    ticks: u64,
-    offset_s: i64,
-    drops: (u64, u64),
-    told_at: u32,
-}
-
-impl Local {
-    fn time(&self, units: u64) -> Timestamp {
-        let ns = match self.ticks {
-            1_000_000 => i128::from(units) * 1_000,
-            1_000_000_000 => i128::from(units),
-            ticks => i128::from(units) * i128::from(SECOND) / i128::from(ticks.max(1)),
-        };
-        let ns = ns + i128::from(self.offset_s) * i128::from(SECOND);
-        Timestamp::from_ns(i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX }))
     }
 }
 
@@ -348,48 +326,14 @@ impl Walker {
 
     fn interface(&mut self, body: &[u8], sink: &mut Sink<'_>) -> Option<()> {
         let link = LinkType(self.order.half(body, 0)?);
-        let snaplen = self.order.word(body, 4)?;
-        let mut told = Interface {
-            link,
-            snaplen,
-            ticks_per_second: 1_000_000,
-            os: self.os.clone(),
-            ..Interface::default()
-        };
-        let mut offset_s = 0;
-        for (code, value) in options(body.get(8..)?, self.order) {
-            match (code, value) {
-                (2, _) => told.name = text(value),
-                (3, _) => told.description = text(value),
-                (9, [resolution, ..]) => told.ticks_per_second = ticks(*resolution),
-                // The first byte says how the filter is written; 0 is a libpcap expression.
-                (11, [0, filter @ ..]) => told.filter = text(filter),
-                (12, _) => told.os = text(value),
-                // The draft says bits, many writers count bytes: no check sequence has 16 bytes.
-                (13, [length, ..]) => {
-                    told.fcs_len = if *length >= 16 { length / 8 } else { *length }
-                }
-                (14, _) => offset_s = self.order.long(value, 0).unwrap_or(0).cast_signed(),
-                _ => {}
-            }
-        }
+        let (told, offset_s) = described(body, self.order, &self.os)?;
         if self.sections <= 1 && self.locals.is_empty() {
             sink.report.format.nanoseconds = told.ticks_per_second > 1_000_000;
         }
         if self.locals.len() < INTERFACES_MAX {
             sink.report.announce(link);
-            self.locals.push(Local {
-                link,
-                fcs_len: told.fcs_len,
-                snaplen,
-                ticks: told.ticks_per_second,
-                offset_s,
-                drops: (0, 0),
-                told_at: 0,
-                face: sink
-                    .faces
-                    .place(u32::try_from(self.locals.len()).unwrap_or(0), told),
-            });
+            let id = u32::try_from(self.locals.len()).unwrap_or(0);
+            self.locals.push(Local::new(id, told, offset_s, sink));
         }
         Some(())
     }
@@ -433,7 +377,7 @@ impl Walker {
                         let told = (order.word(value, 0).unwrap_or(0) >> 5 & 0xf) as u8;
                         fcs_len = if told == 0 { fcs_len } else { told };
                     }
-                    4 => dropped(&local, order.long(value, 0).unwrap_or(0), frame, sink),
+                    4 => local.dropped(order.long(value, 0).unwrap_or(0), frame, sink),
                     _ => {}
                 }
             }
@@ -441,7 +385,7 @@ impl Walker {
         if layout == Layout::Old
             && let Some(lost @ 1..=0xfffe) = order.half(body, 2)
         {
-            dropped(&local, u64::from(lost), frame, sink);
+            local.dropped(u64::from(lost), frame, sink);
         }
         self.latest = time;
         sink.frame(Found {
@@ -490,34 +434,7 @@ impl Walker {
 
     fn statistics(&mut self, body: &[u8], sink: &mut Sink<'_>) -> Option<()> {
         let local = self.locals.get_mut(self.order.word(body, 0)? as usize)?;
-        let (mut by_interface, mut by_system) = local.drops;
-        for (code, value) in options(body.get(12..)?, self.order) {
-            match code {
-                5 => by_interface = self.order.long(value, 0)?,
-                7 => by_system = self.order.long(value, 0)?,
-                _ => {}
-            }
-        }
-        let more = (
-            by_interface.saturating_sub(local.drops.0),
-            by_system.saturating_sub(local.drops.1),
-        );
-        if more != (0, 0) {
-            sink.report.note(Note::Dropped {
-                interface: local.face,
-                by_interface: more.0,
-                by_system: more.1,
-                frame_before: local.told_at,
-                frame_last: sink.report.last_frame,
-            });
-            if let Some(face) = sink.faces.list.get_mut(local.face as usize) {
-                face.told.interface_drops = face.told.interface_drops.saturating_add(more.0);
-                face.told.system_drops = face.told.system_drops.saturating_add(more.1);
-            }
-        }
-        local.drops = (by_interface, by_system);
-        local.told_at = sink.report.last_frame;
-        Some(())
+        local.statistics(body, self.order, sink)
     }
 
     fn secrets(&self, body: &[u8], sink: &mut Sink<'_>) -> Option<()> {
@@ -537,25 +454,4 @@ impl Walker {
 enum Layout {
     Enhanced,
     Old,
-}
-
-/// Ticks in a second: the top bit says whether the rest is a power of 2 or of 10.
-fn ticks(resolution: u8) -> u64 {
-    let power = u32::from(resolution & 0x7f);
-    let base: u64 = if resolution & 0x80 == 0 { 10 } else { 2 };
-    base.checked_pow(power).unwrap_or(u64::MAX)
-}
-
-/// Packets that were lost just before the one numbered `frame`.
-fn dropped(local: &Local, lost: u64, frame: u32, sink: &mut Sink<'_>) {
-    if lost == 0 {
-        return;
-    }
-    sink.report.note(Note::Dropped {
-        interface: local.face,
-        by_interface: lost,
-        by_system: 0,
-        frame_before: frame.saturating_sub(1),
-        frame_last: frame,
-    });
 }
