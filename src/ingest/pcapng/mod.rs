@@ -89,9 +89,10 @@ impl Head {
     /// The length at the end of the block repeats the one at its beginning.
     fn agrees(self, block: &[u8]) -> bool {
         let end = block.len().wrapping_sub(4);
-        self.order
-            .word(block, end)
-            .is_some_and(|length| length.next_multiple_of(4) == self.length.next_multiple_of(4))
+        let padded = |length: u32| length.checked_next_multiple_of(4);
+        self.order.word(block, end).is_some_and(|length| {
+            padded(length).is_some_and(|length| Some(length) == padded(self.length))
+        })
     }
 
     /// A type that this format defines.
