@@ -10,7 +10,7 @@ use crate::failure::Finding;
 
 /// Endpoints by what matters: those of a rule first, then by failures.
 pub(super) fn balances(
-    stubs: &[Stub],
+    stubs: &[Box<Stub>],
     findings: &[Finding],
     endpoints: &Endpoints<'_>,
 ) -> Vec<EndpointBalance> {

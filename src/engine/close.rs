@@ -153,7 +153,7 @@ fn links(findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
 }
 
 /// All attempts by outcome; a lookup that failed is one whose connection never came.
-fn attempts(stubs: &[Stub], failed_lookups: u64) -> Outcomes {
+fn attempts(stubs: &[Box<Stub>], failed_lookups: u64) -> Outcomes {
     let mut attempts = Outcomes::default();
     for stub in stubs {
         attempts.add(stub.outcomes);
@@ -188,7 +188,7 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
     all
 }
 
-fn successes(stubs: &[Stub]) -> Successes {
+fn successes(stubs: &[Box<Stub>]) -> Successes {
     Successes::new(stubs.iter().filter_map(|stub| {
         Some(Connected {
             client: stub.client.0,
@@ -201,7 +201,7 @@ fn successes(stubs: &[Stub]) -> Successes {
 }
 
 /// The names that connections to an address asked for: SNI or Host.
-fn asked_for(stubs: &[Stub]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
+fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
     let mut names: HashMap<IpAddr, BTreeSet<Arc<str>>> = HashMap::new();
     for stub in stubs {
         if let Some(name) = &stub.name {
@@ -230,7 +230,7 @@ fn silence(
 }
 
 /// A challenge that was settled on another connection was no failed attempt.
-fn no_failures(stubs: &mut [Stub], settled: &[Finding]) {
+fn no_failures(stubs: &mut [Box<Stub>], settled: &[Finding]) {
     for finding in settled.iter().filter(|finding| finding.fails) {
         let flow = (
             finding.flow.map(|(_, began)| began),
@@ -247,7 +247,7 @@ fn no_failures(stubs: &mut [Stub], settled: &[Finding]) {
 }
 
 /// Median handshake of each endpoint with at least five of them.
-fn medians(stubs: &[Stub]) -> HashMap<(IpAddr, u16), Nanos> {
+fn medians(stubs: &[Box<Stub>]) -> HashMap<(IpAddr, u16), Nanos> {
     let mut times: HashMap<(IpAddr, u16), Vec<u32>> = HashMap::new();
     for stub in stubs {
         if let [Some(connect), ..] = stub.latency_ms {
@@ -346,12 +346,8 @@ fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
                     known.last = known.last.max(finding.last);
                     if worse(&finding, known) {
                         let (count, first, last) = (known.count, known.first, known.last);
-                        *known = Finding {
-                            count,
-                            first,
-                            last,
-                            ..finding
-                        };
+                        *known = finding;
+                        (known.count, known.first, known.last) = (count, first, last);
                     }
                 }
                 place
@@ -384,7 +380,7 @@ fn worse(new: &Finding, known: &Finding) -> bool {
 }
 
 /// Of flows that differ by address translation alone, the one seen first.
-fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
+fn without_twins(stubs: Vec<Box<Stub>>) -> Vec<Box<Stub>> {
     type Twin = ((IpAddr, u16), (u32, u32));
     type Sides = Vec<(i64, (IpAddr, u16))>;
     let mut seen: HashMap<Twin, Sides> = HashMap::new();
@@ -409,7 +405,7 @@ fn without_twins(stubs: Vec<Stub>) -> Vec<Stub> {
 /// What the findings add up to, beside what else went on.
 fn incidents(
     findings: &[Finding],
-    stubs: &[Stub],
+    stubs: &[Box<Stub>],
     lookups: &[Lookup],
     heard: &Heard,
     names: &Names,

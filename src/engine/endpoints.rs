@@ -30,7 +30,7 @@ pub(super) struct Endpoints<'e> {
 
 impl<'e> Endpoints<'e> {
     /// Finds the rule of every server; `stubs` by first frame.
-    pub(super) fn new(rules: &'e Rules, names: &'e Names, stubs: &[Stub]) -> Self {
+    pub(super) fn new(rules: &'e Rules, names: &'e Names, stubs: &[Box<Stub>]) -> Self {
         let mut all = Self {
             rules,
             names,
@@ -190,7 +190,11 @@ impl<'e> Endpoints<'e> {
     }
 
     /// The connections to endpoints; the others are counted.
-    pub(super) fn keep(&self, stubs: Vec<Stub>, unjudged: &mut BTreeMap<String, u64>) -> Vec<Stub> {
+    pub(super) fn keep(
+        &self,
+        stubs: Vec<Box<Stub>>,
+        unjudged: &mut BTreeMap<String, u64>,
+    ) -> Vec<Box<Stub>> {
         if self.rules.others {
             return stubs;
         }

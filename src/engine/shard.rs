@@ -359,7 +359,7 @@ impl Shard {
             .filter(|_| name.is_none() || self.rules.reads_certificates());
         let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
         let certificate = certificate.map(|name| intern(&mut self.names, name));
-        self.told.stubs.push(Stub {
+        self.told.stubs.push(Box::new(Stub {
             client: conversation.client(),
             server: conversation.server(),
             first: conversation
@@ -378,7 +378,7 @@ impl Shard {
             connect: conversation.connect_port(),
             certificate,
             latency_ms: judged.latency_ms,
-        });
+        }));
     }
 
     fn chain(&mut self, conversation: &Conversation) -> Option<Arc<Verdict>> {

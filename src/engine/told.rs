@@ -47,8 +47,8 @@ pub struct Stub {
 pub struct Told {
     /// Findings, those of silence unjudged.
     pub findings: Vec<Finding>,
-    /// All flows with a handshake or data.
-    pub stubs: Vec<Stub>,
+    /// All flows with a handshake or data; boxed, since the list grows with the capture and is sorted.
+    pub stubs: Vec<Box<Stub>>,
     /// Rows of `flows`, where asked for.
     pub rows: Vec<Row>,
     /// Loss by server address and port.

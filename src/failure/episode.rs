@@ -93,11 +93,7 @@ const ADVERSE_MAX: usize = 256;
 impl Web {
     /// Takes the exchanges that ended.
     pub fn collect(&mut self) {
-        if !self.log.has_ended() {
-            return;
-        }
-        let ended: Vec<Exchange> = self.log.drain().collect();
-        for exchange in ended {
+        while let Some(exchange) = self.log.next_ended() {
             self.note(&exchange);
             let well = exchange.response.as_ref().is_some_and(|response| {
                 response.status < 400 && response.complete && !response.broken
@@ -107,7 +103,7 @@ impl Web {
             if well && !slow {
                 self.healthy = self.healthy.saturating_add(1);
             } else if self.adverse.len() < ADVERSE_MAX {
-                self.adverse.push(exchange);
+                self.adverse.push(*exchange);
             } else {
                 self.log.omitted += 1;
             }

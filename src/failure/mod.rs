@@ -197,9 +197,14 @@ pub struct Silence {
     pub proven: bool,
 }
 
-/// One failure, said once.
+/// One failure, said once. It lies on the heap as a whole: lists of findings are sorted, parted and joined often, and
+/// each move is of eight bytes.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct Finding(Box<Body>);
+
+/// What a finding holds.
+#[derive(Clone, Debug)]
+pub struct Body {
     /// Its class.
     pub class: &'static Class,
     /// How bad.
@@ -246,10 +251,24 @@ pub struct Finding {
     pub count: u64,
 }
 
+impl std::ops::Deref for Finding {
+    type Target = Body;
+
+    fn deref(&self) -> &Body {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Finding {
+    fn deref_mut(&mut self) -> &mut Body {
+        &mut self.0
+    }
+}
+
 impl Finding {
     /// A sure finding of `class` without evidence yet.
     pub fn new(class: &'static Class, subject: Subject, first: Timestamp) -> Self {
-        Self {
+        Self(Box::new(Body {
             class,
             severity: class.severity,
             confidence: 95,
@@ -272,7 +291,12 @@ impl Finding {
             consequences: Vec::new(),
             silence: None,
             count: 1,
-        }
+        }))
+    }
+
+    /// Gives up the box.
+    pub fn into_body(self) -> Body {
+        *self.0
     }
 
     /// Adds a frame; its time widens the finding's.

@@ -3,7 +3,7 @@
 use crate::mark::{Direction, Mark};
 
 use super::super::body::{Decoder, Outcome};
-use super::super::exchange::{Exchange, Request};
+use super::super::exchange::Request;
 use super::super::marks;
 use super::super::secrets::{self, Exposed};
 use super::{Log, State};
@@ -35,7 +35,7 @@ impl Log {
             .flatten();
         let mut exposed = None;
         let mut seen = 0_u64;
-        let status = self.current.as_ref().and_then(Exchange::status);
+        let status = self.current.as_ref().and_then(|exchange| exchange.status());
         let adverse = status.is_some_and(|status| status >= 400);
         let page = (!asks && adverse).then_some(&mut self.page);
         let looked_at = page.as_ref().map_or(0, |page| page.len());

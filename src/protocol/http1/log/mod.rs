@@ -32,12 +32,12 @@ pub struct Log {
     swapped: bool,
     sides: [Side; 2],
     /// Requests without a final response, in order.
-    open: VecDeque<Exchange>,
+    open: VecDeque<Box<Exchange>>,
     /// The exchange whose response is passing.
-    current: Option<Exchange>,
+    current: Option<Box<Exchange>>,
     /// A response that came before its request, in case the capture only reordered them.
-    held: Option<Exchange>,
-    finished: VecDeque<Exchange>,
+    held: Option<Box<Exchange>>,
+    finished: VecDeque<Box<Exchange>>,
     number: u32,
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
@@ -107,8 +107,13 @@ impl Log {
     }
 
     /// The exchanges that ended since the last call, in the order of their ends.
-    pub fn drain(&mut self) -> impl Iterator<Item = Exchange> + '_ {
+    pub fn drain(&mut self) -> impl Iterator<Item = Box<Exchange>> + '_ {
         self.finished.drain(..)
+    }
+
+    /// The one of them that ended first.
+    pub fn next_ended(&mut self) -> Option<Box<Exchange>> {
+        self.finished.pop_front()
     }
 
     /// Is there anything to drain?
@@ -118,7 +123,10 @@ impl Log {
 
     /// The exchanges that have not ended: requests without a response, and at most one whose response is passing.
     pub fn open(&self) -> impl Iterator<Item = &Exchange> {
-        self.current.iter().chain(&self.open)
+        self.current
+            .iter()
+            .chain(&self.open)
+            .map(|exchange| &**exchange)
     }
 
     /// No more will come: lets go a response that waited for its request. Call it before the last `drain`.
@@ -365,7 +373,7 @@ impl Log {
         }
     }
 
-    fn end_response(&mut self, mut exchange: Exchange, complete: bool, at: Mark) {
+    fn end_response(&mut self, mut exchange: Box<Exchange>, complete: bool, at: Mark) {
         let mut spare = false;
         if let Some(response) = exchange.response.as_mut() {
             response.complete = complete;
@@ -385,7 +393,7 @@ impl Log {
         }
     }
 
-    fn push_finished(&mut self, exchange: Exchange) {
+    fn push_finished(&mut self, exchange: Box<Exchange>) {
         if self.finished.len() >= FINISHED_MAX {
             self.finished.pop_front();
             self.omitted = self.omitted.saturating_add(1);

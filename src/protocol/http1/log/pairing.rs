@@ -36,13 +36,13 @@ impl Log {
             .as_ref()
             .is_some_and(|current| current.request.is_some());
         let server_lost = matches!(self.side(from.reverse()).state, State::Lost);
-        self.open.push_back(Exchange {
+        self.open.push_back(Box::new(Exchange {
             number,
             pipelined: passing || !self.open.is_empty(),
             sure: !server_lost,
             request: Some(request),
             ..Exchange::default()
-        });
+        }));
         self.number = self.number.wrapping_add(1);
         if self.open.len() > OPEN_MAX
             && let Some(mut oldest) = self.open.pop_front()
@@ -84,11 +84,11 @@ impl Log {
         self.release_held();
         let mut exchange = self.open.pop_front().unwrap_or_else(|| {
             self.number = self.number.wrapping_add(1);
-            Exchange {
+            Box::new(Exchange {
                 number: self.number.wrapping_sub(1),
                 sure: self.synced,
                 ..Exchange::default()
-            }
+            })
         });
         let method = exchange
             .request
