@@ -367,3 +367,16 @@ def other_ttl(code, name, shows, ttl):
 
 
 other_ttl("reset-by-server", "another-initial-ttl", "a balancer's RST starts at 255 instead of 64: ttl 254 against 63, the same hop count", 254)
+
+
+@scenario("capture/duplicated/not-resets-alike", "silent — each answers another late segment", "the client has closed after its answer; four segments of the server arrive together later, and the client's kernel answers each by the same RST without identification",
+          "tcp.flags.reset==1", hosts="c~lan.15 s=dc.20")
+def alike(lab):
+    lab.capture()
+    one, other = lab.pair(8080)
+    exchange(one, other)
+    lab.wires["c"].rule = lambda f, out: [(0.05, f.bytes, out)] if f.tcp and f.size and not out else None
+    one.close()
+    time.sleep(0.02)
+    other.sendall(b"\r\n" * 2600)
+    time.sleep(0.2)
