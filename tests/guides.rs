@@ -39,71 +39,6 @@ const CHINESE: [&str; 7] = [
 /// Characters of a title.
 const TITLE_MAX: usize = 40;
 
-/// Classes whose near-miss lies in another folder: one capture may serve several.
-const NEAR_MISS_ELSEWHERE: &[(&str, &str)] = &[
-    // A RST with another initial TTL at an equal hop count is the server's own.
-    (
-        "transport.reset-injected",
-        "captures/transport/reset-by-server/another-initial-ttl.pcap",
-    ),
-    // An old version that both sides take is no mismatch.
-    (
-        "security.tls-version-mismatch",
-        "captures/security/tls-obsolete/tls10-nginx-curl.pcap",
-    ),
-    // No common group at first, and a second hello that helps.
-    (
-        "security.tls-no-common-cipher",
-        "captures/healthy/tls-13-hello-retry.pcap",
-    ),
-    // A fatal alert that has a code of its own.
-    (
-        "security.tls-alert",
-        "captures/security/cert-expired/leaf-curl-refuses.pcap",
-    ),
-    // Signatures that only fit in another order than the one sent.
-    (
-        "security.cert-bad-signature",
-        "captures/security/cert-chain-incomplete/not-wrong-order.pcap",
-    ),
-    // The client refuses a chain that deserves it.
-    (
-        "security.cert-rejected",
-        "captures/security/cert-expired/leaf-curl-refuses.pcap",
-    ),
-    // TLS 1.0 offered and never negotiated.
-    (
-        "security.tls-obsolete",
-        "captures/security/tls-version-mismatch/old-client-curl-tls10.pcap",
-    ),
-    // The neighbours among the statuses.
-    (
-        "application.http-503",
-        "captures/application/http-bad-gateway/nginx-504-keepalive.pcap",
-    ),
-    (
-        "application.http-bad-gateway",
-        "captures/application/http-503/limit-conn-nginx.pcap",
-    ),
-    (
-        "application.http-server-error",
-        "captures/application/http-503/limit-conn-nginx.pcap",
-    ),
-    (
-        "application.http-throttled",
-        "captures/application/http-503/limit-conn-nginx.pcap",
-    ),
-    (
-        "application.http-forbidden",
-        "captures/application/http-not-found/not-favicon.pcap",
-    ),
-    // Plain HTTP hides nothing.
-    (
-        "capture.encrypted-blind",
-        "captures/healthy/http-keepalive.pcap",
-    ),
-];
-
 /// Files of a layer's folder that hold no class.
 fn is_class(text: &str) -> bool {
     text.contains("pub static CLASS: Class")
@@ -306,15 +241,7 @@ fn every_class_has_a_capture_that_shows_it_and_a_near_miss() {
             !capture.is_near_miss()
                 && (about_capture || capture.note.codes.iter().any(|code| code == class.code))
         });
-        let elsewhere = NEAR_MISS_ELSEWHERE
-            .iter()
-            .find(|(code, _)| *code == class.code);
-        let near = own.iter().any(|capture| capture.is_near_miss())
-            || elsewhere.is_some_and(|(code, path)| {
-                captures.iter().any(|capture| {
-                    capture.path == *path && capture.note.codes.iter().all(|told| told != code)
-                })
-            });
+        let near = own.iter().any(|capture| capture.is_near_miss());
         if !shows || !near {
             complaints.push(format!("{}: shown {shows}, near-miss {near}", class.code));
         }

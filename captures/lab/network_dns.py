@@ -241,6 +241,56 @@ def dnsmasq_nx(lab):
     look(lab)
 
 
+# over TCP, and not on port 53: told by the bytes
+
+APART = """
+import socket, struct, sys, time
+one = socket.create_connection(("198.51.100.53", int(sys.argv[1])), 5)
+one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+name = b"".join(bytes([len(w)]) + w.encode() for w in sys.argv[2].split(".")) + b"\\0"
+query = b"\\x21\\x07\\x01\\x00\\x00\\x01" + bytes(6) + name + b"\\0\\1\\0\\1"
+one.send(struct.pack("!H", len(query)))
+time.sleep(0.01)
+one.send(query)
+one.recv(4096)
+one.close()
+"""
+
+
+def kdig(lab, port):
+    lab.run("c", ["kdig", "@198.51.100.53", "-p", port, "+tcp", "+retry=0", NAME, "A"])
+
+
+def apart(lab, port):
+    """A client that sends the message's length in a segment of its own."""
+    lab.run("c", ["python3", "-c", APART, port, NAME])
+
+
+def elsewhere(port, later, ask=kdig):
+    """dnsmasq knows the name, then is restarted as `later` says; it is asked by TCP on this port, the address is connected to."""
+    def play(lab):
+        base = ["dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", f"--port={port}"]
+        serve(lab)
+        first = lab.start("d", [*base, f"--address=/{NAME}/203.0.113.20"], port)
+        lab.capture()
+        lab.run("c", ["kdig", "@198.51.100.53", "-p", port, "+tcp", "+retry=0", "+keepopen", NAME, "A", NAME, "AAAA"])
+        lab.run("c", ["python3", "-c", LOOK, "203.0.113.20"])
+        if later is not None:
+            time.sleep(1)
+            lab.end(first)
+            lab.start("d", [*base, *later], port)
+            ask(lab, port)
+    return play
+
+
+REFUSES = "[[tcp.srcport==8053 && tcp.payload[5:1]==85 && frame.time_relative>1]]"
+KDIG = dict(hosts=HOSTS, tools="kdig 3.2.6, dnsmasq 2.90, Python")
+told("dns-refused", "tcp-8053", "over TCP on port 8053: dnsmasq knows the name, is restarted without it and without an upstream: REFUSED", REFUSES, "tcp.port==8053 && tcp.len>0", **KDIG)(elsewhere(8053, []))
+told("dns-refused", "tcp-8053-length-apart", "the same, and the client sends the length of its question in a segment of its own", REFUSES, "tcp.port==8053 && tcp.len>0", **KDIG)(elsewhere(8053, [], apart))
+told("dns-nxdomain", "tcp-5353", "over TCP on port 5353, where multicast DNS has UDP alone: dnsmasq is restarted with an empty local zone: NXDOMAIN", "[[dns.flags.rcode==3]]", "tcp.port==5353 && tcp.len>0", **KDIG)(elsewhere(5353, ["--local=/chinatax.gov.cn/"]))
+scenario("healthy/net-dns-tcp-8053", "silent", "A and AAAA on one connection over TCP on port 8053, then the service is reached", "tcp.port==8053", **KDIG)(elsewhere(8053, None))
+
+
 @silent("dns-nxdomain/not-search-suffix", "ndots:5: the name with two search suffixes is NXDOMAIN, the name itself resolves", "a suffix expansion that another form repairs")
 def suffix(lab):
     resolver = Resolver(lab)

@@ -56,7 +56,7 @@ def key(name, kind="rsa:2048"):
     return path
 
 
-def issue(name, subject, issuer, start, end, ext, keyname=None, kind="rsa:2048", md="sha256"):
+def issue(name, subject, issuer, start, end, ext, keyname=None, kind="rsa:2048", md="sha256", sign=()):
     """Signs one certificate; `issuer` None signs itself. Returns its path."""
     crt = DIR / f"{name}.crt"
     private = key(keyname or name, kind)
@@ -66,7 +66,7 @@ def issue(name, subject, issuer, start, end, ext, keyname=None, kind="rsa:2048",
     signer = ["-selfsign", "-keyfile", private] if issuer is None else \
         ["-cert", DIR / f"{issuer}.crt", "-keyfile", DIR / f"{issuer}.key"]
     sh("openssl", "ca", "-batch", "-notext", "-config", DIR / "ca.cnf", "-in", csr, "-out", crt, "-md", md,
-       "-startdate", stamp(start), "-enddate", stamp(end), "-extfile", extfile, *signer)
+       "-startdate", stamp(start), "-enddate", stamp(end), "-extfile", extfile, *signer, *sign)
     csr.unlink()
     extfile.unlink()
     return crt
@@ -190,6 +190,13 @@ def build():
     chain("sha1-root-sent", "under-sha1root", "ca-sha1root", "root-sha1")
     chain("under-tampered-ca", "good", "tampered-ca")
     chain("trusted", "root-rsa", "root-ec", "root-sha1")
+    chain("two-of-one-name", "good", "ca-impostor", "ca-rsa")
+    chain("tampered-surplus", "good", "ca-rsa", "tampered-ca")
+    pss = ("-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest")
+    authority("root-pss", "Lab Root PSS", md="sha384", sign=pss)
+    authority("ca-pss", "Lab Issuing CA P1", "root-pss", md="sha384", sign=pss)
+    leaf("pss", "ca-pss", md="sha384", sign=pss)
+    chain("pss-with-root", "pss", "ca-pss", "root-pss")
     chain("ca-rsa-store", "ca-rsa", "root-rsa")
     chain("everything", "root-rsa", "root-ec", "root-sha1", "root-private", "root-other")
     trust(HERE / "roots.pem", (DIR / "trusted.pem").read_text())

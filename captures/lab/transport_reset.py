@@ -8,7 +8,7 @@ import time
 from moves import answer, ask, exchange, finish, whole
 from net import gather, reset
 from play import scenario
-from wire import ACK, RST
+from wire import ACK, DROP, RST
 
 RSTS = "tcp.flags.reset==1"
 
@@ -367,3 +367,93 @@ def other_ttl(code, name, shows, ttl):
 
 
 other_ttl("reset-by-server", "another-initial-ttl", "a balancer's RST starts at 255 instead of 64: ttl 254 against 63, the same hop count", 254)
+
+
+# RSTs of the server's own that look foreign
+
+def own(name, shows, why, hosts="c~lan.15 s=dc.20", **lab):
+    return scenario(f"transport/reset-injected/not-{name}", f"`transport.reset-by-server` — {why}: [[{RSTS} && ip.src==203.0.113.20]]", shows,
+                    "tcp.flags.reset==1 || tcp.len>0", hosts=hosts, **lab)
+
+
+@own("another-initial-ttl-without-id", "the server drops an idle connection and that RST is lost; the next request is answered by its kernel with identification 0, and on the way this RST alone is given ttl 254 instead of 63",
+     "the same hop count, and identification 0 is no trait")
+def without_id(lab):
+    lost = []
+
+    def rule(f, out):
+        if f.rst and not out:
+            if not lost:
+                lost.append(f)
+                return DROP
+            return [(0.0, f.with_ttl(254), out)]
+    lab.wires["c"].rule = rule
+    lab.wires["c"].delay = {True: 0.01, False: 0.01}
+    lab.capture()
+    one, other = lab.pair(8080)
+    exchange(one, other)
+    time.sleep(0.5)
+    reset(other)
+    time.sleep(0.1)
+    one.sendall(ask(body=b'{"serial":"26112400021"}'))
+    time.sleep(0.2)
+
+
+@own("overtakes-its-own-data", "the server resets in the middle of its answer; the RST overtakes the last three segments, which arrive after it", "what comes late was sent before the RST and lies below it")
+def overtakes(lab):
+    seen = []
+
+    def rule(f, out):
+        if f.tcp and f.size and not out:
+            seen.append(f)
+            return [(0.05 if len(seen) > 2 else 0.0, f.bytes, out)]
+    lab.wires["c"].rule = rule
+    lab.capture()
+    one, other = lab.pair(8080)
+    one.sendall(ask("/kpfw/v1/list"))
+    other.recv(65536)
+    other.sendall(answer(b"y" * 20000)[:6500])
+    time.sleep(0.02)
+    reset(other)
+    time.sleep(0.2)
+
+
+@own("one-for-each-segment", "the server closes while an upload of ten segments is under way; its kernel answers each of them by a RST of its own", "each RST takes the acknowledgment number of the segment that it answers")
+def for_each(lab):
+    lab.wires["c"].delay = {True: 0.01, False: 0.01}
+    lab.capture()
+    one, other = lab.pair(8080)
+    one.sendall(ask("/kpfw/v1/upload", b"q" * 14000)[:500])
+    other.recv(65536)
+    one.sendall(b"q" * 13000)
+    time.sleep(0.012)
+    other.close()
+    time.sleep(0.2)
+
+
+@own("balancer-answers-the-syn", "a balancer five hops away answers the SYN and resets at the end (ttl 250), the server behind it sends what lies between (ttl 63)",
+     "the SYN, ACK came over as many hops")
+def balancer(lab):
+    lab.wires["c"].rule = lambda f, out: [(0.0, f.with_ttl(250), out)] if (f.rst or f.synack) and not out else None
+    lab.wires["c"].delay = {True: 0.005, False: 0.005}
+    lab.capture()
+    one, other = lab.pair(8080)
+    exchange(one, other)
+    one.sendall(ask(body=b'{"serial":"26112400022"}'))
+    other.recv(65536)
+    time.sleep(0.05)
+    reset(other)
+    time.sleep(0.2)
+
+
+@scenario("capture/duplicated/not-resets-alike", "silent — each answers another late segment", "the client has closed after its answer; four segments of the server arrive together later, and the client's kernel answers each by the same RST without identification",
+          "tcp.flags.reset==1", hosts="c~lan.15 s=dc.20")
+def alike(lab):
+    lab.capture()
+    one, other = lab.pair(8080)
+    exchange(one, other)
+    lab.wires["c"].rule = lambda f, out: [(0.05, f.bytes, out)] if f.tcp and f.size and not out else None
+    one.close()
+    time.sleep(0.02)
+    other.sendall(b"\r\n" * 2600)
+    time.sleep(0.2)

@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 /// First bytes kept of each direction, for telling plain text on a TLS port and the like.
 const FIRST_BYTES: usize = 64;
 
+/// Bytes waited for where they may be a DNS message and its length (RFC 1035 4.2.1: no longer question is asked).
+const DNS_BYTES: usize = 514;
+
 /// Who reads a conversation's bytes.
 #[derive(Debug, Default)]
 pub enum Application {
@@ -307,6 +310,7 @@ fn recognise(
         return Next::More;
     };
     let probes = [tls::probe(bytes), http1::probe(bytes)];
+    let dns = dns::tcp::probe(bytes, (port, port));
     let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
     if probes[0] == Probe::Yes {
         let mut session = Box::<tls::Session>::default();
@@ -318,9 +322,11 @@ fn recognise(
         *application = Application::Http(Box::default());
     } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
         *application = Application::Socks(Box::default());
-    } else if port == dns::PORT || dns::tcp::probe(bytes, (port, port)) == Probe::Yes {
+    } else if port == dns::PORT || dns == Probe::Yes {
         *application = Application::Dns(Box::default());
-    } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES {
+    } else if probes.contains(&Probe::NeedMore) && bytes.len() < FIRST_BYTES
+        || dns == Probe::NeedMore && bytes.len() < DNS_BYTES
+    {
         return Next::Wait {
             used: 0,
             want: bytes.len() + 1,

@@ -306,11 +306,14 @@ impl Engine {
         } else {
             (ip.source, ip.destination)
         };
-        let client_port = if message.response { ports.1 } else { ports.0 };
+        let (client_port, resolver_port) = if message.response {
+            (ports.1, ports.0)
+        } else {
+            ports
+        };
         self.lookups.on_datagram(
-            client,
-            resolver,
-            client_port,
+            (client, client_port),
+            (resolver, resolver_port),
             message,
             ip,
             item.at,
@@ -333,7 +336,7 @@ impl Engine {
             self.lookups
                 .on_stream(client, resolver, &message, at, self.clock);
             if message.response {
-                self.names.learn(client, resolver, &message, at);
+                self.names.learn(client, resolver.0, &message, at);
             }
         }
     }

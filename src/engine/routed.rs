@@ -51,7 +51,8 @@ pub(super) fn signature(routed: &Routed<'_>) -> Signature {
         identified: id != 0,
         stamped: stamp != 0,
         weighty: segment.payload_len > 0
-            || segment.flags & (flag::FIN | flag::SYN | flag::RST) != 0,
+            || segment.flags & (flag::FIN | flag::SYN) != 0
+            || segment.flags & (flag::RST | flag::ACK) == flag::RST | flag::ACK,
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Shard {
     clock: Timestamp,
     recent: Recent,
     /// DNS messages that came over TCP: client, resolver, message, frame.
-    pub dns: Vec<(IpAddr, IpAddr, crate::protocol::dns::Message, Mark)>,
+    pub dns: Vec<(IpAddr, (IpAddr, u16), crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
     pub told: Told,
 }
@@ -137,7 +137,7 @@ impl Shard {
             routed.place,
             routed.at,
         );
-        let (client, server) = (conversation.client().0, conversation.server().0);
+        let (client, server) = (conversation.client().0, conversation.server());
         if let Application::Dns(messages) = &mut conversation.application {
             self.dns.extend(
                 messages

@@ -36,7 +36,8 @@ pub struct Signature {
     pub identified: bool,
     /// It carries a TCP time stamp.
     pub stamped: bool,
-    /// It carries payload, SYN, FIN or RST.
+    /// It carries payload, SYN, FIN, or a RST that acknowledges. RFC 9293 3.10.7.1: a closed port answers each late
+    /// segment that acknowledges with a RST that does not, and these are all alike.
     pub weighty: bool,
 }
 
@@ -152,6 +153,21 @@ mod tests {
         assert!(!recent.is_sighting(Signature {
             time: Timestamp::from_ns(250 * MILLISECOND),
             ..first
+        }));
+    }
+
+    #[test]
+    fn without_identification_or_weight_the_same_place_shows_another_packet() {
+        let mut recent = Recent::default();
+        let reset = Signature {
+            identified: false,
+            weighty: false,
+            ..DATA
+        };
+        assert!(!recent.is_sighting(reset));
+        assert!(!recent.is_sighting(Signature {
+            time: Timestamp::from_ns(20 * MICROSECOND),
+            ..reset
         }));
     }
 }

@@ -4,7 +4,6 @@ use crate::failure::network::dns::{Try, ms, resolvers_text};
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::flow::lookup::{Lookup, Outcome, SLOW};
 use crate::guide;
-use crate::protocol::dns::PORT;
 
 /// `network.dns-slow`
 pub static CLASS: Class = Class {
@@ -30,7 +29,7 @@ pub fn detect(at: &Try<'_>) -> Option<Finding> {
     let (latency, answer) = (lookup.latency()?, lookup.answer()?);
     let mut finding = at.finding(&CLASS);
     finding.fails = false;
-    finding.server = Some((answer.resolver, PORT));
+    finding.server = Some((answer.resolver, answer.resolver_port));
     Some(
         finding
             .detail("waited_ms", ms(latency))

@@ -41,6 +41,8 @@ pub struct Query {
     pub at: Mark,
     /// Whom it asked.
     pub resolver: IpAddr,
+    /// On which port.
+    pub resolver_port: u16,
     /// The client's port; 0 where it went over TCP.
     pub port: u16,
     /// Identifier.
@@ -64,6 +66,8 @@ pub struct Reply {
     pub at: Mark,
     /// Who sent it, or is named as the sender.
     pub resolver: IpAddr,
+    /// From which port.
+    pub resolver_port: u16,
     /// Identifier.
     pub id: u16,
     /// It came over TCP.
@@ -224,6 +228,14 @@ impl Lookup {
             }
         }
         resolvers
+    }
+
+    /// The resolver and port that was asked first.
+    pub fn asked(&self) -> Option<(IpAddr, u16)> {
+        let query = self.queries.first();
+        let asked = query.map(|query| (query.resolver, query.resolver_port));
+        let reply = self.replies.first();
+        asked.or_else(|| reply.map(|reply| (reply.resolver, reply.resolver_port)))
     }
 
     /// The answer came from a resolver that was asked only after the first one had failed or stayed silent.

@@ -61,6 +61,7 @@ pub struct Lookups {
 struct Way {
     client: IpAddr,
     resolver: IpAddr,
+    resolver_port: u16,
     port: u16,
     tcp: bool,
     ip_id: Option<u32>,
@@ -69,13 +70,11 @@ struct Way {
 }
 
 impl Lookups {
-    /// Takes a datagram between `client` (with its port) and `resolver`. `clock` is the capture's clock there.
-    #[expect(clippy::too_many_arguments, reason = "what one datagram has")]
+    /// Takes a datagram between `client` and `resolver`, both with their ports. `clock` is the capture's clock there.
     pub fn on_datagram(
         &mut self,
-        client: IpAddr,
-        resolver: IpAddr,
-        client_port: u16,
+        (client, port): (IpAddr, u16),
+        (resolver, resolver_port): (IpAddr, u16),
         message: &Message,
         ip: &IpFacts,
         at: Mark,
@@ -84,7 +83,8 @@ impl Lookups {
         let way = Way {
             client,
             resolver,
-            port: client_port,
+            resolver_port,
+            port,
             tcp: false,
             ip_id: ip.id,
             ttl: Some(ip.ttl),
@@ -98,7 +98,7 @@ impl Lookups {
     pub fn on_stream(
         &mut self,
         client: IpAddr,
-        resolver: IpAddr,
+        (resolver, resolver_port): (IpAddr, u16),
         message: &Message,
         at: Mark,
         clock: Timestamp,
@@ -106,6 +106,7 @@ impl Lookups {
         let way = Way {
             client,
             resolver,
+            resolver_port,
             port: 0,
             tcp: true,
             ip_id: None,
@@ -208,6 +209,7 @@ impl Lookups {
         lookup.queries.push(Query {
             at: way.at,
             resolver: way.resolver,
+            resolver_port: way.resolver_port,
             port: way.port,
             id: message.id,
             tcp: way.tcp,
@@ -236,6 +238,7 @@ impl Lookups {
         let reply = Reply {
             at: way.at,
             resolver: way.resolver,
+            resolver_port: way.resolver_port,
             id: message.id,
             tcp: way.tcp,
             ttl: way.ttl,

@@ -68,9 +68,8 @@ fn play(steps: &[(i64, u8, u16, Message)]) -> Lookups {
     for (ms, last, port, message) in steps {
         let id = u32::try_from(*ms).unwrap();
         lookups.on_datagram(
-            CLIENT,
-            resolver(*last),
-            *port,
+            (CLIENT, *port),
+            (resolver(*last), 53),
             message,
             &ip(id, 64),
             at(*ms),
@@ -119,9 +118,8 @@ fn a_datagram_seen_twice_is_no_retry() {
     let mut lookups = Lookups::default();
     let send = |lookups: &mut Lookups, ms: i64, ip: IpFacts| {
         lookups.on_datagram(
-            CLIENT,
-            resolver(53),
-            4_000,
+            (CLIENT, 4_000),
+            (resolver(53), 53),
             &query(1),
             &ip,
             at(ms),
@@ -201,14 +199,20 @@ fn a_truncated_answer_needs_tcp() {
         Outcome::Truncated
     );
     let mut lookups = play(&udp);
-    lookups.on_stream(CLIENT, resolver(53), &query(2), at(40), end(40));
+    lookups.on_stream(CLIENT, (resolver(53), 53), &query(2), at(40), end(40));
     assert_eq!(
         lookups.finish(end(60_000))[0].outcome(end(6_000)),
         Outcome::TcpUnanswered
     );
     let mut lookups = play(&udp);
-    lookups.on_stream(CLIENT, resolver(53), &query(2), at(40), end(40));
-    lookups.on_stream(CLIENT, resolver(53), &reply(2, 0, &[1]), at(60), end(60));
+    lookups.on_stream(CLIENT, (resolver(53), 53), &query(2), at(40), end(40));
+    lookups.on_stream(
+        CLIENT,
+        (resolver(53), 53),
+        &reply(2, 0, &[1]),
+        at(60),
+        end(60),
+    );
     assert!(lookups.finish(end(60_000)).is_empty());
     assert_eq!(lookups.counts.ordinary, 1);
 }
@@ -276,9 +280,8 @@ fn endless_names_stay_bounded() {
         };
         let port = u16::try_from(index % 60_000).unwrap();
         lookups.on_datagram(
-            CLIENT,
-            resolver(53),
-            port,
+            (CLIENT, port),
+            (resolver(53), 53),
             &message,
             &ip(1, 64),
             at(index / 10),

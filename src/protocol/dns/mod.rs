@@ -23,8 +23,10 @@ const ALIASES_MAX: usize = 16;
 
 /// The port of DNS.
 pub const PORT: u16 = 53;
+/// The port of multicast DNS.
+const MULTICAST: u16 = 5353;
 /// Multicast DNS, LLMNR, and NetBIOS names and datagrams: the same wire format, other protocols.
-const NEIGHBOURLY_PORTS: [u16; 4] = [5353, 5355, 137, 138];
+const NEIGHBOURLY_PORTS: [u16; 4] = [MULTICAST, 5355, 137, 138];
 
 /// Record and query types that the engine names (RFC 1035 3.2.2, RFC 3596).
 pub mod kind {

@@ -34,6 +34,9 @@ pub fn probe(start: &[u8], ports: (u16, u16)) -> Probe {
     if len < 17 || len > 4_096 && ports.0 != super::PORT && ports.1 != super::PORT {
         return Probe::No;
     }
+    // RFC 6762 3: multicast DNS is UDP alone, and resolvers of a house listen on its number too.
+    let by_bytes = |port| if port == super::MULTICAST { 0 } else { port };
+    let ports = (by_bytes(ports.0), by_bytes(ports.1));
     match rest.get(..len) {
         Some(message) if super::looks_like(message, ports) => Probe::Yes,
         Some(_) => Probe::No,

@@ -199,6 +199,8 @@ fn messages_over_tcp_are_found_however_they_are_cut() {
     }
     assert_eq!(tcp::probe(&framed, (40_000, 53)), Probe::Yes);
     assert_eq!(tcp::probe(&framed, (40_000, 10_053)), Probe::Yes);
+    assert_eq!(tcp::probe(&framed, (40_000, 5_353)), Probe::Yes);
+    assert!(!looks_like(framed.get(2..).unwrap(), (40_000, 5_353)));
     assert_eq!(
         tcp::probe(framed.get(..20).unwrap(), (40_000, 10_053)),
         Probe::NeedMore

@@ -14,7 +14,7 @@ use crate::flow::heard::Heard;
 use crate::flow::lookup::{Lookup, Outcome, Query};
 use crate::flow::names::{Names, OTHER_FORM};
 use crate::mark::Mark;
-use crate::protocol::dns::{PORT, kind};
+use crate::protocol::dns::kind;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 use crate::failure::network::{
@@ -189,7 +189,7 @@ fn tcp53(lookups: &[&Lookup], connects: &[Finding]) -> Option<usize> {
             failed
                 .client
                 .is_some_and(|(client, _)| client == lookup.client)
-                && failed.server == Some((answer.resolver, PORT))
+                && failed.server == Some((answer.resolver, answer.resolver_port))
                 && (0..=TRY_MAX).contains(&after)
         })
     })
@@ -334,10 +334,7 @@ impl Try<'_> {
         let mut finding = Finding::new(class, Subject::Name, self.first());
         finding.protocol = 17;
         finding.client = Some((self.client, 0));
-        finding.server = self
-            .lookups
-            .iter()
-            .find_map(|lookup| lookup.resolvers().first().map(|&ip| (ip, PORT)));
+        finding.server = self.lookups.iter().find_map(|lookup| lookup.asked());
         finding.name = Some(self.name.to_owned());
         for (at, role) in self.evidence() {
             finding = finding.seen(at, role);

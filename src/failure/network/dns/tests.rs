@@ -54,7 +54,7 @@ fn judge_with(transcript: &str, end: i64, connects: &[Finding]) -> (Vec<Finding>
             total_len: 60,
             protocol: 17,
         };
-        lookups.on_datagram(client, resolver, 4_000, &message, &ip, at, at.time);
+        lookups.on_datagram((client, 4_000), (resolver, 53), &message, &ip, at, at.time);
         names.learn(client, resolver, &message, at);
     }
     let end = Timestamp::from_ns(end * SECOND);
