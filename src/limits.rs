@@ -6,6 +6,7 @@
 //! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
+//! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 

@@ -312,3 +312,45 @@ scenario("network/packet-loss/not-reordered", "silent — out of order by a few 
     disturbed(lambda n, f, out: [(0.0002, f.bytes, out)] if n % 10 == 0 else None))
 scenario("network/packet-loss/not-duplicated", "silent — a packet seen twice is one packet", "the network doubles every 8th segment", "tcp.analysis.retransmission || tcp.analysis.duplicate_ack", hosts=WIRED)(
     disturbed(lambda n, f, out: [(0, f.bytes, out), (0.0001, f.bytes, out)] if n % 8 == 0 else None))
+
+
+def probed(at_host, lose=False):
+    """Messages of four segments; the acknowledgments of each fourth come 60 ms late, so that the sender probes the tail of
+    what had arrived. With `lose`, another fourth of them loses a segment besides."""
+    def play(lab):
+        late, lossy, wire = [], [], lab.wires["c"]
+        wire.delay = {True: 0.004, False: 0.004}
+
+        def rule(f, out):
+            if f.bare and out and late:
+                return [(0.06, f.bytes, out)]
+            if lossy and f.tcp and f.size > 200 and not out:
+                lossy.clear()
+                return DROP
+        wire.rule = rule
+        lab.capture(at_host)
+        listener = lab.socket("s", SO_REUSEADDR=1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 412)
+        listener.bind(("", 8080))
+        listener.listen(4)
+        one = lab.connect("c", "s", 8080)
+        other, _ = listener.accept()
+        for n in range(20):
+            if n % 4 == 3:
+                late.append(n)
+            if n % 4 == 1 and lose:
+                lossy.append(n)
+            exchange(one, other, ask(f"/kpfw/v1/page/{n}"), answer(b"k" * 1480))
+            time.sleep(0.1)
+            late.clear()
+        finish(one, other)
+    return play
+
+
+AGAIN = "tcp.analysis.retransmission || tcp.analysis.spurious_retransmission || tcp.options.sack.dsack"
+silent("packet-loss/not-tail-probes", "every fourth message's acknowledgments are 60 ms late; the server probes the tail (RFC 8985 7) and the client says by D-SACK (RFC 2883) that it had it; captured at the server",
+       "what was sent again had arrived", AGAIN, hosts=WIRED)(probed("s"))
+silent("packet-loss/not-tail-probes-at-client", "the same, captured at the client", "what was sent again had arrived", AGAIN, hosts=WIRED)(probed("c"))
+silent("packet-loss/not-tail-probes-ipv6", "the same over IPv6, captured at the server", "what was sent again had arrived", AGAIN, hosts=WIRED, ip6=True)(probed("s"))
+told("packet-loss", "beside-tail-probes", "every fourth message loses a segment, and as often a tail is probed in vain, which is reported by D-SACK; captured at the client", "lost [[tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.fast_retransmission || tcp.analysis.retransmission && !tcp.analysis.spurious_retransmission]]", AGAIN, hosts=WIRED)(probed("c", lose=True))
+told("packet-loss", "beside-tail-probes-at-server", "the same, captured at the server", f"sent again [[{RETRY}]]", AGAIN, hosts=WIRED)(probed("s", lose=True))

@@ -12,6 +12,7 @@ use crate::protocol::{Chunk, Next};
 use crate::tcp::half::{Half, Repeat, Reset, hops};
 use crate::tcp::history::History;
 use crate::tcp::repeats::Repeats;
+use crate::tcp::resent::{self, Resent};
 use crate::tcp::stream::Stream;
 use crate::time::Nanos;
 
@@ -292,8 +293,11 @@ impl Connection {
         let Some(position) = peer.position_of_ack(segment.ack) else {
             return;
         };
-        if reports_a_duplicate(segment) {
-            peer.take_back_retransmission();
+        if let Some((left, right)) = resent::duplicate(segment)
+            && let (Some(start), Some(end)) =
+                (peer.position_of_ack(left), peer.position_of_ack(right))
+        {
+            peer.take_back(start, end);
         }
         let news = peer.acknowledge(position, at);
         let duplicate = !news
@@ -378,7 +382,7 @@ impl Connection {
             return;
         }
         let kind = half.range(start, end, at, ip.id, peer_window, rtt);
-        count(half, kind, at);
+        count(half, kind, start, end, at);
         if matches!(
             kind,
             Repeat::Retransmission { .. } | Repeat::Fast | Repeat::Spurious
@@ -440,18 +444,18 @@ impl Connection {
     }
 }
 
-/// RFC 2883: a first SACK block below the acknowledgment says that those bytes had already arrived.
-fn reports_a_duplicate(segment: &TcpSegment<'_>) -> bool {
-    let options = &segment.options;
-    let first = options.sack.first().filter(|_| options.sack_len > 0);
-    first.is_some_and(|(_, right)| segment.ack.wrapping_sub(*right).cast_signed() >= 0)
-}
-
-fn count(half: &mut Half, kind: Repeat, at: Mark) {
-    if matches!(kind, Repeat::Retransmission { .. } | Repeat::Fast)
-        && half.retransmissions.len() < 4
-    {
-        half.retransmissions.push(at);
+fn count(half: &mut Half, kind: Repeat, start: u64, end: u64, at: Mark) {
+    if let Repeat::Retransmission { .. } | Repeat::Fast = kind {
+        if half.retransmissions.len() < 4 {
+            half.retransmissions.push(at);
+        }
+        half.resent.add(Resent {
+            start,
+            end,
+            at,
+            upstream: kind == Repeat::Retransmission { upstream: true },
+            fast: kind == Repeat::Fast,
+        });
     }
     let counts = &mut half.counts;
     match kind {

@@ -5,6 +5,7 @@
 //! known of the range, the IP identification and the time (`Repeat`); where that does not decide, `Ambiguous`.
 
 use crate::mark::{Mark, Seen};
+use crate::tcp::resent::Latest;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Position of the first sequence number seen of an end.
@@ -191,6 +192,8 @@ pub struct Half {
     holes: Vec<Hole>,
     /// First retransmitted segments.
     pub retransmissions: Vec<Mark>,
+    /// Those that the peer may still report as duplicates.
+    pub resent: Latest,
 }
 
 impl Half {
@@ -251,15 +254,17 @@ impl Half {
         true
     }
 
-    /// The peer had the data already: what was sent again (a tail-loss probe, RFC 8985 7, or a timer that was too
-    /// short) was not lost.
-    pub fn take_back_retransmission(&mut self) {
-        if self.counts.retransmitted > 0 {
-            self.counts.retransmitted -= 1;
-            self.counts.upstream = self.counts.upstream.min(self.counts.retransmitted);
-            self.counts.spurious += 1;
-            self.retransmissions.pop();
-        }
+    /// The peer had the data of this range already: what was sent again of it was not lost.
+    pub fn take_back(&mut self, start: u64, end: u64) {
+        let Some(resent) = self.resent.take(start, end) else {
+            return;
+        };
+        let counts = &mut self.counts;
+        counts.retransmitted = counts.retransmitted.saturating_sub(1);
+        counts.upstream = counts.upstream.saturating_sub(u32::from(resent.upstream));
+        counts.fast = counts.fast.saturating_sub(u32::from(resent.fast));
+        counts.spurious += 1;
+        self.retransmissions.retain(|at| *at != resent.at);
     }
 
     /// The peer sent a duplicate acknowledgment.
@@ -403,6 +408,7 @@ pub const fn hops(ttl: u8) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::resent::Resent;
     use crate::time::SECOND;
 
     fn at(frame: u32, ns: Nanos) -> Mark {
@@ -417,19 +423,27 @@ mod tests {
     fn data_sent_again_that_the_peer_reports_as_duplicate_was_not_lost() {
         let mut half = Half::default();
         let start = half.position(100);
-        assert_eq!(
-            half.range(start, start + 10, at(1, 0), Some(1), None, None),
-            Repeat::New
-        );
-        let again = half.range(start, start + 10, at(2, SECOND), Some(2), None, None);
-        assert_eq!(again, Repeat::Retransmission { upstream: false });
-        half.counts.retransmitted = 1;
-        half.retransmissions.push(at(2, SECOND));
-        half.take_back_retransmission();
-        assert_eq!(half.counts.retransmitted, 0);
-        assert_eq!(half.counts.spurious, 1);
-        assert!(half.retransmissions.is_empty());
-        half.take_back_retransmission();
-        assert_eq!(half.counts.spurious, 1);
+        half.counts = Counts {
+            retransmitted: 2,
+            upstream: 1,
+            ..Counts::default()
+        };
+        for (place, upstream) in [(0, true), (1, false)] {
+            half.retransmissions.push(at(place, SECOND));
+            half.resent.add(Resent {
+                start: start + u64::from(place) * 10,
+                end: start + u64::from(place) * 10 + 10,
+                at: at(place, SECOND),
+                upstream,
+                fast: false,
+            });
+        }
+        half.take_back(start, start + 10);
+        let counts = half.counts;
+        assert_eq!((counts.retransmitted, counts.upstream), (1, 0));
+        assert_eq!(counts.spurious, 1);
+        assert_eq!(half.retransmissions, [at(1, SECOND)]);
+        half.take_back(start, start + 10);
+        assert_eq!(half.counts, counts);
     }
 }
