@@ -15,7 +15,7 @@ use wirefault::engine::{Engine, Options};
 use wirefault::failure::Lang;
 use wirefault::ingest::{Batch, Feed};
 use wirefault::protocol::tls::chain::TrustStore;
-use wirefault::report::{self, Settings, Told};
+use wirefault::report::{self, Findings, Settings, Told};
 
 /// As `analyze --format json` on a machine in UTC.
 fn settings() -> Settings {
@@ -31,7 +31,7 @@ fn settings() -> Settings {
     }
 }
 
-fn told(mut feed: Feed, threads: usize, trust: &Arc<TrustStore>) -> Told {
+fn told(mut feed: Feed, threads: usize, trust: &Arc<TrustStore>) -> Told<Findings> {
     let options = Options {
         threads,
         rows: false,
@@ -44,7 +44,14 @@ fn told(mut feed: Feed, threads: usize, trust: &Arc<TrustStore>) -> Told {
     }
     let files = feed.files().to_vec();
     let diagnosis = engine.finish(&files);
-    Told::new(diagnosis, &files, feed.interfaces(), &settings())
+    Told::lazily(diagnosis, &files, feed.interfaces(), &settings())
+}
+
+/// The report as JSON.
+fn written(told: &Told<Findings>) -> Vec<u8> {
+    let mut text = Vec::new();
+    report::json::report(told, &mut text).expect("memory can be written to");
+    text
 }
 
 fn main() {
@@ -60,11 +67,11 @@ fn main() {
                 &format!("pipeline/web/{scale}_flows/threads={threads}"),
                 work,
                 || support::feed(&file),
-                |feed| report::json::report(&told(feed, threads, &trust)),
+                |feed| written(&told(feed, threads, &trust)),
             );
         }
         let told = told(support::feed(&file), 1, &trust);
-        let bytes = report::json::report(&told).len();
+        let bytes = written(&told).len();
         let reports = 20;
         suite.bench(
             &format!("report/json/{scale}_flows"),
@@ -74,11 +81,7 @@ fn main() {
                 bytes: bytes * reports,
             },
             || (),
-            |()| -> usize {
-                (0..reports)
-                    .map(|_| report::json::report(&told).len())
-                    .sum()
-            },
+            |()| -> usize { (0..reports).map(|_| written(&told).len()).sum() },
         );
     }
 }

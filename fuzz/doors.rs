@@ -279,12 +279,14 @@ pub(crate) fn whole(data: &[u8]) {
         color: true,
         width: 60,
     };
-    let told = Told::new(diagnosis, &files, feed.interfaces(), &settings);
-    let json = report::json::report(&told);
+    let told = Told::lazily(diagnosis, &files, feed.interfaces(), &settings);
+    let mut json = Vec::new();
+    report::json::report(&told, &mut json).expect("memory can be written to");
     assert!(
-        serde_json::from_str::<serde_json::Value>(&json).is_ok(),
+        serde_json::from_slice::<serde_json::Value>(&json).is_ok(),
         "the report is no JSON"
     );
+    let told = told.whole();
     let _ = (
         report::text::write(&told, &settings),
         report::markdown::write(&told, &settings),

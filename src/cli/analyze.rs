@@ -2,7 +2,7 @@
 
 use crate::cli::{Common, Failure, FormatArg, SwitchArg, input, language, output};
 use crate::failure::Severity;
-use crate::report::{self, Settings};
+use crate::report::{self, Findings, Settings, Told};
 
 /// Reads, judges, writes.
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
@@ -28,34 +28,47 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         width: output::width(),
     };
     let run = input::read(common, false)?;
-    let mut told = report::Told::new(run.diagnosis, &run.files, &run.interfaces, &settings);
+    let mut told = Told::lazily(run.diagnosis, &run.files, &run.interfaces, &settings);
     told.options.filter.clone_from(&common.filter);
+    let code = exit_code(&told, common.fail_on.map(Severity::from), run.skipped);
+    let stats = format!(
+        "{} packets, {} flows, {} findings",
+        told.report.summary.packets,
+        told.report.summary.flows,
+        told.report.findings.len()
+    );
+    let path = common.output.as_deref();
     let text = match common.format {
-        FormatArg::Text => report::text::write(&told, &settings),
-        FormatArg::Markdown => report::markdown::write(&told, &settings),
-        FormatArg::Json => report::json::report(&told),
-        FormatArg::Jsonl => report::json::events(&told),
-        FormatArg::Csv => report::csv::findings(&told),
+        FormatArg::Json => {
+            output::write_as_made(path, &mut |out| report::json::report(&told, out))?;
+            None
+        }
+        FormatArg::Jsonl => {
+            output::write_as_made(path, &mut |out| report::json::events(&told, out))?;
+            None
+        }
+        FormatArg::Csv => Some(report::csv::findings(&told)),
+        FormatArg::Text => Some(report::text::write(&told.whole(), &settings)),
+        FormatArg::Markdown => Some(report::markdown::write(&told.whole(), &settings)),
     };
-    output::write(common.output.as_deref(), text.as_bytes())?;
-    if common.stats {
-        output::remark(&format!(
-            "{} packets, {} flows, {} findings",
-            told.report.summary.packets,
-            told.report.summary.flows,
-            told.report.findings.len()
-        ));
+    if let Some(text) = text {
+        output::write(path, text.as_bytes())?;
     }
-    let threshold = common.fail_on.map(Severity::from);
+    if common.stats {
+        output::remark(&stats);
+    }
+    Ok(code)
+}
+
+/// Findings at or above the threshold are 1; input that was skipped or cut short is 4.
+fn exit_code(told: &Told<Findings>, threshold: Option<Severity>, skipped: bool) -> u8 {
     let failing = threshold.is_some_and(|threshold| told.worst >= Some(threshold));
-    let cut = run.skipped || told.report.captures.iter().any(|capture| !capture.complete);
-    Ok(if failing {
-        1
-    } else if cut {
-        4
-    } else {
-        0
-    })
+    let cut = skipped || told.report.captures.iter().any(|capture| !capture.complete);
+    match () {
+        () if failing => 1,
+        () if cut => 4,
+        () => 0,
+    }
 }
 
 fn moment(option: &str, text: Option<&str>) -> Result<Option<crate::time::Timestamp>, Failure> {

@@ -2,7 +2,7 @@
 //! error. The only place that prints.
 #![expect(clippy::print_stderr, reason = "this is where messages go out")]
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::cli::Failure;
@@ -17,8 +17,19 @@ pub(crate) fn remark(line: &str) {
     eprintln!("{line}");
 }
 
-/// Writes `data` to `path`, or to standard output. A file appears whole or not at all; a closed pipe is no failure.
+/// Bytes gathered before they are written.
+const BUFFER: usize = 256 << 10;
+
+/// What is to be written, as it is made.
+pub(crate) type Write<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
+
+/// Writes `data` to `path`, or to standard output.
 pub(crate) fn write(path: Option<&Path>, data: &[u8]) -> Result<(), Failure> {
+    write_as_made(path, &mut |out| out.write_all(data))
+}
+
+/// Writes to `path`, or to standard output, what is made meanwhile. A file appears whole or not at all; a closed pipe is no failure.
+pub(crate) fn write_as_made(path: Option<&Path>, data: Write<'_>) -> Result<(), Failure> {
     match path {
         Some(path) => write_file(path, data).map_err(|error| {
             Failure::usage(format!(
@@ -26,11 +37,7 @@ pub(crate) fn write(path: Option<&Path>, data: &[u8]) -> Result<(), Failure> {
                 path.display()
             ))
         }),
-        None => match io::stdout()
-            .lock()
-            .write_all(data)
-            .and_then(|()| io::stdout().lock().flush())
-        {
+        None => match gathered(io::stdout().lock(), data) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::usage(
                 format!("standard output: cannot be written: {error}"),
             )),
@@ -39,12 +46,18 @@ pub(crate) fn write(path: Option<&Path>, data: &[u8]) -> Result<(), Failure> {
     }
 }
 
-fn write_file(path: &Path, data: &[u8]) -> io::Result<()> {
+fn gathered(out: impl io::Write, data: Write<'_>) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(BUFFER, out);
+    data(&mut out)?;
+    out.flush()
+}
+
+fn write_file(path: &Path, data: Write<'_>) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     let written = std::fs::File::create(&part).and_then(|mut file| {
-        file.write_all(data)?;
+        gathered(&mut file, data)?;
         file.sync_all()
     });
     let moved = written.and_then(|()| std::fs::rename(&part, path));

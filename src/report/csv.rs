@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::Told;
 use crate::report::schema::{End, Finding};
+use crate::report::{Findings, Told};
 
 /// The columns, in their order.
 const COLUMNS: [&str; 22] = [
@@ -32,7 +32,7 @@ const COLUMNS: [&str; 22] = [
 ];
 
 /// The findings, with a header row. Times are UTC as in JSON; `frames` are those that lie in `file`.
-pub fn findings(told: &Told) -> String {
+pub fn findings(told: &Told<Findings>) -> String {
     let regions: BTreeMap<&str, &str> = told
         .report
         .endpoints
@@ -41,13 +41,13 @@ pub fn findings(told: &Told) -> String {
         .collect();
     let mut text = COLUMNS.join(",");
     text.push_str("\r\n");
-    for finding in &told.report.findings {
+    for finding in told.report.findings.iter() {
         let region = finding
             .endpoint
             .as_deref()
             .and_then(|id| regions.get(id))
             .copied();
-        text.push_str(&row(finding, region).map(|cell| quote(&cell)).join(","));
+        text.push_str(&row(&finding, region).map(|cell| quote(&cell)).join(","));
         text.push_str("\r\n");
     }
     text

@@ -9,9 +9,19 @@ use crate::failure::Finding;
 use crate::flow::key::FlowKey;
 use crate::time::Timestamp;
 
+/// Id of a finding; sorts as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u64);
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "f-{:016x}", self.0)
+    }
+}
+
 /// `f-` and 16 hex digits of SHA-256 over code, protocol, client, server and the first evidence's time in ns; for a
 /// second finding with all of these alike (`alike` 1 and more) also over its number.
-pub fn finding(finding: &Finding, alike: u32) -> String {
+pub fn finding(finding: &Finding, alike: u32) -> Id {
     let first = finding
         .evidence
         .iter()
@@ -33,7 +43,10 @@ pub fn finding(finding: &Finding, alike: u32) -> String {
     if alike > 0 {
         let _ = write!(text, "|{alike}");
     }
-    format!("f-{}", digest(&text))
+    let hash = Sha256::digest(text.as_bytes());
+    Id(hash
+        .first_chunk()
+        .map_or(0, |first| u64::from_be_bytes(*first)))
 }
 
 /// `w-` and 16 hex digits over protocol, both ends and the first frame's time in ns.

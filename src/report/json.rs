@@ -1,30 +1,22 @@
 //! JSON, and the stream of events.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
-use crate::report::Told;
 use crate::report::schema::{Closing, Event, Header};
-
-/// What a finding takes with its evidence, mostly.
-const FINDING_BYTES: usize = 1_600;
-/// What a report takes beside its findings, mostly.
-const HEAD_BYTES: usize = 64 << 10;
+use crate::report::{Findings, Told};
 
 /// One object, indented, with a newline at its end.
-pub fn report(told: &Told) -> String {
-    // Room for all of it at once: a text that doubles as it grows is copied, and its pages cleared, twice over.
-    let mut text = Vec::with_capacity(told.report.findings.len() * FINDING_BYTES + HEAD_BYTES);
-    if serde_json::to_writer_pretty(&mut text, &told.report).is_err() {
-        return String::new();
-    }
-    text.push(b'\n');
-    String::from_utf8(text).unwrap_or_default()
+pub fn report(told: &Told<Findings>, mut out: impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, &told.report)?;
+    out.write_all(b"\n")
 }
 
 /// One object a line: `header`, the findings, incidents, captures and endpoints, last `summary`.
-pub fn events(told: &Told) -> String {
+pub fn events(told: &Told<Findings>, out: impl Write) -> io::Result<()> {
     let report = &told.report;
-    let mut lines = Lines::default();
+    let mut lines = Lines { out, seq: 0 };
     lines.push(
         "header",
         &Header {
@@ -32,49 +24,42 @@ pub fn events(told: &Told) -> String {
             tool: &report.tool,
             options: &told.options,
         },
-    );
-    report
-        .findings
-        .iter()
-        .for_each(|finding| lines.push("finding", finding));
-    report
-        .incidents
-        .iter()
-        .for_each(|incident| lines.push("incident", incident));
-    report
-        .captures
-        .iter()
-        .for_each(|capture| lines.push("capture", capture));
-    report
-        .endpoints
-        .iter()
-        .for_each(|endpoint| lines.push("endpoint", endpoint));
+    )?;
+    for finding in report.findings.iter() {
+        lines.push("finding", &finding)?;
+    }
+    for incident in &report.incidents {
+        lines.push("incident", incident)?;
+    }
+    for capture in &report.captures {
+        lines.push("capture", capture)?;
+    }
+    for endpoint in &report.endpoints {
+        lines.push("endpoint", endpoint)?;
+    }
     lines.push(
         "summary",
         &Closing {
             summary: &report.summary,
             unjudged: &report.unjudged,
         },
-    );
-    lines.text
+    )
 }
 
-#[derive(Default)]
-struct Lines {
-    text: String,
+struct Lines<W> {
+    out: W,
     seq: u64,
 }
 
-impl Lines {
-    fn push<T: Serialize>(&mut self, kind: &'static str, body: &T) {
+impl<W: Write> Lines<W> {
+    fn push<T: Serialize>(&mut self, kind: &'static str, body: &T) -> io::Result<()> {
         self.seq += 1;
-        let line = serde_json::to_string(&Event {
+        let event = Event {
             kind,
             seq: self.seq,
             body,
-        })
-        .unwrap_or_default();
-        self.text.push_str(&line);
-        self.text.push('\n');
+        };
+        serde_json::to_writer(&mut self.out, &event)?;
+        self.out.write_all(b"\n")
     }
 }

@@ -11,7 +11,9 @@ pub mod json;
 mod layout;
 pub mod markdown;
 mod notes;
+mod order;
 pub mod redact;
+mod row;
 pub mod schema;
 mod story;
 pub mod table;
@@ -22,6 +24,7 @@ mod told;
 mod unjudged;
 mod words;
 
+pub use row::Findings;
 pub use told::Told;
 
 use crate::failure::Lang;

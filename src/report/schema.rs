@@ -14,9 +14,9 @@ pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
 /// The JSON Schema of one line of `jsonl`.
 pub const EVENTS_SCHEMA: &str = include_str!("events.schema.json");
 
-/// The whole report.
+/// The whole report. `F` are its findings: mirrors, or what is mirrored while it is written.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct Report<F = Vec<Finding>> {
     /// `wirefault.report/1`.
     pub schema: &'static str,
     /// What judged.
@@ -28,11 +28,27 @@ pub struct Report {
     /// One per server name or address and port.
     pub endpoints: Vec<Endpoint>,
     /// By first time and id.
-    pub findings: Vec<Finding>,
+    pub findings: F,
     /// Findings grouped by cause.
     pub incidents: Vec<Incident>,
     /// Counts of what could not be decoded or decided.
     pub unjudged: BTreeMap<String, u64>,
+}
+
+impl<F> Report<F> {
+    /// The same report with these findings.
+    pub fn with<G>(self, findings: G) -> Report<G> {
+        Report {
+            schema: self.schema,
+            tool: self.tool,
+            captures: self.captures,
+            summary: self.summary,
+            endpoints: self.endpoints,
+            findings,
+            incidents: self.incidents,
+            unjudged: self.unjudged,
+        }
+    }
 }
 
 /// Versions and content hashes of what judged.

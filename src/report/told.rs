@@ -1,30 +1,30 @@
 //! A diagnosis as the schema's mirror: windowed, folded, counted, sorted.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
 use crate::failure::flow::Outcomes;
-use crate::failure::{Finding, Lang, Severity, Subject, Value, classes};
+use crate::failure::{Finding, Lang, Severity, classes};
 use crate::incident::Incident;
 use crate::ingest::{FileReport, Interface};
+use crate::report::order::{Kept, Named, in_order};
+use crate::report::row::Findings;
 use crate::report::schema::{
-    Attempts, Bins, Capture, End, Endpoint, Evidence, Finding as Row, Latency, LatencyKinds,
-    Options, Report, Summary, Tool,
+    Attempts, Bins, Capture, Endpoint, Finding as Row, Latency, LatencyKinds, Options, Report,
+    Summary, Tool,
 };
-use crate::report::{Settings, id, incident, notes, redact};
+use crate::report::{Settings, id, incident, notes};
 use crate::time::Timestamp;
 
 /// A report ready to be written, with what the text needs beside it.
 #[derive(Debug)]
-pub struct Told {
+pub struct Told<F = Vec<Row>> {
     /// The mirror.
-    pub report: Report,
+    pub report: Report<F>,
     /// The incidents behind the mirror's, in its order.
     pub incidents: Vec<Incident>,
     /// The worst severity outside `capture.*`; those never count for `--fail-on`.
@@ -39,9 +39,23 @@ pub struct Told {
     pub rules: Arc<Rules>,
 }
 
-impl Told {
-    /// Builds the mirror.
-    pub fn new(
+impl Told<Findings> {
+    /// The same with the findings' mirrors: what texts need, which look at findings more than once.
+    pub fn whole(self) -> Told {
+        let findings = self.report.findings.iter().collect();
+        Told {
+            report: self.report.with(findings),
+            incidents: self.incidents,
+            worst: self.worst,
+            times: self.times,
+            options: self.options,
+            span: self.span,
+            rules: self.rules,
+        }
+    }
+
+    /// Builds the mirror but for its findings, which are mirrored one by one while they are written.
+    pub fn lazily(
         diagnosis: Diagnosis,
         files: &[FileReport],
         interfaces: &[Interface],
@@ -65,8 +79,8 @@ impl Told {
             .iter()
             .map(|kept| (kept.finding.first, kept.finding.last))
             .collect();
-        let (incidents, mirrors) = incident::mirror(diagnosis.incidents, &named(&rows), settings);
-        let shared = Shared::new(files, settings.lang);
+        let (incidents, mirrors) =
+            incident::mirror(diagnosis.incidents, &Named::of(&rows), settings);
         let limited = diagnosis.unjudged.contains_key("evicted");
         let report = Report {
             schema: "wirefault.report/1",
@@ -88,10 +102,7 @@ impl Told {
                 &rows,
             ),
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
-            findings: rows
-                .into_iter()
-                .map(|kept| row(kept.id, &kept.finding, &shared, settings))
-                .collect(),
+            findings: Findings::new(rows, files, settings),
             incidents: mirrors,
             unjudged: diagnosis.unjudged,
         };
@@ -133,106 +144,6 @@ fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
         findings_by_code: by_code,
         findings_by_severity: by_severity,
     }
-}
-
-/// The place in the report and the id of every finding, by its place in the diagnosis.
-fn named(rows: &[Kept]) -> BTreeMap<usize, (usize, String)> {
-    rows.iter()
-        .enumerate()
-        .flat_map(|(at, kept)| {
-            kept.places
-                .iter()
-                .map(move |place| (*place, (at, kept.id.clone())))
-        })
-        .collect()
-}
-
-/// A finding of the report: its id, and where it and those folded into it stood in the diagnosis.
-struct Kept {
-    id: String,
-    finding: Finding,
-    places: Vec<usize>,
-}
-
-/// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
-/// requests, two names asked for in one tick of the clock): the second is numbered, in an order that content gives.
-fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept> {
-    let tie = |finding: &Finding| {
-        let seen: Vec<_> = finding
-            .evidence
-            .iter()
-            .map(|seen| (seen.at.time, seen.role))
-            .collect();
-        format!(
-            "{:?}{:?}{:?}{seen:?}",
-            finding.name, finding.last, finding.details
-        )
-    };
-    let mut rows: Vec<Kept> = findings
-        .into_iter()
-        .map(|(place, finding)| Kept {
-            id: id::finding(&finding, 0),
-            finding,
-            places: vec![place],
-        })
-        .collect();
-    rows.sort_by(|a, b| {
-        (a.finding.first, &a.id)
-            .cmp(&(b.finding.first, &b.id))
-            .then_with(|| tie(&a.finding).cmp(&tie(&b.finding)))
-    });
-    let mut rows = fold_excess(rows, max);
-    let mut known: BTreeMap<String, u32> = BTreeMap::new();
-    for kept in &mut rows {
-        let alike = known.entry(kept.id.clone()).or_default();
-        if *alike > 0 {
-            kept.id = id::finding(&kept.finding, *alike);
-        }
-        *alike += 1;
-    }
-    rows.sort_by(|a, b| (a.finding.first, &a.id).cmp(&(b.finding.first, &b.id)));
-    rows
-}
-
-/// Beyond `max` findings of one code and endpoint, further ones fold into one per client.
-fn fold_excess(findings: Vec<Kept>, max: usize) -> Vec<Kept> {
-    let mut seen: BTreeMap<(&'static str, Option<String>), usize> = BTreeMap::new();
-    let mut folded: BTreeMap<(&'static str, Option<String>, Option<IpAddr>), usize> =
-        BTreeMap::new();
-    let mut kept: Vec<Kept> = Vec::new();
-    for one in findings {
-        let finding = &one.finding;
-        let key = (finding.class.code, finding.endpoint_id());
-        let count = seen.entry(key.clone()).or_default();
-        *count += 1;
-        if *count <= max {
-            kept.push(one);
-            continue;
-        }
-        let by_client = (key.0, key.1, finding.client.map(|client| client.0));
-        match folded
-            .get(&by_client)
-            .and_then(|index| kept.get_mut(*index))
-        {
-            Some(Kept {
-                finding: into,
-                places,
-                ..
-            }) => {
-                into.count += finding.count;
-                into.first = into.first.min(finding.first);
-                into.last = into.last.max(finding.last);
-                into.severity = into.severity.max(finding.severity);
-                into.fails |= finding.fails;
-                places.extend(one.places);
-            }
-            None => {
-                folded.insert(by_client, kept.len());
-                kept.push(one);
-            }
-        }
-    }
-    kept
 }
 
 fn options(settings: &Settings) -> Options {
@@ -331,151 +242,4 @@ fn latency(histogram: &Histogram) -> Option<Latency> {
             counts: histogram.counts.to_vec(),
         },
     })
-}
-
-/// What every finding of a run shares: titles and remedies, read off the guides once, and the files' paths.
-struct Shared {
-    texts: BTreeMap<&'static str, (&'static str, &'static str)>,
-    paths: Vec<Arc<str>>,
-}
-
-impl Shared {
-    fn new(files: &[FileReport], lang: Lang) -> Self {
-        Self {
-            texts: classes::ALL
-                .iter()
-                .map(|class| (class.code, (class.title(lang), class.remedy(lang))))
-                .collect(),
-            paths: files
-                .iter()
-                .map(|file| Arc::from(file.path.as_str()))
-                .collect(),
-        }
-    }
-}
-
-fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
-    let (class, lang) = (finding.class, settings.lang);
-    let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
-    let texts = shared.texts.get(class.code).copied();
-    let (title, remedy) = texts.unwrap_or_else(|| (class.title(lang), class.remedy(lang)));
-    let mut evidence: Vec<_> = finding.evidence.clone();
-    evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
-    Row {
-        id,
-        code: class.code,
-        layer: class.layer(),
-        severity: finding.severity.name(),
-        confidence: f64::from(finding.confidence) / 100.0,
-        confidence_reason: finding
-            .reason
-            .filter(|_| finding.confidence < 90)
-            .map(|reason| reason.of(lang)),
-        count: finding.count,
-        fails: finding.fails,
-        subject: match finding.subject {
-            Subject::Flow => "flow",
-            Subject::Host => "host",
-            Subject::Name => "name",
-            Subject::Link => "link",
-            Subject::Capture => "capture",
-        },
-        title,
-        summary: masked(&(class.summary)(finding, lang), settings),
-        remedy,
-        endpoint: finding.endpoint_id(),
-        client: finding.client.map(|client| end(Some(client), None)),
-        server: (finding.server.is_some() || finding.name.is_some())
-            .then(|| end(finding.server, finding.name.clone())),
-        flow: finding
-            .flow
-            .as_ref()
-            .map(|(key, first)| id::flow(key, *first)),
-        community_id: finding.flow.as_ref().map(|(key, _)| id::community(key)),
-        first_time: finding.first.to_string(),
-        last_time: finding.last.to_string(),
-        filter: filter(finding),
-        evidence: evidence
-            .iter()
-            .map(|seen| Evidence {
-                file: path(seen.at.file),
-                frame: seen.at.frame,
-                offset: seen.at.offset,
-                time: seen.at.time.to_string(),
-                role: seen.role,
-            })
-            .collect(),
-        details: finding
-            .details
-            .iter()
-            .filter(|(_, value)| !matches!(value, Value::Text(text) if text.is_empty()))
-            .map(|(key, value)| (*key, detail(key, value, settings)))
-            .collect(),
-        also: finding.also.clone(),
-        consequences: finding.consequences.clone(),
-        supersedes: None,
-    }
-}
-
-fn end(end: Option<(IpAddr, u16)>, name: Option<String>) -> End {
-    End {
-        ip: end.map(|(ip, _)| ip.to_string()),
-        port: end.map(|(_, port)| port).filter(|port| *port != 0),
-        name: name.filter(|name| !name.is_empty()),
-    }
-}
-
-/// A display filter that shows just the evidence. Frame numbers count per file: of several files, the first one's.
-fn filter(finding: &Finding) -> String {
-    let file = finding.evidence.first().map(|seen| seen.at.file);
-    let mut frames: Vec<u32> = finding
-        .evidence
-        .iter()
-        .filter(|seen| Some(seen.at.file) == file)
-        .map(|seen| seen.at.frame)
-        .collect();
-    frames.sort_unstable();
-    frames.dedup();
-    frames
-        .iter()
-        .map(|frame| format!("frame.number == {frame}"))
-        .collect::<Vec<_>>()
-        .join(" || ")
-}
-
-fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
-    // Serial numbers and hashes of certificates are public and may look like anything.
-    let public = [
-        "serial",
-        "sha256",
-        "fingerprint",
-        "chain",
-        "not_after",
-        "not_before",
-    ]
-    .contains(&key);
-    let text = |text: &String| {
-        if public {
-            text.clone()
-        } else {
-            masked(text, settings)
-        }
-    };
-    match value {
-        Value::Number(number) => json!(number),
-        Value::Thousandths(share) => json!(*share as f64 / 1_000.0),
-        Value::Bool(flag) => json!(flag),
-        Value::Text(words) => json!(text(words)),
-        Value::List(items) => json!(items.iter().map(text).collect::<Vec<_>>()),
-        Value::Time(time) => json!(time.to_string()),
-    }
-}
-
-/// A text that quotes the wire, as it may be shown.
-pub(super) fn masked(text: &str, settings: &Settings) -> String {
-    if settings.redact {
-        redact::redact(text)
-    } else {
-        redact::credentials(text)
-    }
 }

@@ -67,8 +67,10 @@ pub(crate) fn finish_within(mut feed: Feed, threads: usize, flows: Option<usize>
     }
     let files = feed.files().to_vec();
     let diagnosis = engine.finish(&files);
-    let told = Told::new(diagnosis, &files, feed.interfaces(), &settings());
-    report::json::report(&told)
+    let told = Told::lazily(diagnosis, &files, feed.interfaces(), &settings());
+    let mut text = Vec::new();
+    report::json::report(&told, &mut text).expect("memory can be written to");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 /// A report as JSON; panics where it is none.

@@ -4,25 +4,22 @@ pub(super) mod layers;
 mod page;
 pub(super) mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::engine::diagnosis::availability;
 use crate::failure::Lang;
 use crate::incident::{Hypothesis, Incident, Reason};
+use crate::report::order::Named;
+use crate::report::row::masked;
 use crate::report::schema::{Hypothesis as HypothesisRow, Incident as Row, Reason as ReasonRow};
-use crate::report::told::{attempts, masked};
+use crate::report::told::attempts;
 use crate::report::{Settings, id};
 
 /// Incidents told at length.
 pub(super) const INCIDENTS_MAX: usize = 20;
 /// Findings named behind one item of evidence.
 const NAMED_MAX: usize = 16;
-
-/// The place in the report and the id of every finding, by its place in the diagnosis.
-type Named = BTreeMap<usize, (usize, String)>;
 
 /// The incidents that have a finding in the report, with their mirrors. `ids` gives a finding's id for its place in
 /// the diagnosis; what lies outside the window has none.
@@ -116,9 +113,8 @@ fn hypothesis_row(
 
 /// The ids of findings, each once, in the report's order.
 fn named(places: &[usize], ids: &Named) -> Vec<String> {
-    let placed: BTreeSet<&(usize, String)> =
-        places.iter().filter_map(|place| ids.get(place)).collect();
-    placed.into_iter().map(|(_, id)| id.clone()).collect()
+    let found = ids.ids(places);
+    found.iter().map(ToString::to_string).collect()
 }
 
 /// `i-` and 16 hex digits of SHA-256 over cause, scope and the first finding's id.

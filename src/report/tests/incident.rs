@@ -3,14 +3,14 @@
 use serde_json::{Value as Json, json};
 
 use super::check::Check;
-use super::made::{diagnosis, finding, healthy, settings, told};
+use super::made::{as_events, as_json, diagnosis, finding, healthy, lazily, settings, told};
 use super::{check_report, schema};
 use crate::engine::diagnosis::Diagnosis;
 use crate::failure::{Lang, classes};
 use crate::flow::heard::Heard;
 use crate::incident::{Context, find};
 use crate::report::schema::EVENTS_SCHEMA;
-use crate::report::{json, layout, markdown, text};
+use crate::report::{layout, markdown, text};
 
 /// Three SYNs that nobody answered, and what follows from them.
 fn unanswered() -> Diagnosis {
@@ -39,7 +39,7 @@ fn with_incidents(mut of: Diagnosis) -> Diagnosis {
 #[test]
 fn an_incident_keeps_the_schema_and_names_its_findings() {
     for lang in [Lang::En, Lang::Zh] {
-        let report: Json = schema(&json::report(&told(unanswered(), &settings(lang))));
+        let report: Json = schema(&as_json(&lazily(unanswered(), &settings(lang))));
         assert_eq!(check_report(&report), Vec::<String>::new());
         let incident = &report["incidents"][0];
         assert_eq!(incident["state"], "closed");
@@ -60,10 +60,10 @@ fn an_incident_keeps_the_schema_and_names_its_findings() {
 
 #[test]
 fn the_events_replay_to_the_incidents_of_the_report() {
-    let told = told(unanswered(), &settings(Lang::En));
+    let told = lazily(unanswered(), &settings(Lang::En));
     let check = schema(EVENTS_SCHEMA);
     let mut replayed = Vec::new();
-    for mut line in json::events(&told).lines().map(schema) {
+    for mut line in as_events(&told).lines().map(schema) {
         assert_eq!(
             Check::new(&check, false).violations(&line),
             Vec::<String>::new()
@@ -78,7 +78,7 @@ fn the_events_replay_to_the_incidents_of_the_report() {
     assert_eq!(replayed.len(), 1);
     assert_eq!(
         json!(replayed),
-        schema(&json::report(&told))["incidents"],
+        schema(&as_json(&told))["incidents"],
         "the highest revision counts"
     );
 }

@@ -9,7 +9,7 @@ use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
 use crate::flow::key::FlowKey;
 use crate::ingest::{Damage, FileReport, LinkType, Note};
 use crate::mark::Mark;
-use crate::report::{Settings, Told};
+use crate::report::{Findings, Settings, Told, json};
 use crate::time::{SECOND, Timestamp};
 
 static CLASS: Class = Class {
@@ -55,7 +55,24 @@ pub(super) fn settings(lang: Lang) -> Settings {
 }
 
 pub(super) fn told(diagnosis: Diagnosis, settings: &Settings) -> Told {
-    Told::new(diagnosis, &[file()], &[], settings)
+    lazily(diagnosis, settings).whole()
+}
+
+/// As JSON, lines and CSV take it.
+pub(super) fn lazily(diagnosis: Diagnosis, settings: &Settings) -> Told<Findings> {
+    Told::lazily(diagnosis, &[file()], &[], settings)
+}
+
+pub(super) fn as_json(told: &Told<Findings>) -> String {
+    let mut text = Vec::new();
+    json::report(told, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+pub(super) fn as_events(told: &Told<Findings>) -> String {
+    let mut text = Vec::new();
+    json::events(told, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 /// 2026-11-24T16:02:11Z and so many seconds.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::engine::diagnosis::BOUNDS_MS;
 use crate::failure::Lang;
 use crate::report::schema::{EVENTS_SCHEMA, REPORT_SCHEMA};
-use crate::report::{csv, json, markdown, table, text};
+use crate::report::{csv, markdown, table, text};
 use check::Check;
 use made::{diagnosis, finding, flow, healthy, settings, told};
 
@@ -20,7 +20,10 @@ fn schema(text: &str) -> Json {
 }
 
 fn report() -> Json {
-    schema(&json::report(&told(diagnosis(), &settings(Lang::En))))
+    schema(&made::as_json(&made::lazily(
+        diagnosis(),
+        &settings(Lang::En),
+    )))
 }
 
 fn check_report(report: &Json) -> Vec<String> {
@@ -30,10 +33,13 @@ fn check_report(report: &Json) -> Vec<String> {
 #[test]
 fn a_report_keeps_its_schema_and_the_schema_names_all_of_it() {
     for lang in [Lang::En, Lang::Zh] {
-        let report = schema(&json::report(&told(diagnosis(), &settings(lang))));
+        let report = schema(&made::as_json(&made::lazily(diagnosis(), &settings(lang))));
         assert_eq!(check_report(&report), Vec::<String>::new());
     }
-    let report = schema(&json::report(&told(healthy(), &settings(Lang::En))));
+    let report = schema(&made::as_json(&made::lazily(
+        healthy(),
+        &settings(Lang::En),
+    )));
     assert_eq!(check_report(&report), Vec::<String>::new());
 }
 
@@ -106,8 +112,8 @@ fn the_schema_requires_all_that_is_always_there() {
 
 #[test]
 fn every_event_keeps_its_schema_and_their_replay_is_the_report() {
-    let told = told(diagnosis(), &settings(Lang::En));
-    let lines: Vec<Json> = json::events(&told).lines().map(schema).collect();
+    let told = made::lazily(diagnosis(), &settings(Lang::En));
+    let lines: Vec<Json> = made::as_events(&told).lines().map(schema).collect();
     let events = schema(EVENTS_SCHEMA);
     for (place, line) in lines.iter().enumerate() {
         assert_eq!(
@@ -331,7 +337,7 @@ fn numbers_of_taxpayers_are_masked_unless_wanted() {
 
 #[test]
 fn csv_has_one_row_a_finding_and_as_many_cells_as_columns() {
-    let written = csv::findings(&told(diagnosis(), &settings(Lang::En)));
+    let written = csv::findings(&made::lazily(diagnosis(), &settings(Lang::En)));
     let rows: Vec<&str> = written.split_terminator("\r\n").collect();
     assert_eq!(rows.len(), 3);
     assert!(rows[0].starts_with("id,code,layer,severity,"));

@@ -1,0 +1,213 @@
+//! One finding as the mirror has it: made while writing, since a report may have a hundred thousand.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde_json::{Value as Json, json};
+
+use crate::failure::{Finding, Lang, Subject, Value, classes};
+use crate::ingest::FileReport;
+use crate::report::order::Kept;
+use crate::report::schema::{End, Evidence, Finding as Row};
+use crate::report::{Settings, id, redact};
+
+/// The findings of a report, each mirrored when it is asked for.
+#[derive(Debug)]
+pub struct Findings {
+    rows: Vec<Kept>,
+    shared: Shared,
+    settings: Settings,
+}
+
+impl Findings {
+    pub(super) fn new(rows: Vec<Kept>, files: &[FileReport], settings: &Settings) -> Self {
+        Self {
+            rows,
+            shared: Shared::new(files, settings.lang),
+            settings: settings.clone(),
+        }
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// There is none.
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Their mirrors, by first time and id.
+    pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
+        let mirror = |kept: &Kept| {
+            row(
+                kept.id.to_string(),
+                &kept.finding,
+                &self.shared,
+                &self.settings,
+            )
+        };
+        self.rows.iter().map(mirror)
+    }
+}
+
+impl Serialize for Findings {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(Some(self.len()))?;
+        for row in self.iter() {
+            rows.serialize_element(&row)?;
+        }
+        rows.end()
+    }
+}
+
+/// What every finding of a run shares: titles and remedies, read off the guides once, and the files' paths.
+#[derive(Debug)]
+struct Shared {
+    texts: BTreeMap<&'static str, (&'static str, &'static str)>,
+    paths: Vec<Arc<str>>,
+}
+
+impl Shared {
+    fn new(files: &[FileReport], lang: Lang) -> Self {
+        Self {
+            texts: classes::ALL
+                .iter()
+                .map(|class| (class.code, (class.title(lang), class.remedy(lang))))
+                .collect(),
+            paths: files
+                .iter()
+                .map(|file| Arc::from(file.path.as_str()))
+                .collect(),
+        }
+    }
+}
+
+fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> Row {
+    let (class, lang) = (finding.class, settings.lang);
+    let path = |file: u32| shared.paths.get(file as usize).cloned().unwrap_or_default();
+    let texts = shared.texts.get(class.code).copied();
+    let (title, remedy) = texts.unwrap_or_else(|| (class.title(lang), class.remedy(lang)));
+    let mut evidence: Vec<_> = finding.evidence.clone();
+    evidence.sort_by_key(|seen| (seen.at.time, seen.at.file, seen.at.frame));
+    Row {
+        id,
+        code: class.code,
+        layer: class.layer(),
+        severity: finding.severity.name(),
+        confidence: f64::from(finding.confidence) / 100.0,
+        confidence_reason: finding
+            .reason
+            .filter(|_| finding.confidence < 90)
+            .map(|reason| reason.of(lang)),
+        count: finding.count,
+        fails: finding.fails,
+        subject: match finding.subject {
+            Subject::Flow => "flow",
+            Subject::Host => "host",
+            Subject::Name => "name",
+            Subject::Link => "link",
+            Subject::Capture => "capture",
+        },
+        title,
+        summary: masked(&(class.summary)(finding, lang), settings),
+        remedy,
+        endpoint: finding.endpoint_id(),
+        client: finding.client.map(|client| end(Some(client), None)),
+        server: (finding.server.is_some() || finding.name.is_some())
+            .then(|| end(finding.server, finding.name.clone())),
+        flow: finding
+            .flow
+            .as_ref()
+            .map(|(key, first)| id::flow(key, *first)),
+        community_id: finding.flow.as_ref().map(|(key, _)| id::community(key)),
+        first_time: finding.first.to_string(),
+        last_time: finding.last.to_string(),
+        filter: filter(finding),
+        evidence: evidence
+            .iter()
+            .map(|seen| Evidence {
+                file: path(seen.at.file),
+                frame: seen.at.frame,
+                offset: seen.at.offset,
+                time: seen.at.time.to_string(),
+                role: seen.role,
+            })
+            .collect(),
+        details: finding
+            .details
+            .iter()
+            .filter(|(_, value)| !matches!(value, Value::Text(text) if text.is_empty()))
+            .map(|(key, value)| (*key, detail(key, value, settings)))
+            .collect(),
+        also: finding.also.clone(),
+        consequences: finding.consequences.clone(),
+        supersedes: None,
+    }
+}
+
+fn end(end: Option<(IpAddr, u16)>, name: Option<String>) -> End {
+    End {
+        ip: end.map(|(ip, _)| ip.to_string()),
+        port: end.map(|(_, port)| port).filter(|port| *port != 0),
+        name: name.filter(|name| !name.is_empty()),
+    }
+}
+
+/// A display filter that shows just the evidence. Frame numbers count per file: of several files, the first one's.
+fn filter(finding: &Finding) -> String {
+    let file = finding.evidence.first().map(|seen| seen.at.file);
+    let mut frames: Vec<u32> = finding
+        .evidence
+        .iter()
+        .filter(|seen| Some(seen.at.file) == file)
+        .map(|seen| seen.at.frame)
+        .collect();
+    frames.sort_unstable();
+    frames.dedup();
+    frames
+        .iter()
+        .map(|frame| format!("frame.number == {frame}"))
+        .collect::<Vec<_>>()
+        .join(" || ")
+}
+
+fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
+    // Serial numbers and hashes of certificates are public and may look like anything.
+    let public = [
+        "serial",
+        "sha256",
+        "fingerprint",
+        "chain",
+        "not_after",
+        "not_before",
+    ]
+    .contains(&key);
+    let text = |text: &String| {
+        if public {
+            text.clone()
+        } else {
+            masked(text, settings)
+        }
+    };
+    match value {
+        Value::Number(number) => json!(number),
+        Value::Thousandths(share) => json!(*share as f64 / 1_000.0),
+        Value::Bool(flag) => json!(flag),
+        Value::Text(words) => json!(text(words)),
+        Value::List(items) => json!(items.iter().map(text).collect::<Vec<_>>()),
+        Value::Time(time) => json!(time.to_string()),
+    }
+}
+
+/// A text that quotes the wire, as it may be shown.
+pub(super) fn masked(text: &str, settings: &Settings) -> String {
+    if settings.redact {
+        redact::redact(text)
+    } else {
+        redact::credentials(text)
+    }
+}
