@@ -9,6 +9,7 @@ mod balance;
 pub mod close;
 pub mod conversation;
 pub mod diagnosis;
+mod due;
 mod endpoints;
 mod lane;
 pub mod routed;

@@ -4,8 +4,7 @@
 //! batches. A flow ends when another connection takes its addresses and ports, a little after both FINs or a RST, when
 //! it has been silent for long, or with the capture. What comes late of an ended flow is counted and starts no new one.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use hashbrown::{HashMap, HashSet, HashTable};
 use crate::decode::flag;
 use crate::endpoint::{Rules, Seen};
 use crate::engine::conversation::{Application, Conversation};
+use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
 use crate::engine::told::{Stub, Told, tally};
@@ -47,8 +47,7 @@ pub struct Shard {
     table: HashTable<u32>,
     slots: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
-    /// When to look at a flow again: time, slot, id.
-    due: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
+    due: Due,
     /// Ended flows by the hash of their key, and until when their segments are late.
     ended: HashMap<u64, Timestamp>,
     ended_order: VecDeque<(Timestamp, u64)>,
@@ -76,7 +75,7 @@ impl Shard {
             table: HashTable::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            due: BinaryHeap::new(),
+            due: Due::default(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             names: HashSet::new(),
@@ -150,8 +149,7 @@ impl Shard {
         if closed {
             conversation.closing = true;
             let id = conversation.id;
-            self.due
-                .push(Reverse((routed.clock.plus(LINGER), slot, id)));
+            self.due.closing((routed.clock.plus(LINGER), slot, id));
         }
     }
 
@@ -187,18 +185,14 @@ impl Shard {
     /// Time passed: looks at the flows whose time has come, and forgets old ends.
     fn advance(&mut self, clock: Timestamp) {
         self.clock = clock;
-        while let Some(&Reverse((deadline, slot, id))) = self.due.peek() {
-            if deadline > clock {
-                break;
-            }
-            self.due.pop();
+        while let Some((deadline, slot, id)) = self.due.pop_by(clock) {
             let known = self
                 .slots
                 .get(slot as usize)
                 .and_then(Option::as_ref)
                 .filter(|known| known.id == id);
             match known.map(|known| ends_at(known, deadline)) {
-                Some(end) if end > clock => self.due.push(Reverse((end, slot, id))),
+                Some(end) if end > clock => self.due.again((end, slot, id)),
                 Some(_) => self.finish_slot(slot),
                 None => {}
             }
@@ -274,11 +268,8 @@ impl Shard {
                 u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
             }
         };
-        self.due.push(Reverse((
-            routed.clock.plus(HALF_OPEN_IDLE),
-            slot,
-            self.next_id - 1,
-        )));
+        self.due
+            .opened((routed.clock.plus(HALF_OPEN_IDLE), slot, self.next_id - 1));
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.table.insert_unique(routed.hash, slot, |other| {
             slots
@@ -291,7 +282,7 @@ impl Shard {
 
     /// The table is full: the flow that was to be looked at next is closed and counted.
     fn evict(&mut self) {
-        while let Some(Reverse((_, slot, id))) = self.due.pop() {
+        while let Some((_, slot, id)) = self.due.pop_by(Timestamp::from_ns(i64::MAX)) {
             if self
                 .slots
                 .get(slot as usize)

@@ -19,6 +19,14 @@ struct Seconds(Vec<(i64, i64)>);
 
 impl Seconds {
     fn add(&mut self, first: i64, last: i64) {
+        // Time mostly goes on: the last interval has it, or grows by it.
+        if let Some(newest) = self.0.last_mut()
+            && newest.0 <= first
+            && first <= newest.1.saturating_add(1)
+        {
+            newest.1 = newest.1.max(last);
+            return;
+        }
         let at = self
             .0
             .partition_point(|&(_, end)| end.saturating_add(1) < first);

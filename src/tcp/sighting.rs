@@ -58,18 +58,23 @@ impl Signature {
     }
 }
 
-/// The last packets of many flows: a table of fixed size (40 KiB), so that a flow costs nothing. A copy is found while
+/// The last packets of many flows: a table of fixed size (50 KiB), so that a flow costs nothing. A copy is found while
 /// fewer than `WAYS` later packets fell into its set, which a mirror's or a router's delay of some hundred packets
-/// leaves room for.
+/// leaves room for. The prints lie by themselves: a packet that is new, as most are, touches little more.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    sets: Box<[[Signature; WAYS]; SETS]>,
+    prints: Box<[[u64; WAYS]; SETS]>,
+    signatures: Box<[[Signature; WAYS]; SETS]>,
+    /// Which of each set gives way next: the oldest.
+    oldest: Box<[u8; SETS]>,
 }
 
 impl Default for Recent {
     fn default() -> Self {
         Self {
-            sets: Box::new([[Signature::default(); WAYS]; SETS]),
+            prints: Box::new([[0; WAYS]; SETS]),
+            signatures: Box::new([[Signature::default(); WAYS]; SETS]),
+            oldest: Box::new([0; SETS]),
         }
     }
 }
@@ -78,16 +83,22 @@ impl Recent {
     /// Is this packet a further sighting of one that was just seen? If not it is remembered.
     pub fn is_sighting(&mut self, new: Signature) -> bool {
         // The low bits chose the shard.
-        let Some(set) = self.sets.get_mut((new.print >> 32) as usize % SETS) else {
+        let place = (new.print >> 32) as usize % SETS;
+        let (Some(prints), Some(set), Some(oldest)) = (
+            self.prints.get_mut(place),
+            self.signatures.get_mut(place),
+            self.oldest.get_mut(place),
+        ) else {
             return false;
         };
-        if set.iter().any(|old| old.same_packet(&new)) {
+        if prints.contains(&new.print) && set.iter().any(|old| old.same_packet(&new)) {
             return true;
         }
-        // The oldest of the set, so that a copy is found while fewer than `WAYS` others fell into it.
-        if let Some(oldest) = set.iter_mut().min_by_key(|old| old.time) {
-            *oldest = new;
+        let way = usize::from(*oldest) % WAYS;
+        if let (Some(print), Some(signature)) = (prints.get_mut(way), set.get_mut(way)) {
+            (*print, *signature) = (new.print, new);
         }
+        *oldest = oldest.wrapping_add(1);
         false
     }
 }
