@@ -158,6 +158,9 @@ fn dissect(path: &str) -> Frames {
         path,
         "-o",
         "tcp.reassemble_out_of_order:TRUE",
+        // tshark knows DNS by its port alone.
+        "-d",
+        "tcp.port==8053,dns",
     ]);
     command.args(["-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]);
     for field in FIELDS {
@@ -241,6 +244,10 @@ fn every_cited_frame_is_what_its_role_says() {
         "cited frames are something else to tshark",
         |_, report, frames| {
             let mut complaints = Vec::new();
+            // An answer whose body ends in a later segment is an answer to tshark only there.
+            let ends = |frame: &Dissected, role: &str, code: &str| {
+                role == "response" && plays(ending(frame, frames), role, code)
+            };
             for finding in list(report, "findings") {
                 let code = text(finding, "code");
                 let inferred = finding["details"]["inferred"] == true;
@@ -258,7 +265,7 @@ fn every_cited_frame_is_what_its_role_says() {
                                 ));
                             }
                         }
-                        Some(frame) if !plays(frame, role, code) => {
+                        Some(frame) if !plays(frame, role, code) && !ends(frame, role, code) => {
                             complaints.push(format!(
                                 "{code}: frame {number} is no {role}: {:?}",
                                 frame.0
