@@ -126,8 +126,13 @@ fn frames(text: &str) -> Vec<u64> {
 
 /// Every capture below `captures/`, sorted by path. A capture without its note is a failure.
 pub(crate) fn captures() -> Vec<Capture> {
+    captures_below("captures")
+}
+
+/// Every capture below a folder, sorted by path.
+pub(crate) fn captures_below(folder: &str) -> Vec<Capture> {
     let mut files = Vec::new();
-    walk(Path::new("captures"), &mut files);
+    walk(Path::new(folder), &mut files);
     let mut found: Vec<Capture> = files
         .iter()
         .filter_map(|path| {
@@ -145,7 +150,7 @@ pub(crate) fn captures() -> Vec<Capture> {
     found.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(
         !found.is_empty(),
-        "no captures under captures/: is this the package's folder?"
+        "no captures under {folder}: is this the package's folder?"
     );
     found
 }
