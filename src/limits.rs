@@ -7,6 +7,8 @@
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+//! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
+//! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 
 use crate::flow::key::SHARDS;
 
@@ -24,3 +26,9 @@ pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
 pub const NAMES_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;
+/// First bytes of a request's body that are read for a version and a serial number.
+pub const SAMPLE_BYTES: usize = 4 << 10;
+/// Exchanges of one connection kept for comparison with others: about 400 bytes each.
+pub const TRACES_PER_FLOW: usize = 256;
+/// The same of one shard.
+pub const TRACES_PER_SHARD: usize = 1_024;

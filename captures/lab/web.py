@@ -22,6 +22,7 @@ import quiet           # noqa: F401
 import far             # noqa: F401
 import client_tls      # noqa: F401
 import plain_words     # noqa: F401
+import compared        # noqa: F401
 
 LIMIT = 64 * 1024
 

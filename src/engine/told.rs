@@ -1,14 +1,17 @@
 //! What the shards have to tell at the end: findings, what stays of each flow, and what they learned beside.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::engine::row::Row;
+use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
+use crate::limits;
 use crate::mark::Mark;
 use crate::time::Timestamp;
 
@@ -60,6 +63,8 @@ pub struct Told {
     pub quality: judging::Quality,
     /// Authenticated successes: client, server, target, when.
     pub authenticated: Vec<judging::Authenticated>,
+    /// Exchanges to be compared with others, in the order of their connections' ends.
+    pub traces: VecDeque<Placed>,
     /// Cipher suites that a server chose: server, suite.
     pub chosen: HashSet<((IpAddr, u16), u16)>,
     /// TCP flows.
@@ -84,4 +89,22 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
         .iter()
         .map(|stream| stream.missed_bytes)
         .sum::<u64>();
+}
+
+impl Told {
+    /// Keeps what exchanges of this connection are compared by.
+    pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        let Some(web) = at.web else { return };
+        let mut lost = web.untraced;
+        for trace in &web.traces {
+            if self.traces.len() >= limits::TRACES_PER_SHARD {
+                self.traces.pop_front();
+                lost += 1;
+            }
+            self.traces.push_back(Placed::new(trace, at));
+        }
+        if lost > 0 {
+            *self.unjudged.entry("exchanges-not-compared").or_default() += lost;
+        }
+    }
 }

@@ -181,11 +181,12 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 4] = [
+const STATE: [Detect; 5] = [
     transport::connect_slow::detect,
     transport::zero_window::detect,
     transport::latency_high::detect,
     security::cleartext_credentials::detect,
+    application::http_malformed::refused,
 ];
 
 /// Judges one conversation that ended, or that the capture left.
