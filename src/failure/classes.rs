@@ -22,6 +22,7 @@ pub static ALL: &[&Class] = &[
     &transport::reset_by_server::CLASS,
     &transport::reset_by_client::CLASS,
     &transport::reset_injected::CLASS,
+    &transport::data_injected::CLASS,
     &transport::closed_early::CLASS,
     &transport::data_unacked::CLASS,
     &transport::zero_window::CLASS,

@@ -201,6 +201,16 @@ pub fn judge(at: &Episode<'_>) -> Judged {
         judged.findings.push(finding);
         return judged;
     }
+    if let Some(finding) = transport::data_injected::detect(at) {
+        let took_it = finding.fails;
+        judged.findings.push(finding);
+        if took_it {
+            // What the client made of a false answer follows from it.
+            judged.outcomes.failed = 1;
+            judged.explains_loss = true;
+            return judged;
+        }
+    }
     let told = STATE.iter().filter_map(|detect| detect(at));
     judged.findings.extend(told);
     application::authenticated(at, &mut judged);

@@ -9,3 +9,4 @@ pub mod history;
 pub mod repeats;
 pub mod sighting;
 pub mod stream;
+pub mod turn;
