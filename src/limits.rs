@@ -7,6 +7,7 @@
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+//! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 
@@ -32,3 +33,5 @@ pub const SAMPLE_BYTES: usize = 4 << 10;
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.
 pub const TRACES_PER_SHARD: usize = 1_024;
+/// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
+pub const CHAINS_PER_SHARD: usize = 1_024;

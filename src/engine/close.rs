@@ -141,6 +141,9 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.extend(compared);
+    let shown = std::mem::take(&mut told.shown).into_values().collect();
+    let compared = security::compare(&mut findings, shown);
+    findings.extend(compared);
     findings = surroundings::fold_twins(findings);
     findings.extend(retry_storm::judge(&findings, &well(&told.stubs)));
     findings
@@ -195,6 +198,12 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
         all.authenticated.extend(shard.authenticated);
         all.chosen.extend(shard.chosen);
         all.traces.extend(shard.traces);
+        for (key, shown) in shard.shown {
+            all.shown
+                .entry(key)
+                .and_modify(|known| known.again(&shown))
+                .or_insert(shown);
+        }
         all.flows += shard.flows;
         all.quality.merge(&shard.quality);
         all.heard.merge(shard.heard);

@@ -341,6 +341,7 @@ impl Shard {
         }
         self.told.authenticated.extend(judged.authenticated);
         self.told.trace(&episode);
+        self.told.show(&episode);
         if let Some(hello) = episode
             .tls
             .and_then(|session| session.server_hello.as_ref())

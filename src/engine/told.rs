@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::engine::row::Row;
 use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::security::{Shown, shown};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
 use crate::limits;
@@ -63,6 +64,8 @@ pub struct Told {
     pub quality: judging::Quality,
     /// Authenticated successes: client, server, target, when.
     pub authenticated: Vec<judging::Authenticated>,
+    /// Chains that clients were shown.
+    pub shown: HashMap<shown::Key, Shown>,
     /// Exchanges to be compared with others, in the order of their connections' ends.
     pub traces: VecDeque<Placed>,
     /// Cipher suites that a server chose: server, suite.
@@ -92,6 +95,19 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
 }
 
 impl Told {
+    /// Keeps the chain that this connection's client was shown.
+    pub(super) fn show(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        let Some(shown) = Shown::of(at) else { return };
+        let room = self.shown.len() < limits::CHAINS_PER_SHARD;
+        match self.shown.get_mut(&shown.key) {
+            Some(known) => known.again(&shown),
+            None if room => {
+                self.shown.insert(shown.key.clone(), shown);
+            }
+            None => *self.unjudged.entry("chains-not-compared").or_default() += 1,
+        }
+    }
+
     /// Keeps what exchanges of this connection are compared by.
     pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
         let Some(web) = at.web else { return };

@@ -45,6 +45,8 @@ pub static ALL: &[&Class] = &[
     &security::cert_name_mismatch::CLASS,
     &security::cert_weak::CLASS,
     &security::cert_revoked::CLASS,
+    &security::cert_changed::CLASS,
+    &security::cert_intercepted::CLASS,
     &security::cert_rejected::CLASS,
     &security::cert_rejected_inferred::CLASS,
     &security::client_cert_missing::CLASS,

@@ -68,10 +68,9 @@ impl Turns {
         let distance = hops(ttl);
         match &self.current[from] {
             Some(turn) if turn.begins_at(start) => {
-                if self.contradictions[from].is_none() {
-                    let found = turn.against(segment.payload, distance, at);
-                    self.contradictions[from] = found.map(Box::new);
-                }
+                let known = self.contradictions[from].take();
+                let found = || turn.against(segment.payload, distance, at).map(Box::new);
+                self.contradictions[from] = known.or_else(found);
             }
             _ if self.speaker != Some(from) => {
                 let turn = Turn::new(start, segment.payload, distance, at, half.hops);
