@@ -9,6 +9,9 @@
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
+//! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
+//! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
+//! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 
 use crate::flow::key::SHARDS;
 
@@ -29,3 +32,11 @@ pub const SUITES_PER_SHARD: usize = 4_096;
 /// Handshakes without a name kept by one shard until the capture's names are known; about 1 KiB each. Those that went
 /// well count once for each client, server and chain.
 pub const UNNAMED_PER_SHARD: usize = 512;
+/// First bytes of a request's body that are read for a version and a serial number.
+pub const SAMPLE_BYTES: usize = 4 << 10;
+/// Exchanges of one connection kept for comparison with others: about 400 bytes each.
+pub const TRACES_PER_FLOW: usize = 256;
+/// The same of one shard.
+pub const TRACES_PER_SHARD: usize = 1_024;
+/// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
+pub const CHAINS_PER_SHARD: usize = 1_024;

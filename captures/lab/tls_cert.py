@@ -7,11 +7,11 @@ from stage import NAME, PKI, scenario
 SEES = "tls.handshake.type == 11 || tls.alert_message"
 
 
-def case(path, expect, shows, server, client, note="", filter=SEES, ca=None, at="c", until=None, only=None, **stage):
+def case(path, expect, shows, server, client, note="", filter=SEES, ca=None, at="c", until=None, only=None, device=None, **stage):
     """One server, one client, one capture."""
     def play(st):
         server(st)
-        st.capture(at, **({"only": only} if only else {}))
+        st.capture(at, device=device, **({"only": only} if only else {}))
         client(st)
         st.stop()
     scenario(path, expect, shows, filter, note, ca, at, until, **stage)(play)

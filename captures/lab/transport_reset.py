@@ -8,7 +8,7 @@ import time
 from moves import answer, ask, exchange, finish, whole
 from net import gather, reset
 from play import scenario
-from wire import ACK, DROP, RST
+from wire import ACK, DROP, FIN, PSH, RST
 
 RSTS = "tcp.flags.reset==1"
 
@@ -354,6 +354,46 @@ def mid_response(lab):
     except OSError:
         pass
     time.sleep(0.2)
+
+
+PORTAL = (b"HTTP/1.1 302 Found\r\nLocation: http://10.0.0.1/portal\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def answered_for(name, shows, **lab):
+    lab.setdefault("hosts", "c~lan.15 s=dc.20")
+    return told("data-injected", name, shows, "two payloads at one place: [[tcp.srcport==8080 && tcp.len>0]]", "tcp.len>0", **lab)
+
+
+@answered_for("portal-redirect-first", "a portal answers the request with a redirect in the server's name (ttl 118 against 63) before the server's own answer comes")
+def portal(lab):
+    inject_once(lab, lambda w, f: w.inject(f.forge(ACK | PSH | FIN, ttl=118, ident=7, window=500, payload=PORTAL), False))
+    lab.capture()
+    server_goes_on(lab, *lab.pair(8080))
+
+
+@answered_for("block-page-ipv6", "a filter's page (hop limit 47 against 63) before the server's answer, over IPv6", ip6=True)
+def block_page(lab):
+    page = answer(b"<html>blocked</html>").replace(b"application/json", b"text/html")
+    inject_once(lab, lambda w, f: w.inject(f.forge(ACK | PSH, ttl=47, window=500, payload=page), False))
+    lab.capture()
+    server_goes_on(lab, *lab.pair(8080))
+
+
+@answered_for("late-page", "the server's own answer is first, the false one comes 30 ms behind it and is dropped by the client")
+def late_page(lab):
+    inject_once(lab, lambda w, f: w.inject(f.forge(ACK | PSH, ttl=241, ident=9, window=500, payload=PORTAL), False, 0.09))
+    lab.capture()
+    server_goes_on(lab, *lab.pair(8080))
+
+
+@silent("data-injected/not-retransmitted-by-another-way", "the same bytes twice are one payload", "the server's answer comes a second time with another ttl, as after a change of the way", hosts="c~lan.15 s=dc.20")
+def another_way(lab):
+    def rule(f, out):
+        if not out and f.tcp and f.size:
+            return [(0.0, f.bytes, out), (0.02, f.with_ttl(57), out)]
+    lab.wires["c"].rule = rule
+    lab.capture()
+    whole(lab)
 
 
 def other_ttl(code, name, shows, ttl):

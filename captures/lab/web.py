@@ -23,6 +23,8 @@ import far             # noqa: F401
 import client_tls      # noqa: F401
 import plain_words     # noqa: F401
 import near            # noqa: F401
+import compared        # noqa: F401
+import compared_tls    # noqa: F401
 
 LIMIT = 64 * 1024
 

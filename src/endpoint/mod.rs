@@ -52,6 +52,35 @@ pub struct Rule {
     pub takes_id: bool,
 }
 
+impl Rule {
+    /// The versions that are expected on a path: those of the first pattern that fits.
+    pub fn versions_of(&self, path: &str) -> &[String] {
+        let rule = self.paths.iter().find(|rule| rule.fits(path));
+        rule.map_or(&[], |rule| &rule.versions)
+    }
+}
+
+impl PathRule {
+    /// Does it speak of this path? `*` stands for any characters; case matters.
+    fn fits(&self, path: &str) -> bool {
+        let mut parts = self.path.split('*');
+        let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
+            return false;
+        };
+        let mut parts = parts.peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some((_, after)) = rest.split_once(part) else {
+                return false;
+            };
+            rest = after;
+        }
+        rest.is_empty()
+    }
+}
+
 /// Which servers a rule speaks of: any of these, at one of the ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matching {

@@ -472,3 +472,24 @@ fn the_content_of_a_named_file_changes_the_identity() {
     assert_ne!(all.identity(), before);
     assert!(before.starts_with("1/") && before.len() == 10);
 }
+
+#[test]
+fn the_versions_of_a_path_are_those_of_the_first_pattern_that_fits() {
+    let path = |path: &str, version: &str| PathRule {
+        path: path.to_owned(),
+        versions: vec![version.to_owned()],
+    };
+    let rule = Rule {
+        paths: vec![
+            path("/access/*/issue", "v2"),
+            path("/access/*", "v3"),
+            path("/one", "v1"),
+        ],
+        ..Rule::default()
+    };
+    assert_eq!(rule.versions_of("/access/v1/issue"), ["v2"]);
+    assert_eq!(rule.versions_of("/access/v1/query"), ["v3"]);
+    assert_eq!(rule.versions_of("/one"), ["v1"]);
+    assert!(rule.versions_of("/one/more").is_empty());
+    assert!(rule.versions_of("/other").is_empty());
+}

@@ -14,6 +14,7 @@ use crate::engine::balance::balances;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::told::{Stub, Told};
+use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
 use crate::failure::network::{self, dns, packet_loss};
@@ -134,7 +135,32 @@ fn connections(
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
-    surroundings::fold_twins(findings)
+    let expected = |finding: &Finding, path: &str| endpoints.versions(finding, path);
+    let exchanges = Vec::from(std::mem::take(&mut told.traces));
+    let mut compared = application::compare(&mut findings, exchanges, &expected);
+    compared
+        .iter_mut()
+        .for_each(|finding| endpoints.name(finding));
+    findings.extend(compared);
+    let shown = std::mem::take(&mut told.shown).into_values().collect();
+    let compared = security::compare(&mut findings, shown);
+    findings.extend(compared);
+    findings = surroundings::fold_twins(findings);
+    findings.extend(retry_storm::judge(&findings, &well(&told.stubs)));
+    findings
+}
+
+/// Connections on which at least as much went well as failed.
+fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
+    stubs
+        .iter()
+        .filter(|stub| stub.outcomes.ok > 0 && stub.outcomes.ok >= stub.outcomes.failed)
+        .map(|stub| retry_storm::Well {
+            client: stub.client,
+            server: stub.server,
+            first: stub.first,
+        })
+        .collect()
 }
 
 /// Neighbours that do not answer, in place of what fails for want of them.
@@ -173,6 +199,13 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
         all.authenticated.extend(shard.authenticated);
         all.chosen.extend(shard.chosen);
         all.unnamed.merge(shard.unnamed);
+        all.traces.extend(shard.traces);
+        for (key, shown) in shard.shown {
+            all.shown
+                .entry(key)
+                .and_modify(|known| known.again(&shown))
+                .or_insert(shown);
+        }
         all.flows += shard.flows;
         all.quality.merge(&shard.quality);
         all.heard.merge(shard.heard);

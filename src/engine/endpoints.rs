@@ -148,6 +148,12 @@ impl<'e> Endpoints<'e> {
         }
     }
 
+    /// The versions that its rule expects on a path; none where it says nothing of it.
+    pub(super) fn versions(&self, finding: &Finding, path: &str) -> Vec<String> {
+        let rule = self.rule_of(finding);
+        rule.map_or_else(Vec::new, |rule| rule.versions_of(path).to_vec())
+    }
+
     /// The handshake above which a finding is told, where its rule says so.
     pub(super) fn connect_limit(&self, finding: &Finding) -> Option<Nanos> {
         let limit = self.rule_of(finding)?.thresholds.connect_ms?;

@@ -334,6 +334,8 @@ impl Shard {
             *self.told.unjudged.entry("names-unchecked").or_default() += 1;
         }
         self.told.authenticated.extend(judged.authenticated);
+        self.told.trace(&episode);
+        self.told.show(&episode);
         if let Some(hello) = episode
             .tls
             .and_then(|session| session.server_hello.as_ref())

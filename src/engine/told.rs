@@ -1,5 +1,6 @@
 //! What the shards have to tell at the end: findings, what stays of each flow, and what they learned beside.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,9 +8,12 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
+use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::security::{Shown, shown};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
+use crate::limits;
 use crate::mark::Mark;
 use crate::time::Timestamp;
 
@@ -61,6 +65,10 @@ pub struct Told {
     pub quality: judging::Quality,
     /// Authenticated successes: client, server, target, when.
     pub authenticated: Vec<judging::Authenticated>,
+    /// Chains that clients were shown.
+    pub shown: HashMap<shown::Key, Shown>,
+    /// Exchanges to be compared with others, in the order of their connections' ends.
+    pub traces: VecDeque<Placed>,
     /// Cipher suites that a server chose: server, suite.
     pub chosen: HashSet<((IpAddr, u16), u16)>,
     /// Handshakes whose client named nobody.
@@ -87,4 +95,35 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
         .iter()
         .map(|stream| stream.missed_bytes)
         .sum::<u64>();
+}
+
+impl Told {
+    /// Keeps the chain that this connection's client was shown.
+    pub(super) fn show(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        let Some(shown) = Shown::of(at) else { return };
+        let room = self.shown.len() < limits::CHAINS_PER_SHARD;
+        match self.shown.get_mut(&shown.key) {
+            Some(known) => known.again(&shown),
+            None if room => {
+                self.shown.insert(shown.key.clone(), shown);
+            }
+            None => *self.unjudged.entry("chains-not-compared").or_default() += 1,
+        }
+    }
+
+    /// Keeps what exchanges of this connection are compared by.
+    pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        let Some(web) = at.web else { return };
+        let mut lost = web.untraced;
+        for trace in &web.traces {
+            if self.traces.len() >= limits::TRACES_PER_SHARD {
+                self.traces.pop_front();
+                lost += 1;
+            }
+            self.traces.push_back(Placed::new(trace, at));
+        }
+        if lost > 0 {
+            *self.unjudged.entry("exchanges-not-compared").or_default() += lost;
+        }
+    }
 }

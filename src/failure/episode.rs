@@ -1,10 +1,12 @@
 //! What the classes are shown of one conversation.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::decode::Quoted;
 use crate::failure::{Class, Finding, Silence, Subject, application};
 use crate::flow::key::FlowKey;
+use crate::limits;
 use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
@@ -50,6 +52,12 @@ pub struct Web {
     pub first_byte: Option<Nanos>,
     /// Targets of authenticated requests that succeeded, and when.
     pub authenticated: Vec<(String, Timestamp)>,
+    /// Exchanges to be compared with others.
+    pub traces: VecDeque<application::Trace>,
+    /// How many no longer are, for want of room.
+    pub untraced: u64,
+    /// A success with credentials is among them.
+    logged_in: bool,
     /// The first request that gave a credential away.
     pub exposed: Option<Exposure>,
     /// How many did.
@@ -124,6 +132,14 @@ impl Web {
         let Some(request) = &exchange.request else {
             return;
         };
+        if let Some(trace) = application::Trace::of(exchange, self.logged_in) {
+            self.logged_in |= trace.well() && (trace.cookie || trace.authorized);
+            if self.traces.len() >= limits::TRACES_PER_FLOW {
+                self.traces.pop_front();
+                self.untraced += 1;
+            }
+            self.traces.push_back(trace);
+        }
         if self.host.is_none() {
             self.host = request.host.clone();
         }
@@ -247,5 +263,33 @@ impl<'a> Episode<'a> {
             to: to.time,
             proven,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mark::Direction::ToServer;
+    use crate::protocol::{Chunk, Observer};
+
+    #[test]
+    fn the_oldest_exchange_is_no_longer_compared_when_there_are_too_many() {
+        let mut web = Web {
+            log: http1::Log::new(true),
+            ..Web::default()
+        };
+        let asked = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
+        let answered = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for _ in 0..limits::TRACES_PER_FLOW + 3 {
+            web.log
+                .on_chunk(ToServer, Chunk::Data(asked), Mark::default());
+            let back = ToServer.reverse();
+            web.log
+                .on_chunk(back, Chunk::Data(answered), Mark::default());
+            web.collect();
+        }
+        assert_eq!(web.traces.len(), limits::TRACES_PER_FLOW);
+        assert_eq!(web.untraced, 3);
+        assert_eq!(web.traces.front().map(|trace| trace.number), Some(3));
     }
 }

@@ -181,11 +181,12 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 4] = [
+const STATE: [Detect; 5] = [
     transport::connect_slow::detect,
     transport::zero_window::detect,
     transport::latency_high::detect,
     security::cleartext_credentials::detect,
+    application::http_malformed::refused,
 ];
 
 /// Judges one conversation that ended, or that the capture left.
@@ -199,6 +200,16 @@ pub fn judge(at: &Episode<'_>) -> Judged {
         judged.explains_loss = true;
         judged.findings.push(finding);
         return judged;
+    }
+    if let Some(finding) = transport::data_injected::detect(at) {
+        let took_it = finding.fails;
+        judged.findings.push(finding);
+        if took_it {
+            // What the client made of a false answer follows from it.
+            judged.outcomes.failed = 1;
+            judged.explains_loss = true;
+            return judged;
+        }
     }
     let told = STATE.iter().filter_map(|detect| detect(at));
     judged.findings.extend(told);

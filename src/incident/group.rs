@@ -64,12 +64,20 @@ const OF_CLIENT: [&str; 5] = [
 /// Codes that tell of a danger and of nothing that fails.
 pub(super) const DANGERS: [&str; 1] = ["security.cleartext-credentials"];
 
+/// Warnings that have a cause of their own and are no mere symptom of another failure.
+const OF_THEIR_OWN: [&str; 2] = [
+    "application.duplicate-request",
+    "application.redirect-to-login",
+];
+
 /// Can a finding begin an incident?
 pub(super) fn founds(finding: &Finding) -> bool {
     finding.class.layer() != "capture"
         && !DANGERS.contains(&finding.class.code)
         && finding.severity > Severity::Info
-        && (finding.fails || finding.severity >= Severity::Error)
+        && (finding.fails
+            || finding.severity >= Severity::Error
+            || OF_THEIR_OWN.contains(&finding.class.code))
 }
 
 /// Can it belong to one that others began?

@@ -71,6 +71,14 @@ fn known(reason: &str) -> Option<Text> {
             "connections judged before their end because too many were open at once",
             "并发连接过多，提前结束判断",
         ),
+        "chains-not-compared" => (
+            "certificate chains that were too many to be compared with others",
+            "证书链数量过多，未与其他证书链比对",
+        ),
+        "exchanges-not-compared" => (
+            "requests that were too many to be compared with later ones",
+            "请求数量过多，未与后续请求比对",
+        ),
         "late-segments" => (
             "segments of connections that had already ended",
             "报文属于已结束的连接",

@@ -14,6 +14,7 @@ use crate::tcp::history::History;
 use crate::tcp::repeats::Repeats;
 use crate::tcp::resent::{self, Resent};
 use crate::tcp::stream::Stream;
+use crate::tcp::turn::Turns;
 use crate::time::Nanos;
 
 /// Who takes a connection's bytes: direction, chunk, frame.
@@ -52,6 +53,8 @@ pub struct Connection {
     pub span: Option<(Mark, Mark)>,
     /// A snaplen cut payload that might have been read.
     pub cut: Option<Mark>,
+    /// What each end says first after the other, against what else is said in its name.
+    pub turns: Turns,
     /// Gaps already told to `history`, by direction.
     gaps_told: Both<u64>,
 }
@@ -67,6 +70,7 @@ impl Connection {
         self.halves.swap();
         self.streams.swap();
         self.gaps_told.swap();
+        self.turns.flip();
         self.history.flip();
     }
 
@@ -140,6 +144,8 @@ impl Connection {
         self.span = Some((self.span.map_or(at, |span| span.0), at));
         self.history
             .on_segment(from, segment.flags, segment.seq, segment.payload_len);
+        self.turns
+            .note(from, &self.halves[from], segment, ip.ttl, at);
         self.note_packet(from, segment, ip, at);
         if segment.flags & flag::RST != 0 {
             self.on_reset(from, segment, ip, at);

@@ -10,3 +10,4 @@ pub mod repeats;
 pub mod resent;
 pub mod sighting;
 pub mod stream;
+pub mod turn;

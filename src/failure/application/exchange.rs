@@ -19,9 +19,18 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
     let asked = web.adverse.iter().chain(web.log.open());
+    let malformed = application::http_malformed::detect(at);
+    let answered_so = malformed.as_ref().is_some_and(|finding| finding.fails);
+    if answered_so {
+        judged.outcomes.failed += 1;
+    }
+    judged.findings.extend(malformed);
     for exchange in
         asked.filter(|exchange| !application::http_proxy_failed::taken_up(web, exchange))
     {
+        if answered_so && exchange.unanswered() {
+            continue;
+        }
         let told = one(at, exchange);
         match outcome(exchange, told.as_ref()) {
             Some(Outcome::Ok) => judged.outcomes.ok += 1,
@@ -101,7 +110,8 @@ fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     {
         return Some(cut);
     }
-    application::response_truncated::detect(at, exchange)
+    application::http_malformed::framing(at, exchange)
+        .or_else(|| application::response_truncated::detect(at, exchange))
         .or_else(|| application::no_response::detect(at, exchange))
         .or_else(|| application::slow_response::detect(at, exchange))
 }

@@ -19,8 +19,10 @@ pub mod tls_version_mismatch;
 
 pub mod cert_bad_signature;
 pub mod cert_chain_incomplete;
+pub mod cert_changed;
 pub mod cert_expired;
 pub mod cert_expiring;
+pub mod cert_intercepted;
 pub mod cert_name_mismatch;
 pub mod cert_not_yet_valid;
 pub mod cert_rejected;
@@ -32,6 +34,7 @@ pub mod cert_weak;
 pub mod client_cert_missing;
 pub mod client_cert_rejected;
 pub mod client_flight;
+pub mod shown;
 
 use crate::failure::Finding;
 use crate::failure::episode::Episode;
@@ -43,6 +46,7 @@ use crate::mark::Mark;
 use crate::protocol::tls::{Session, Stage};
 use crate::time::Nanos;
 
+pub use shown::Shown;
 pub use tls_no_common_cipher::judge_ciphers;
 
 /// Judges the TLS of a conversation; gives the finding that made it fail.
@@ -77,6 +81,15 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
         judged.findings.extend(chain::expiring(at));
     }
     failed
+}
+
+/// What chains show when they are compared, in whatever order they come; findings that a more specific code fits are
+/// renamed.
+pub fn compare(findings: &mut [Finding], mut shown: Vec<Shown>) -> Vec<Finding> {
+    shown.sort_by(|a, b| (a.first, &a.key).cmp(&(b.first, &b.key)));
+    let mut told = cert_changed::judge(&shown);
+    told.extend(cert_intercepted::judge(findings, &shown));
+    told
 }
 
 /// Is the tunnel in use: handshake complete, and application data from the server after the client's first?

@@ -2,6 +2,7 @@
 
 pub mod closed_early;
 pub mod connect_slow;
+pub mod data_injected;
 pub mod data_unacked;
 pub mod handshake_incomplete;
 pub mod interrupted;

@@ -78,6 +78,8 @@ pub(super) static CAUSES: &[Cause] = &[
             ("application.slow-response", 20),
             ("security.tls-handshake-stalled", 10),
             ("security.tls-no-reply", 15),
+            ("application.http-redirect-loop", 60),
+            ("application.http-malformed", 45),
             ("data.response-empty", 40),
         ],
         needs: &[],

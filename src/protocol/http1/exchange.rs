@@ -3,6 +3,7 @@
 use crate::mark::{Mark, Seen};
 
 use super::body::Framing;
+use super::content::Content;
 use super::secrets::Exposed;
 
 /// One request and its response, as far as they went.
@@ -76,6 +77,12 @@ pub struct Request {
     pub expects_continue: bool,
     /// Upgrade, in lower case (`websocket`).
     pub upgrade: Option<String>,
+    /// A script asked, not somebody who opens a page (`X-Requested-With`, `Sec-Fetch-Mode`).
+    pub scripted: bool,
+    /// A page is opened (`Sec-Fetch-Mode: navigate`, `Upgrade-Insecure-Requests`).
+    pub navigates: bool,
+    /// What its body says, where it is meant to change something and came in full.
+    pub content: Option<Box<Content>>,
     /// The client asks for a stream of events: its response may stay open for hours.
     pub accepts_event_stream: bool,
 }
@@ -121,6 +128,8 @@ pub struct Response {
     pub upgrade: Option<String>,
     /// The body is a stream without an end of its own (`text/event-stream`, `multipart/x-mixed-replace`).
     pub streams: bool,
+    /// What its body says, where that is of interest and it came in full.
+    pub content: Option<Box<Content>>,
     /// The application firewall whose mark the header or the error's body carries.
     pub firewall: Option<&'static str>,
     /// The body says that plain HTTP was sent to a TLS port.

@@ -184,6 +184,12 @@ fn learn_request(request: &mut Request, name: &str, value: &[u8]) {
             request.accept = Some(text(value, 256));
         }
         "expect" => request.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
+        "x-requested-with" => request.scripted = true,
+        "sec-fetch-mode" => {
+            request.navigates = value.eq_ignore_ascii_case(b"navigate");
+            request.scripted |= !request.navigates;
+        }
+        "upgrade-insecure-requests" => request.navigates = true,
         "upgrade" => request.upgrade = Some(text(value, 64).to_ascii_lowercase()),
         _ => {}
     }

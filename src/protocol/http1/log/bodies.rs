@@ -3,7 +3,9 @@
 use crate::mark::{Direction, Mark};
 
 use super::super::body::{Decoder, Outcome};
+use super::super::content::{Content, Gathering};
 use super::super::exchange::Request;
+use super::super::head::{self, Look};
 use super::super::marks;
 use super::super::secrets::{self, Exposed};
 use super::{Log, State};
@@ -21,55 +23,91 @@ impl Log {
     ) -> &'b [u8] {
         let (mut decoder, number) = body;
         let asks = self.asks(from);
-        if !asks && self.begins_anew(rest) {
-            // The response to a HEAD that was not captured: its length speaks of a body that never comes.
-            self.end_current(true, at);
+        if self.begins_instead(asks, number, rest) {
+            if !asks {
+                self.end_current(true, at);
+            }
             self.side_mut(from).state = State::Between;
             return rest;
         }
-        let form = asks
-            .then(|| {
-                self.request_of(number)
-                    .and_then(|request| secrets::form(request))
-            })
-            .flatten();
+        let (used, outcome) = if asks {
+            self.request_body(from, rest, (&mut decoder, number), at)
+        } else {
+            self.response_body(from, rest, &mut decoder, at)
+        };
+        self.after_body(from, outcome, (decoder, number), at);
+        rest.get(used..).unwrap_or(&[])
+    }
+
+    fn request_body(
+        &mut self,
+        from: Direction,
+        rest: &[u8],
+        (decoder, number): (&mut Decoder, u32),
+        at: Mark,
+    ) -> (usize, Outcome) {
+        let mut gathering = self.side_mut(from).gathering.take();
+        let form = self
+            .request_of(number)
+            .and_then(|request| secrets::form(request));
         let mut exposed = None;
         let mut seen = 0_u64;
+        let (used, outcome) = decoder.take(rest, &mut |data| {
+            seen = seen.saturating_add(data.len() as u64);
+            if exposed.is_none() {
+                exposed = form.and_then(|form| secrets::of_body(form, data));
+            }
+            if let Some(gathering) = &mut gathering {
+                gathering.add(data);
+            }
+        });
+        let content = self.gathered(from, gathering, outcome);
+        if let Some(request) = self.request_of(number) {
+            request.content = content;
+            request.body.seen_bytes = request.body.seen_bytes.saturating_add(seen);
+            request.last = at;
+            request.complete = outcome == Outcome::Ended;
+            let found = exposed.map(|found| {
+                Box::new(Exposed {
+                    at: Some(at),
+                    ..found
+                })
+            });
+            request.exposed = request.exposed.take().or(found);
+        }
+        (used, outcome)
+    }
+
+    fn response_body(
+        &mut self,
+        from: Direction,
+        rest: &[u8],
+        decoder: &mut Decoder,
+        at: Mark,
+    ) -> (usize, Outcome) {
+        let mut gathering = self.side_mut(from).gathering.take();
         let status = self.current.as_ref().and_then(|exchange| exchange.status());
         let adverse = status.is_some_and(|status| status >= 400);
-        let page = (!asks && adverse).then_some(&mut self.page);
-        let looked_at = page.as_ref().map_or(0, |page| page.len());
-        let (used, outcome) = match page {
-            Some(page) => decoder.take(rest, &mut |data| {
-                seen = seen.saturating_add(data.len() as u64);
+        let page = &mut self.page;
+        let looked_at = page.len();
+        let mut seen = 0_u64;
+        let (used, outcome) = decoder.take(rest, &mut |data| {
+            seen = seen.saturating_add(data.len() as u64);
+            if adverse {
                 let free = PAGE_MAX.saturating_sub(page.len()).min(data.len());
                 page.extend_from_slice(data.get(..free).unwrap_or(&[]));
-            }),
-            None => decoder.take(rest, &mut |data| {
-                seen = seen.saturating_add(data.len() as u64);
-                if exposed.is_none() {
-                    exposed = form.and_then(|form| secrets::of_body(form, data));
-                }
-            }),
-        };
-        if asks {
-            if let Some(request) = self.request_of(number) {
-                request.body.seen_bytes = request.body.seen_bytes.saturating_add(seen);
-                request.last = at;
-                request.complete = outcome == Outcome::Ended;
-                let found = exposed.map(|found| {
-                    Box::new(Exposed {
-                        at: Some(at),
-                        ..found
-                    })
-                });
-                request.exposed = request.exposed.take().or(found);
             }
-        } else if let Some(response) = self
+            if let Some(gathering) = &mut gathering {
+                gathering.add(data);
+            }
+        });
+        let content = self.gathered(from, gathering, outcome);
+        if let Some(response) = self
             .current
             .as_mut()
             .and_then(|current| current.response.as_mut())
         {
+            response.content = content;
             response.body.seen_bytes = response.body.seen_bytes.saturating_add(seen);
             response.last = at;
             response.broken |= outcome == Outcome::Broken;
@@ -78,8 +116,24 @@ impl Log {
                 response.plain_to_tls |= marks::plain_to_tls(&self.page);
             }
         }
-        self.after_body(from, outcome, (decoder, number), at);
-        rest.get(used..).unwrap_or(&[])
+        (used, outcome)
+    }
+
+    /// What a body said, once it ended; until then it stays with its side.
+    fn gathered(
+        &mut self,
+        from: Direction,
+        gathering: Option<Box<Gathering>>,
+        outcome: Outcome,
+    ) -> Option<Box<Content>> {
+        match outcome {
+            Outcome::Ended => gathering.map(|gathering| Box::new(gathering.finish())),
+            Outcome::Inside => {
+                self.side_mut(from).gathering = gathering;
+                None
+            }
+            Outcome::Broken => None,
+        }
     }
 
     fn after_body(&mut self, from: Direction, outcome: Outcome, body: (Decoder, u32), at: Mark) {
@@ -101,8 +155,13 @@ impl Log {
         }
     }
 
-    /// Does a new response begin where the body of one to an unknown request had to?
-    fn begins_anew(&self, rest: &[u8]) -> bool {
+    /// Does another message begin where this body had to? The response to a HEAD that was not captured has a length that
+    /// speaks of a body that never comes; and a client that was answered before it sent its body may ask anew instead
+    /// (RFC 9110 10.1.1).
+    fn begins_instead(&mut self, asks: bool, number: u32, rest: &[u8]) -> bool {
+        if asks {
+            return self.request_of(number).is_none() && head::look(rest) == Look::Request;
+        }
         self.current.as_ref().is_some_and(|current| {
             current.request.is_none()
                 && current
@@ -137,6 +196,7 @@ impl Log {
             return;
         };
         let (skipped, outcome) = decoder.skip(missing);
+        self.side_mut(from).gathering = None;
         if self.asks(from) {
             if let Some(request) = self.request_of(number) {
                 request.body.missed_bytes = request.body.missed_bytes.saturating_add(skipped);

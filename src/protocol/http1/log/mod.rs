@@ -13,6 +13,7 @@ use crate::mark::{Direction, Mark};
 use crate::protocol::{Chunk, Next, Observer};
 
 use super::body::Decoder;
+use super::content::Gathering;
 use super::exchange::{Exchange, Request, Response};
 use super::head::{self, Look};
 
@@ -44,6 +45,8 @@ pub struct Log {
     host: Option<String>,
     /// Exchanges that no longer fitted between two drains.
     pub omitted: u64,
+    /// The frame that ended the last response.
+    ended_at: Mark,
 }
 
 /// A proxy agreed to a CONNECT: from here on the connection carries something else.
@@ -78,6 +81,8 @@ struct Side {
     first: Mark,
     messages: u32,
     foreign: Option<Foreign>,
+    /// The body that is passing, where what it says is of interest.
+    gathering: Option<Box<Gathering>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -345,7 +350,8 @@ impl Log {
     fn not_http(&mut self, from: Direction, bytes: &[u8], at: Mark) {
         let side = self.side(from);
         let expected = self.asks(from) || side.messages == 0 || !self.open.is_empty();
-        if side.foreign.is_none() && expected {
+        let surplus = !expected && side.first == self.ended_at;
+        if side.foreign.is_none() && (expected || surplus) {
             let tls = matches!(bytes, [0x14..=0x17, 3, 0..=4, ..]);
             let messages_before = side.messages;
             self.side_mut(from).foreign = Some(Foreign {
@@ -374,6 +380,7 @@ impl Log {
     }
 
     fn end_response(&mut self, mut exchange: Box<Exchange>, complete: bool, at: Mark) {
+        self.ended_at = at;
         let mut spare = false;
         if let Some(response) = exchange.response.as_mut() {
             response.complete = complete;

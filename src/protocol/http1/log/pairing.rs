@@ -5,6 +5,7 @@ use crate::mark::{Direction, Mark, Seen};
 use crate::time::{MILLISECOND, Nanos};
 
 use super::super::body::{Decoder, Framing};
+use super::super::content::Gathering;
 use super::super::exchange::{Exchange, Request, Response};
 use super::{Log, State, Tunnel};
 
@@ -22,6 +23,10 @@ impl Log {
         request.complete = decoder.is_none();
         let connect = request.method == "CONNECT";
         let number = self.number;
+        self.side_mut(from).gathering = decoder
+            .is_some()
+            .then(|| Gathering::of_request(&request))
+            .flatten();
         self.side_mut(from).state = match decoder {
             Some(decoder) => State::Body { decoder, number },
             None if connect => State::Early,
