@@ -6,6 +6,8 @@
 //! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
+//! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
+//! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 
 use crate::flow::key::SHARDS;

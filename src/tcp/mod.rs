@@ -8,4 +8,5 @@ pub mod half;
 pub mod history;
 pub mod repeats;
 pub mod sighting;
+pub mod sizes;
 pub mod stream;
