@@ -7,6 +7,8 @@
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
+//! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
+//! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |

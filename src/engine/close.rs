@@ -17,7 +17,7 @@ use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
-use crate::failure::network::{self, dns, packet_loss};
+use crate::failure::network::{self, dns, packet_loss, routing_loop};
 use crate::failure::surroundings;
 use crate::failure::{Finding, capture, security};
 use crate::flow::heard::Heard;
@@ -175,7 +175,30 @@ fn links(findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
     let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
     let mut findings = network::neighbours::fold(&mut missing, findings);
     findings.extend(missing);
+    findings.extend(loops(&findings, engine, &name_of));
     findings
+}
+
+/// Routing loops that no connection shows.
+fn loops(
+    findings: &[Finding],
+    engine: &Engine,
+    name_of: &dyn Fn(IpAddr) -> Option<String>,
+) -> Vec<Finding> {
+    let told: BTreeSet<IpAddr> = findings
+        .iter()
+        .filter(|finding| finding.class.code == routing_loop::CLASS.code)
+        .filter_map(|finding| Some(finding.server?.0))
+        .collect();
+    let beside = engine.beside.found.iter();
+    beside
+        .filter(|(_, destination, _)| !told.contains(destination))
+        .map(|(source, destination, circling)| {
+            let mut finding = routing_loop::beside_flows(*source, *destination, circling);
+            finding.name = name_of(*destination);
+            finding
+        })
+        .collect()
 }
 
 /// All attempts by outcome; a lookup that failed is one whose connection never came.

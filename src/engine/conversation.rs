@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
-use crate::failure::episode::{Episode, Unreachable, Web};
+use crate::failure::episode::{Episode, Errors, Web};
+use crate::flow::circling::Circling;
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
@@ -56,8 +57,10 @@ pub struct Conversation {
     pub application: Application,
     /// First bytes by direction.
     pub first_bytes: Both<Vec<u8>>,
-    /// An ICMP error about it.
-    pub unreachable: Option<Box<Unreachable>>,
+    /// ICMP errors about it.
+    pub errors: Option<Box<Errors>>,
+    /// A packet of this end goes round in a loop.
+    pub circling: Option<Box<(End, Circling)>>,
     /// Lowest TTL of the client's packets.
     pub client_ttl_min: u8,
     /// Where the client's first packet was seen, hashed.
@@ -85,7 +88,8 @@ impl Conversation {
             connection: Connection::default(),
             application: Application::Unknown,
             first_bytes: Both::default(),
-            unreachable: None,
+            errors: None,
+            circling: None,
             client_ttl_min: u8::MAX,
             origin: 0,
             heard: [i64::MIN; 2],
@@ -121,6 +125,14 @@ impl Conversation {
             .rsplit_once(':')
             .and_then(|(_, port)| port.parse().ok());
         Some(port.unwrap_or(443))
+    }
+
+    /// A packet of `from` came by once more in a loop.
+    pub fn goes_round(&mut self, from: End, circling: Circling) {
+        match &mut self.circling {
+            Some(known) => known.1.go_on(circling),
+            None => self.circling = Some(Box::new((from, circling))),
+        }
     }
 
     /// The direction of what `from` sends.
@@ -207,7 +219,11 @@ impl Conversation {
             socks,
             chain,
             first_bytes: Both([&self.first_bytes[ToServer], &self.first_bytes[ToClient]]),
-            unreachable: self.unreachable.as_deref(),
+            errors: self.errors.as_deref(),
+            circling: self
+                .circling
+                .as_deref()
+                .map(|(from, circling)| (self.direction(*from), circling)),
             client_ttl_min: self.client_ttl_min,
             origin: self.origin,
             until,

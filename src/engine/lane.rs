@@ -89,6 +89,7 @@ pub(super) fn flow(shard: &mut Shard, item: &Item<'_>) {
                 code: message.code,
                 router: ip.source,
                 quoted,
+                rest: message.rest,
                 count: 1,
             };
             shard.on_unreachable(&key, item.hash, &error, item.clock);

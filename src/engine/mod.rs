@@ -29,6 +29,7 @@ use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
 use crate::engine::shard::{Anchors, Shard};
+use crate::flow::circling::Beside;
 use crate::flow::heard::Heard;
 use crate::flow::key::{KeyHasher, SHARDS};
 use crate::flow::lookup::Lookups;
@@ -40,6 +41,9 @@ use crate::mark::Mark;
 use crate::protocol::dns;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
 use crate::time::Timestamp;
+
+/// Bytes of a datagram that tell it from its neighbours.
+const PRINT_BYTES: usize = 32;
 
 /// How a run works.
 #[derive(Clone, Debug)]
@@ -63,6 +67,7 @@ pub struct Engine {
     lookups: Lookups,
     names: Names,
     heard: Heard,
+    beside: Beside,
     last_heard: Option<(std::net::IpAddr, std::net::IpAddr, i64)>,
     packets: u64,
     undecoded: BTreeMap<String, u64>,
@@ -105,6 +110,7 @@ impl Engine {
             lookups: Lookups::default(),
             names: Names::default(),
             heard: Heard::default(),
+            beside: Beside::default(),
             last_heard: None,
             packets: 0,
             undecoded: BTreeMap::new(),
@@ -244,6 +250,9 @@ impl Engine {
             (Body::Udp(datagram), Some(ip)) => {
                 self.note_heard(ip, item.at);
                 self.note_host(packet, ip, item);
+                let ports32 =
+                    u32::from(datagram.source_port) << 16 | u32::from(datagram.destination_port);
+                self.note_pass(ip, ports32, datagram.payload, item);
                 let ports = (datagram.source_port, datagram.destination_port);
                 if dns::looks_like(datagram.payload, ports)
                     && let Some(message) = dns::parse(datagram.payload)
@@ -253,6 +262,7 @@ impl Engine {
             }
             (Body::Icmp(message), Some(ip)) => {
                 self.note_heard(ip, item.at);
+                self.note_pass(ip, message.rest, message.payload, item);
                 self.on_icmp(message, ip, item);
             }
             (Body::Arp(_), _) if packet.link.tunnel == 0 => {
@@ -261,6 +271,20 @@ impl Engine {
             (_, Some(ip)) => self.note_heard(ip, item.at),
             _ => {}
         }
+    }
+
+    /// Does this very packet go round? TCP segments are asked in their shard, where copies are told from repetitions.
+    fn note_pass(&mut self, ip: &IpFacts, own: u32, payload: &[u8], item: &Item<'_>) {
+        let head = payload.get(..PRINT_BYTES).unwrap_or(payload);
+        let words = [
+            u64::from(own) << 32 | u64::from(ip.id.unwrap_or(0)),
+            u64::from(ip.total_len) << 8 | u64::from(ip.protocol),
+        ];
+        let print = routed::print(ip.source, ip.destination, words, head);
+        let (packet, hasher, interface) = (&item.packet, &self.hasher, item.interface);
+        let place = || lane::place(packet, interface, hasher);
+        let ends = (ip.source, ip.destination);
+        self.beside.on_packet(print, ends, ip.ttl, item.at, place);
     }
 
     /// Inside a tunnel the MAC is the tunnel's, and says nothing of the address.

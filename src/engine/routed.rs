@@ -1,5 +1,7 @@
 //! A TCP segment on its way to its shard, and what tells it from every other packet.
 
+use std::net::IpAddr;
+
 use crate::decode::{IpFacts, TcpSegment, flag};
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Mark;
@@ -54,6 +56,24 @@ pub(super) fn signature(routed: &Routed<'_>) -> Signature {
             || segment.flags & (flag::FIN | flag::SYN) != 0
             || segment.flags & (flag::RST | flag::ACK) == flag::RST | flag::ACK,
     }
+}
+
+/// What tells a packet without a connection from every other: its addresses, some words of its headers, first bytes.
+pub(super) fn print(source: IpAddr, destination: IpAddr, words: [u64; 2], head: &[u8]) -> u64 {
+    let bits = |ip: IpAddr| match ip {
+        IpAddr::V4(ip) => u128::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip),
+    };
+    let mut print = words.iter().fold(1, |print, word| fold(print ^ word));
+    for ip in [bits(source), bits(destination)] {
+        print = fold(print ^ ip as u64 ^ (ip >> 64) as u64);
+    }
+    head.chunks(8).fold(print, |print, chunk| {
+        let word = chunk
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        fold(print ^ word)
+    })
 }
 
 /// Multiplies and folds: enough for words below a seeded hash.

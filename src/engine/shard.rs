@@ -19,6 +19,7 @@ use crate::engine::row;
 use crate::engine::told::{Stub, Told, tally};
 use crate::failure::episode::Unreachable;
 use crate::failure::flow as judging;
+use crate::flow::circling::Passes;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
@@ -61,6 +62,7 @@ pub struct Shard {
     want_rows: bool,
     clock: Timestamp,
     recent: Recent,
+    passes: Passes,
     /// DNS messages that came over TCP: client, resolver, message, frame.
     pub dns: Vec<(IpAddr, (IpAddr, u16), crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
@@ -87,6 +89,7 @@ impl Shard {
             want_rows,
             clock: Timestamp::default(),
             recent: Recent::default(),
+            passes: Passes::default(),
             dns: Vec::new(),
             told: Told::default(),
         }
@@ -122,10 +125,18 @@ impl Shard {
             return;
         };
         note_heard(&mut self.told.heard, conversation, routed);
-        if self.recent.is_sighting(signature(routed)) {
+        let signature = signature(routed);
+        if self.recent.is_sighting(signature) {
             conversation
                 .connection
                 .on_sighting(conversation.direction(routed.from));
+            let (place, ttl) = (routed.place, routed.ip.ttl);
+            if let Some(round) = self
+                .passes
+                .on_repeat(signature.print, place, ttl, routed.at)
+            {
+                conversation.goes_round(routed.from, round);
+            }
             self.told.quality.sighting(routed.at);
             return;
         }
@@ -168,10 +179,7 @@ impl Shard {
         let Some(conversation) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else {
             return;
         };
-        match &mut conversation.unreachable {
-            Some(known) => known.count = known.count.saturating_add(1),
-            None => conversation.unreachable = Some(Box::new(*error)),
-        }
+        conversation.errors.get_or_insert_default().add(error);
     }
 
     /// The capture ends: every flow does.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::decode::Quoted;
 use crate::failure::{Class, Finding, Silence, Subject, application};
+use crate::flow::circling::Circling;
 use crate::flow::key::FlowKey;
 use crate::limits;
 use crate::mark::Both;
@@ -33,8 +34,53 @@ pub struct Unreachable {
     pub router: IpAddr,
     /// What it quotes.
     pub quoted: Quoted,
+    /// Bytes 4 to 8 of the message: the next-hop MTU of "fragmentation needed" and "packet too big".
+    pub rest: u32,
     /// How many of them came.
     pub count: u32,
+}
+
+/// Routers remembered of those whose "time exceeded" quotes one conversation.
+const ROUTERS_MAX: usize = 4;
+
+/// The ICMP errors that quote one conversation: of each kind that matters the first.
+#[derive(Clone, Debug, Default)]
+pub struct Errors {
+    /// "Destination unreachable", fragmentation needed aside.
+    pub unreachable: Option<Unreachable>,
+    /// "Time exceeded in transit", the first of each router, up to four of them.
+    pub expired: Vec<Unreachable>,
+    /// "Fragmentation needed" or "packet too big".
+    pub too_big: Option<Unreachable>,
+}
+
+impl Errors {
+    /// Takes one more error.
+    pub fn add(&mut self, error: &Unreachable) {
+        let count = |known: &mut Unreachable| known.count = known.count.saturating_add(1);
+        match (error.v6, error.kind, error.code) {
+            // RFC 1191 4, RFC 8201 3.
+            (false, 3, 4) | (true, 2, _) => match &mut self.too_big {
+                Some(known) => count(known),
+                None => self.too_big = Some(*error),
+            },
+            // RFC 792, RFC 4443 3.3: code 1 speaks of fragments that did not come together.
+            (false, 11, 0) | (true, 3, 0) => {
+                let same = |known: &&mut Unreachable| known.router == error.router;
+                let routers = self.expired.len();
+                match self.expired.iter_mut().find(same) {
+                    Some(known) => count(known),
+                    None if routers < ROUTERS_MAX => self.expired.push(*error),
+                    None => {}
+                }
+            }
+            (false, 3, _) | (true, 1, _) => match &mut self.unreachable {
+                Some(known) => count(known),
+                None => self.unreachable = Some(*error),
+            },
+            _ => {}
+        }
+    }
 }
 
 /// HTTP/1 of one conversation: what ended well is counted, the rest kept.
@@ -187,8 +233,10 @@ pub struct Episode<'a> {
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction.
     pub first_bytes: Both<&'a [u8]>,
-    /// The ICMP error about it.
-    pub unreachable: Option<&'a Unreachable>,
+    /// The ICMP errors about it.
+    pub errors: Option<&'a Errors>,
+    /// One of its packets goes round in a loop: who sent it.
+    pub circling: Option<(Direction, &'a Circling)>,
     /// Lowest TTL of the client's packets: traceroutes stay below 32.
     pub client_ttl_min: u8,
     /// Interface, VLAN and MAC of the client's packets, hashed.
@@ -233,6 +281,11 @@ impl<'a> Episode<'a> {
     /// What the server sent.
     pub fn server_half(&self) -> &'a Half {
         self.connection.half(ToClient)
+    }
+
+    /// The "destination unreachable" about it.
+    pub fn unreachable(&self) -> Option<&'a Unreachable> {
+        self.errors?.unreachable.as_ref()
     }
 
     /// What one side sent.

@@ -164,9 +164,11 @@ pub struct Judged {
 type Detect = fn(&Episode<'_>) -> Option<Finding>;
 
 /// Before a connection stands, outermost cause first.
-const CONNECT: [Detect; 5] = [
+const CONNECT: [Detect; 7] = [
+    network::routing_loop::detect,
     network::firewall_rejected::detect,
     network::icmp_unreachable::detect,
+    network::ttl_exceeded::detect,
     transport::syn_refused::detect,
     transport::handshake_incomplete::detect,
     transport::syn_unanswered::detect,
@@ -181,12 +183,29 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 5] = [
+const STATE: [Detect; 7] = [
+    network::routing_loop::healed,
+    network::pmtu_blackhole::healed,
     transport::connect_slow::detect,
     transport::zero_window::detect,
     transport::latency_high::detect,
     security::cleartext_credentials::detect,
     application::http_malformed::refused,
+];
+
+/// What the path does to an established conversation: it explains whatever stalls for it above.
+const PATH: [Detect; 1] = [network::pmtu_blackhole::detect];
+
+/// What follows where the path swallows segments.
+const OF_PATH: [&str; 8] = [
+    "security.tls-no-reply",
+    "security.tls-handshake-stalled",
+    "security.tls-cut-on-hello",
+    "transport.reset-injected",
+    "transport.reset-by-server",
+    "transport.reset-by-client",
+    "application.no-response",
+    "application.response-truncated",
 ];
 
 /// Judges one conversation that ended, or that the capture left.
@@ -219,6 +238,7 @@ pub fn judge(at: &Episode<'_>) -> Judged {
         application::judge(at, &mut judged);
     }
     failed = failed.or_else(|| application::http_proxy_failed::socks(at));
+    failed = by_path(at, failed, &mut judged);
     if failed.is_none() && !judged.findings.iter().any(|finding| finding.fails) {
         failed = CUT
             .iter()
@@ -239,6 +259,35 @@ pub fn judge(at: &Episode<'_>) -> Judged {
         }
     }
     judged
+}
+
+/// What the path did, in place of what followed from it.
+fn by_path(at: &Episode<'_>, failed: Option<Finding>, judged: &mut Judged) -> Option<Finding> {
+    // A certificate that never arrived was not refused, unless the client says so in an alert.
+    let unseen = |finding: &Finding| {
+        let code = finding.class.code;
+        code.starts_with("security.cert-")
+            && finding.evidence.iter().all(|seen| seen.role != "alert")
+    };
+    let follows = |finding: &Finding| OF_PATH.contains(&finding.class.code) || unseen(finding);
+    if failed.as_ref().is_some_and(|finding| !follows(finding)) {
+        return failed;
+    }
+    let Some(mut finding) = PATH.iter().find_map(|detect| detect(at)) else {
+        return failed;
+    };
+    finding
+        .consequences
+        .extend(failed.map(|failed| failed.class.code));
+    let open = judged
+        .findings
+        .extract_if(.., |told| told.fails && follows(told));
+    for told in open {
+        judged.outcomes.failed = judged.outcomes.failed.saturating_sub(1);
+        finding.consequences.push(told.class.code);
+    }
+    finding.consequences.dedup();
+    Some(finding)
 }
 
 /// No failure of the connection itself: was the attempt a success, or can it not be told?

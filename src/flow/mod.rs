@@ -1,5 +1,6 @@
 //! Identity and memory of conversations: the key of a flow, who heard whom, and what is kept of hosts and names.
 
+pub mod circling;
 pub mod heard;
 pub mod key;
 pub mod lookup;

@@ -314,7 +314,14 @@ impl Connection {
             && peer.next > peer.acked;
         if duplicate {
             peer.duplicate_ack(at.time);
+            if !peer.sack_permitted || !self.halves[from].sack_permitted {
+                self.halves[sender].sizes.on_duplicate(at);
+            }
         }
+        if segment.options.sack_len > 0 {
+            self.halves[sender].note_selected(&segment.options, at);
+        }
+        let peer = &self.halves[sender];
         let acked = peer.acked;
         let stream = &mut self.streams[sender];
         stream.on_ack(acked, at, &mut |chunk, seen| sink(sender, chunk, seen));
@@ -387,7 +394,14 @@ impl Connection {
         } else if half.acked < start || half.fin.is_some() {
             return;
         }
+        let behind = half.unacked.first.is_some();
+        let repeats = half.unacked.repeats;
         let kind = half.range(start, end, at, ip.id, peer_window, rtt);
+        if kind == Repeat::New && segment.payload_len > 0 {
+            half.sizes.on_new(end, ip.total_len, behind);
+        } else if half.unacked.repeats > repeats {
+            half.sizes.on_repeat(ip.total_len, ip.dont_fragment, at);
+        }
         count(half, kind, start, end, at);
         if matches!(
             kind,

@@ -6,6 +6,7 @@
 
 use crate::mark::{Mark, Seen};
 use crate::tcp::resent::Latest;
+use crate::tcp::sizes::Sizes;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Position of the first sequence number seen of an end.
@@ -187,6 +188,8 @@ pub struct Half {
     pub unacked: Unacked,
     /// Unanswered keep-alives in a row.
     pub probing: Unacked,
+    /// Which sizes of its packets get through.
+    pub sizes: Sizes,
     dup_acks: u32,
     dup_ack_time: Timestamp,
     holes: Vec<Hole>,
@@ -251,6 +254,7 @@ impl Half {
         self.unacked.clear();
         self.unacked.first = (self.data_end > position).then_some(at);
         self.probing.clear();
+        self.sizes.on_acknowledged(position, at);
         true
     }
 
@@ -271,6 +275,12 @@ impl Half {
     pub fn duplicate_ack(&mut self, at: Timestamp) {
         self.dup_acks = self.dup_acks.saturating_add(1);
         self.dup_ack_time = at;
+    }
+
+    /// The hole that the peer waits for, if its first bytes were never seen: its end, and since when later data was.
+    pub fn open_hole(&self) -> Option<(u64, Timestamp)> {
+        let hole = self.holes.iter().find(|hole| hole.start == self.acked)?;
+        Some((hole.end, hole.since))
     }
 
     /// Takes the payload range `[start, end)` and says what it was. `peer_window` is the peer's last window, `rtt`

@@ -9,5 +9,6 @@ pub mod history;
 pub mod repeats;
 pub mod resent;
 pub mod sighting;
+pub mod sizes;
 pub mod stream;
 pub mod turn;

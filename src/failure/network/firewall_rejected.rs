@@ -16,7 +16,7 @@ pub static CLASS: Class = Class {
 /// An attempt answered by an administratively-prohibited code (v4 3/9, 3/10, 3/13; v6 1/1, 1/5, 1/6).
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let error = at
-        .unreachable
+        .unreachable()
         .filter(|error| reason(error).is_some_and(|(_, rejected)| rejected))?;
     about(at, error, &CLASS)
 }

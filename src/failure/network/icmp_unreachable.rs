@@ -15,7 +15,7 @@ pub static CLASS: Class = Class {
 /// An attempt answered by "destination unreachable" (RFC 792, RFC 4443 3.1), administrative codes aside.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let error = at
-        .unreachable
+        .unreachable()
         .filter(|error| reason(error).is_some_and(|(_, rejected)| !rejected))?;
     about(at, error, &CLASS)
 }
@@ -45,7 +45,29 @@ pub(crate) fn about(
     error: &Unreachable,
     class: &'static Class,
 ) -> Option<Finding> {
-    let traceroute = at.client_ttl_min < 30 || error.quoted.ttl == 0;
+    let mut finding = stopped(at, error, class).filter(|_| error.quoted.ttl != 0)?;
+    let (what, _) = reason(error)?;
+    finding = finding
+        .detail("unreachable", Value::Text(what.to_owned()))
+        .detail("icmp_type", Value::Number(i64::from(error.kind)))
+        .detail("icmp_code", Value::Number(i64::from(error.code)))
+        .detail("router", Value::Text(error.router.to_string()));
+    Some(finding.detail("retries", retries(at)))
+}
+
+/// The client's SYNs after the first.
+pub(super) fn retries(at: &Episode<'_>) -> Value {
+    Value::Number(i64::from(at.connection.syns.count.saturating_sub(1)))
+}
+
+/// An attempt that got no further than what this error quotes of it, with SYN or data and the error as evidence. Not in
+/// answer to a traceroute: those stay below 30 hops.
+pub(super) fn stopped(
+    at: &Episode<'_>,
+    error: &Unreachable,
+    class: &'static Class,
+) -> Option<Finding> {
+    let traceroute = at.client_ttl_min < 30;
     let connected = at.connection.established.is_some() && at.server_half().counts.packets > 0;
     let stuck = at.client_half().unacked.repeats >= 1 && !at.client_half().all_acked();
     let by_client = at.client.0 == error.quoted.source;
@@ -58,19 +80,7 @@ pub(crate) fn about(
     } else {
         finding.seen_if(at.connection.syns.first(), "syn")
     };
-    finding = finding.seen(error.at, "icmp");
-    let (what, _) = reason(error)?;
-    Some(
-        finding
-            .detail("unreachable", Value::Text(what.to_owned()))
-            .detail("icmp_type", Value::Number(i64::from(error.kind)))
-            .detail("icmp_code", Value::Number(i64::from(error.code)))
-            .detail("router", Value::Text(error.router.to_string()))
-            .detail(
-                "retries",
-                Value::Number(i64::from(at.connection.syns.count.saturating_sub(1))),
-            ),
-    )
+    Some(finding.seen(error.at, "icmp"))
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {

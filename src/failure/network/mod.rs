@@ -13,5 +13,8 @@ pub mod firewall_rejected;
 pub mod icmp_unreachable;
 pub mod neighbours;
 pub mod packet_loss;
+pub mod pmtu_blackhole;
+pub mod routing_loop;
+pub mod ttl_exceeded;
 
 pub use neighbours::judge_neighbours;
