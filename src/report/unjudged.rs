@@ -36,77 +36,103 @@ pub(super) fn sentences(reasons: &BTreeMap<String, u64>, lang: Lang) -> Vec<(u64
     told
 }
 
+/// Reasons, each in English and Chinese.
+const KNOWN: &[(&str, &str, &str)] = &[
+    (
+        "one-sided",
+        "connections of which only one direction was captured",
+        "连接只抓到单向报文",
+    ),
+    (
+        "handshake-not-seen-to-end",
+        "connections whose TCP handshake had no outcome before the capture ended",
+        "连接的 TCP 握手到抓包结束仍无结果",
+    ),
+    (
+        "starts-mid-flow",
+        "connections that began before the capture",
+        "连接在抓包开始之前已建立",
+    ),
+    (
+        "nothing-said",
+        "connections that stood without a request and its answer",
+        "连接已建立，但未见完整的请求与应答",
+    ),
+    (
+        "reverse-path-not-in-capture",
+        "silences that prove nothing: the way back is not in the capture",
+        "未见应答，但抓包中没有回程报文，不能据此判断",
+    ),
+    (
+        "dns-patience-not-passed",
+        "name lookups still waiting when the capture ended",
+        "域名解析到抓包结束仍在等待应答",
+    ),
+    (
+        "not-an-endpoint",
+        "connections, lookups and hosts that no endpoint rule speaks of",
+        "连接、域名解析和主机不属于任何端点规则",
+    ),
+    (
+        "filtered-out",
+        "packets that --filter left out",
+        "报文被 --filter 排除",
+    ),
+    (
+        "evicted",
+        "connections judged before their end because too many were open at once",
+        "并发连接过多，提前结束判断",
+    ),
+    (
+        "chains-not-compared",
+        "certificate chains that were too many to be compared with others",
+        "证书链数量过多，未与其他证书链比对",
+    ),
+    (
+        "exchanges-not-compared",
+        "requests that were too many to be compared with later ones",
+        "请求数量过多，未与后续请求比对",
+    ),
+    (
+        "late-segments",
+        "segments of connections that had already ended",
+        "报文属于已结束的连接",
+    ),
+    (
+        "fragments-incomplete",
+        "fragmented packets of which a part is missing",
+        "分片报文缺少部分分片",
+    ),
+    (
+        "lookups-evicted",
+        "name lookups given up because too many were open at once",
+        "并发域名解析过多，提前放弃",
+    ),
+    (
+        "names-forgotten",
+        "resolved names forgotten because there were too many",
+        "已解析的域名过多，部分被遗忘",
+    ),
+    (
+        "names-unchecked",
+        "certificates not held against the name of a DNS answer because there were too many",
+        "无 SNI 的握手过多，部分证书未与 DNS 域名核对",
+    ),
+    (
+        "neighbours-omitted",
+        "hosts of the link that were too many to follow",
+        "链路上主机过多，部分未跟踪",
+    ),
+    (
+        "incidents-omitted",
+        "incidents beyond the first thousand",
+        "超出前一千个的事件",
+    ),
+];
+
 fn known(reason: &str) -> Option<Text> {
-    let (en, zh) = match reason {
-        "one-sided" => (
-            "connections of which only one direction was captured",
-            "连接只抓到单向报文",
-        ),
-        "handshake-not-seen-to-end" => (
-            "connections whose TCP handshake had no outcome before the capture ended",
-            "连接的 TCP 握手到抓包结束仍无结果",
-        ),
-        "starts-mid-flow" => (
-            "connections that began before the capture",
-            "连接在抓包开始之前已建立",
-        ),
-        "nothing-said" => (
-            "connections that stood without a request and its answer",
-            "连接已建立，但未见完整的请求与应答",
-        ),
-        "reverse-path-not-in-capture" => (
-            "silences that prove nothing: the way back is not in the capture",
-            "未见应答，但抓包中没有回程报文，不能据此判断",
-        ),
-        "dns-patience-not-passed" => (
-            "name lookups still waiting when the capture ended",
-            "域名解析到抓包结束仍在等待应答",
-        ),
-        "not-an-endpoint" => (
-            "connections, lookups and hosts that no endpoint rule speaks of",
-            "连接、域名解析和主机不属于任何端点规则",
-        ),
-        "filtered-out" => ("packets that --filter left out", "报文被 --filter 排除"),
-        "evicted" => (
-            "connections judged before their end because too many were open at once",
-            "并发连接过多，提前结束判断",
-        ),
-        "chains-not-compared" => (
-            "certificate chains that were too many to be compared with others",
-            "证书链数量过多，未与其他证书链比对",
-        ),
-        "exchanges-not-compared" => (
-            "requests that were too many to be compared with later ones",
-            "请求数量过多，未与后续请求比对",
-        ),
-        "late-segments" => (
-            "segments of connections that had already ended",
-            "报文属于已结束的连接",
-        ),
-        "fragments-incomplete" => (
-            "fragmented packets of which a part is missing",
-            "分片报文缺少部分分片",
-        ),
-        "lookups-evicted" => (
-            "name lookups given up because too many were open at once",
-            "并发域名解析过多，提前放弃",
-        ),
-        "names-forgotten" => (
-            "resolved names forgotten because there were too many",
-            "已解析的域名过多，部分被遗忘",
-        ),
-        "names-unchecked" => (
-            "certificates not held against the name of a DNS answer because there were too many",
-            "无 SNI 的握手过多，部分证书未与 DNS 域名核对",
-        ),
-        "neighbours-omitted" => (
-            "hosts of the link that were too many to follow",
-            "链路上主机过多，部分未跟踪",
-        ),
-        "incidents-omitted" => ("incidents beyond the first thousand", "超出前一千个的事件"),
-        _ => return None,
-    };
-    Some(Text { en, zh })
+    let found = KNOWN.iter().find(|known| known.0 == reason);
+    found.map(|&(_, en, zh)| Text { en, zh })
 }
 
 fn undecoded(kind: &str, layer: &str, lang: Lang) -> Option<String> {
