@@ -26,6 +26,11 @@ pub(crate) struct Run {
 
 /// Reads all inputs through the engine.
 pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
+    if common.paths.is_empty() {
+        return Err(Failure::usage(
+            "PATH is missing: name files, folders or globs, or - for standard input",
+        ));
+    }
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
     let mut engine = engine(common, rows)?;
     let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
@@ -82,7 +87,7 @@ fn complain(errors: &[ingest::IngestError]) {
 }
 
 /// An engine with the trust anchors and endpoint rules that were asked for.
-fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
+pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
     let trust = Arc::new(trust(common)?);
     let threads = match common.threads {
         Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
@@ -144,7 +149,7 @@ fn flows_within(size: &str) -> Result<usize, Failure> {
 }
 
 /// The first Ctrl-C ends the reading, the second the program.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+pub(crate) fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop))

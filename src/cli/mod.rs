@@ -9,6 +9,7 @@ mod explain;
 mod filter;
 mod flows;
 mod input;
+mod live;
 mod output;
 mod schema;
 
@@ -40,6 +41,15 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// The same diagnosis on live interfaces, or on a capture that comes through a pipe
+    Live {
+        #[command(flatten)]
+        source: live::Source,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List what can be captured
+    Interfaces,
     /// Print one row per flow: Zeek's conn.log columns, then ours
     Flows {
         #[command(flatten)]
@@ -79,7 +89,7 @@ enum Command {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Common {
     /// Files, folders, globs, or `-` for standard input: pcap or pcapng, also gzip, zstd, lz4 or xz
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// How to write the report
     #[arg(long, value_enum, default_value = "text")]
@@ -218,6 +228,8 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
+        Command::Live { source, common } => live::run(&source, &common),
+        Command::Interfaces => live::list(),
         Command::Flows { common } => flows::run(&common),
         Command::Explain { code, list, lang } => {
             explain::run(Some(&code.join(" ")), list, language(lang))

@@ -40,15 +40,21 @@ const STATES: [&str; 7] = [
 
 /// Everything that was told becomes one diagnosis.
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
-    let mut told = merge(engine.shards.drain(..).map(|shard| shard.told));
+    let told = merge(engine.shards.drain(..).map(|shard| shard.told));
+    judge(told, &mut engine, files)
+}
+
+/// What the shards told, against what only the whole capture knows. Takes from the engine what it needs whole.
+pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -> Diagnosis {
     told.heard.merge(std::mem::take(&mut engine.heard));
-    let mut unjudged = unjudged(&mut engine, &mut told);
+    let mut unjudged = unjudged(engine, &mut told);
+    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let engine = &*engine;
     let names = &engine.names;
     let rules = Arc::clone(&engine.rules);
     let endpoints = Endpoints::new(&rules, names, &told.stubs);
     let mut findings = connections(&mut told, names, &endpoints, &mut unjudged);
     findings.extend(loss(&told, names));
-    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
     let around = LookedUp {
         lookups: &lookups,
         names,
@@ -56,7 +62,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         end: engine.clock,
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
-    findings = links(findings, &engine, &told);
+    findings = links(findings, engine, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
@@ -213,7 +219,7 @@ fn attempts(stubs: &[Box<Stub>], failed_lookups: u64) -> Outcomes {
     attempts
 }
 
-fn merge(shards: impl Iterator<Item = Told>) -> Told {
+pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
     let mut all = Told::default();
     for shard in shards {
         all.findings.extend(shard.findings);

@@ -12,6 +12,7 @@ pub mod diagnosis;
 mod due;
 mod endpoints;
 mod lane;
+mod ongoing;
 pub mod routed;
 pub mod row;
 pub mod shard;
@@ -29,6 +30,7 @@ use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
 use crate::engine::shard::{Anchors, Shard};
+use crate::failure::flow::Outcomes;
 use crate::flow::circling::Beside;
 use crate::flow::heard::Heard;
 use crate::flow::key::{KeyHasher, SHARDS};
@@ -72,6 +74,8 @@ pub struct Engine {
     packets: u64,
     undecoded: BTreeMap<String, u64>,
     clock: Timestamp,
+    /// Attempts of connections that were forgotten.
+    past: Outcomes,
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
 }
@@ -115,6 +119,7 @@ impl Engine {
             packets: 0,
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
+            past: Outcomes::default(),
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
         })

@@ -182,6 +182,24 @@ impl Shard {
         conversation.errors.get_or_insert_default().add(error);
     }
 
+    /// Time passed without a packet.
+    pub fn tick(&mut self, clock: Timestamp) {
+        if clock > self.clock {
+            self.advance(clock);
+        }
+    }
+
+    /// What would be told if the capture ended now. Flows that are open are judged as they stand, and go on.
+    pub fn look(&mut self) -> Told {
+        let kept = self.told.clone();
+        let open = std::mem::take(&mut self.slots);
+        for conversation in open.iter().flatten() {
+            self.judge(conversation);
+        }
+        self.slots = open;
+        std::mem::replace(&mut self.told, kept)
+    }
+
     /// The capture ends: every flow does.
     pub fn finish(&mut self, clock: Timestamp) {
         self.clock = self.clock.max(clock);

@@ -47,7 +47,7 @@ pub struct Stub {
 }
 
 /// What the shards tell at the end; merged in shard order, then sorted.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Told {
     /// Findings, those of silence unjudged.
     pub findings: Vec<Finding>,

@@ -28,7 +28,7 @@ const BY_ADDRESS: Text = Text {
 };
 
 /// What would be told of a handshake if the leaf were for another name than the client meant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Unnamed {
     /// When the client said hello.
     at: Timestamp,
@@ -39,7 +39,7 @@ pub struct Unnamed {
 }
 
 /// The unnamed handshakes of a shard. Those that a client went on after are one for each client, server and chain.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Waiting {
     all: Vec<Unnamed>,
     accepted: HashMap<(IpAddr, (IpAddr, u16), String), usize>,
@@ -71,6 +71,12 @@ impl Waiting {
             self.all.push(new);
         }
         room
+    }
+
+    /// Forgets what was last seen before `time`.
+    pub(super) fn forget_before(&mut self, time: Timestamp) {
+        self.all.retain(|waiting| waiting.finding.last >= time);
+        self.accepted.clear();
     }
 
     /// Adds another shard's.

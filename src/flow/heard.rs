@@ -86,6 +86,18 @@ impl Heard {
             .add(time.second(), time.second());
     }
 
+    /// Forgets what passed before the second of `time`.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        let first = time.second();
+        self.by_receiver.retain(|_, senders| {
+            senders.retain(|_, seconds| {
+                seconds.0.retain(|&(_, end)| end >= first);
+                !seconds.0.is_empty()
+            });
+            !senders.is_empty()
+        });
+    }
+
     /// Takes over what another shard heard.
     pub fn merge(&mut self, other: Self) {
         for (receiver, senders) in drain_sorted(other.by_receiver) {

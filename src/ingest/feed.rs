@@ -124,6 +124,24 @@ impl Feed {
         Ok(Self::of(vec![readable], options, read))
     }
 
+    /// A capture that goes on while it is read: what has come is handed over when the stream has nothing for now, and a
+    /// batch is empty then. Not unpacked, and without the hash of its head.
+    pub fn of_live(
+        name: &str,
+        stream: Box<dyn Read + Send>,
+        options: &Options,
+    ) -> Result<Self, IngestError> {
+        let read = Arc::new(AtomicU64::new(0));
+        let source = source::as_it_comes(stream, &read);
+        let input = Input {
+            path: name.to_owned(),
+            place: Place::Stdin,
+            folder: None,
+        };
+        let readable = plan::from_source(&input, source, options.block_bytes)?;
+        Ok(Self::of(vec![readable], options, read))
+    }
+
     fn of(readable: Vec<Readable>, options: &Options, read: Arc<AtomicU64>) -> Self {
         let total = readable.iter().map(|file| file.size).sum::<Option<u64>>();
         let (points, files) = plan::points(readable);

@@ -147,6 +147,11 @@ impl FileReader {
         need.is_some()
     }
 
+    /// The stream has nothing more for now.
+    pub(super) fn idle(&self) -> bool {
+        self.window.idle()
+    }
+
     fn finish(&mut self, sink: &mut Sink<'_>) {
         self.ended = true;
         if let Some(error) = self.window.take_error() {

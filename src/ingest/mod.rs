@@ -11,6 +11,7 @@ mod feed;
 mod file;
 mod input;
 mod link;
+pub mod live;
 mod merge;
 mod note;
 mod pcap;

@@ -61,7 +61,7 @@ impl Point {
         self.waiting.front().and_then(|member| member.first_time)
     }
 
-    /// Fills an empty batch; false if nothing is left. Frames carry this point's own interface numbers.
+    /// Fills an empty batch; false if nothing is left. It stays empty where a stream has nothing for now. Frames carry this point's own interface numbers.
     pub(super) fn fill(
         &mut self,
         batch: &mut Batch,
@@ -95,6 +95,8 @@ impl Point {
             };
             if !reader.fill(&mut sink, &mut batch.blocks, spare) {
                 self.current = None;
+            } else if reader.idle() {
+                return true;
             }
             bytes += batch.blocks.get(blocks).map_or(0, Vec::len);
         }

@@ -121,7 +121,7 @@ pub struct FileReport {
     pub point: u32,
     /// As the user gave it; for a file of a folder the folder joined with its name.
     pub path: String,
-    /// SHA-256 of the first 64 KiB as stored.
+    /// SHA-256 of the first 64 KiB as stored; zeros where it is read while it goes on.
     pub sha256_head: [u8; 32],
     /// Container, resolution and packing.
     pub format: Format,

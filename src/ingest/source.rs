@@ -127,6 +127,19 @@ pub(super) fn from_stream(
     })
 }
 
+/// A stream that is read as it comes: its head is not waited for, so it is neither hashed nor unpacked.
+pub(super) fn as_it_comes(stream: Box<dyn Read + Send>, read: &Arc<AtomicU64>) -> Source {
+    Source {
+        sha256_head: [0; 32],
+        compression: Compression::None,
+        size: None,
+        stream: Box::new(Counted {
+            inner: stream,
+            read: Arc::clone(read),
+        }),
+    }
+}
+
 /// Unpacks a fixed number of bytes at a time. A decoder that meets damage drops what the same call had unpacked, so
 /// that a larger room would lose more: this way what is read of a damaged file does not depend on the reader's blocks.
 struct Steady<R> {

@@ -14,6 +14,7 @@ pub(super) struct Window {
     base: u64,
     block_bytes: usize,
     ended: bool,
+    idle: bool,
     error: Option<io::Error>,
 }
 
@@ -26,6 +27,7 @@ impl Window {
             base: 0,
             block_bytes: block_bytes.max(512),
             ended: false,
+            idle: false,
             error: None,
         }
     }
@@ -55,13 +57,18 @@ impl Window {
         self.ended
     }
 
+    /// The stream had nothing more for now when the block was handed over (`WouldBlock`).
+    pub(super) fn idle(&self) -> bool {
+        self.idle
+    }
+
     /// Why the stream ended before its end; told once.
     pub(super) fn take_error(&mut self) -> Option<io::Error> {
         self.error.take()
     }
 
     /// Goes on in `fresh` (its content is lost) until `rest` holds `need` bytes and the block is full, or the
-    /// stream ends. Gives the old block.
+    /// stream ends or has nothing for now. Gives the old block.
     pub(super) fn refill(&mut self, need: usize, mut fresh: Vec<u8>) -> Vec<u8> {
         let tail = self.block.get(self.at..).unwrap_or(&[]);
         let mut filled = tail.len();
@@ -71,7 +78,8 @@ impl Window {
         if let Some(room) = fresh.get_mut(..filled) {
             room.copy_from_slice(tail);
         }
-        while !self.ended {
+        self.idle = false;
+        while !self.ended && !self.idle {
             if filled == size {
                 if filled >= need && filled >= self.block_bytes {
                     break;
@@ -84,6 +92,7 @@ impl Window {
                 Ok(0) => self.ended = true,
                 Ok(count) => filled = filled.saturating_add(count).min(size),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.idle = true,
                 Err(error) => {
                     self.error = Some(error);
                     self.ended = true;
@@ -127,6 +136,33 @@ mod tests {
         assert_eq!(window.rest().len(), 490);
         assert_eq!(window.rest().first(), Some(&254));
         assert!(window.ended());
+    }
+
+    /// Says once that it has nothing for now.
+    struct Pausing(Vec<u8>, bool);
+
+    impl Read for Pausing {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 {
+                room[0] = self.0.remove(0);
+                Ok(1)
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_hands_over_what_there_is_and_ends_nothing() {
+        let mut window = Window::new(Box::new(Pausing(vec![1, 2, 3], false)), 512);
+        window.refill(0, Vec::new());
+        assert_eq!(
+            (window.rest(), window.idle(), window.ended()),
+            (&[1][..], true, false)
+        );
+        window.refill(24, Vec::new());
+        assert_eq!(window.rest(), [1, 2]);
     }
 
     #[test]

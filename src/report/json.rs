@@ -16,7 +16,7 @@ pub fn report(told: &Told<Findings>, mut out: impl Write) -> io::Result<()> {
 /// One object a line: `header`, the findings, incidents, captures and endpoints, last `summary`.
 pub fn events(told: &Told<Findings>, out: impl Write) -> io::Result<()> {
     let report = &told.report;
-    let mut lines = Lines { out, seq: 0 };
+    let mut lines = Lines::new(out);
     lines.push(
         "header",
         &Header {
@@ -31,28 +31,23 @@ pub fn events(told: &Told<Findings>, out: impl Write) -> io::Result<()> {
     for incident in &report.incidents {
         lines.push("incident", incident)?;
     }
-    for capture in &report.captures {
-        lines.push("capture", capture)?;
-    }
-    for endpoint in &report.endpoints {
-        lines.push("endpoint", endpoint)?;
-    }
-    lines.push(
-        "summary",
-        &Closing {
-            summary: &report.summary,
-            unjudged: &report.unjudged,
-        },
-    )
+    lines.end(told)
 }
 
-struct Lines<W> {
+/// Numbered objects, one a line.
+#[derive(Debug)]
+pub struct Lines<W> {
     out: W,
     seq: u64,
 }
 
 impl<W: Write> Lines<W> {
-    fn push<T: Serialize>(&mut self, kind: &'static str, body: &T) -> io::Result<()> {
+    /// Lines to `out`, none yet.
+    pub const fn new(out: W) -> Self {
+        Self { out, seq: 0 }
+    }
+
+    pub(super) fn push<T: Serialize>(&mut self, kind: &'static str, body: &T) -> io::Result<()> {
         self.seq += 1;
         let event = Event {
             kind,
@@ -61,5 +56,28 @@ impl<W: Write> Lines<W> {
         };
         serde_json::to_writer(&mut self.out, &event)?;
         self.out.write_all(b"\n")
+    }
+
+    /// The last lines: captures, endpoints, `summary`.
+    pub(super) fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let report = &told.report;
+        for capture in &report.captures {
+            self.push("capture", capture)?;
+        }
+        for endpoint in &report.endpoints {
+            self.push("endpoint", endpoint)?;
+        }
+        self.push(
+            "summary",
+            &Closing {
+                summary: &report.summary,
+                unjudged: &report.unjudged,
+            },
+        )?;
+        self.flush()
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

@@ -16,6 +16,7 @@ pub mod redact;
 mod row;
 pub mod schema;
 mod story;
+pub mod stream;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -40,6 +40,21 @@ impl Findings {
         self.rows.is_empty()
     }
 
+    /// Each with what mirrors it, by first time and id.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Kept, impl Fn() -> Row + '_)> + '_ {
+        self.rows.iter().map(|kept| {
+            let mirror = || {
+                row(
+                    kept.id.to_string(),
+                    &kept.finding,
+                    &self.shared,
+                    &self.settings,
+                )
+            };
+            (kept, mirror)
+        })
+    }
+
     /// Their mirrors, by first time and id.
     pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         let mirror = |kept: &Kept| {

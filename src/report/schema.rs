@@ -128,8 +128,9 @@ pub struct Capture {
     pub point: String,
     /// As the user gave it.
     pub path: String,
-    /// Of its first 64 KiB as stored.
-    pub sha256: String,
+    /// Of its first 64 KiB as stored; absent where it is read while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// `pcap` or `pcapng`, with resolution and compression.
     pub format: String,
     /// Names of link types.

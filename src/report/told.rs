@@ -196,7 +196,7 @@ fn capture(
         id: format!("c-{}", index + 1),
         point: format!("p-{}", u64::from(file.point) + 1),
         path: file.path.clone(),
-        sha256: id::hex(&file.sha256_head, 32),
+        sha256: (file.sha256_head != [0; 32]).then(|| id::hex(&file.sha256_head, 32)),
         format: file.format.to_string(),
         link_types: file.link_types.iter().map(|link| link.name()).collect(),
         packets: file.packets,

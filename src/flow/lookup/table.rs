@@ -42,7 +42,7 @@ type Key = (IpAddr, Box<str>, u16);
 type Exchange = (IpAddr, u16, IpAddr, u16, bool);
 
 /// All lookups of a run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Lookups {
     live: HashMap<u64, Lookup>,
     by_name: HashMap<Key, u64>,
@@ -144,6 +144,11 @@ impl Lookups {
         let mut troubled = std::mem::take(&mut self.troubled);
         troubled.sort_by(|a, b| (a.first(), &a.name, a.kind).cmp(&(b.first(), &b.name, b.kind)));
         troubled
+    }
+
+    /// Forgets the failed lookups whose last query was sent before `time`.
+    pub fn forget_before(&mut self, time: Timestamp) {
+        self.troubled.retain(|lookup| lookup.last_query >= time);
     }
 
     fn take(&mut self, way: Way, message: &Message, clock: Timestamp) {

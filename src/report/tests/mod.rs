@@ -103,7 +103,7 @@ fn the_schema_requires_all_that_is_always_there() {
     };
     assert_eq!(required("/required"), 8);
     assert_eq!(required("/$defs/finding/required"), 17);
-    assert_eq!(required("/$defs/capture/required"), 11);
+    assert_eq!(required("/$defs/capture/required"), 10);
     let bounds = schema
         .pointer("/$defs/latency/properties/histogram/properties/bounds/const")
         .unwrap();

@@ -1,0 +1,339 @@
+//! What a run that goes on has to tell: every finding once, when nothing more can change it, and incidents as they
+//! open, grow and close. Given looks at the run, one after the other, it writes what was not written yet.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use hashbrown::HashMap;
+
+use crate::failure::Lang;
+use crate::report::id::Id;
+use crate::report::json::Lines;
+use crate::report::schema::{Finding, Header, Incident};
+use crate::report::{Findings, Settings, Told};
+use crate::time::{Nanos, SECOND, Timestamp};
+
+/// Silence is judged by who was heard up to a minute later (catalogue, rule 1b).
+const SETTLED: Nanos = 65 * SECOND;
+/// Nothing was added to the finding for so long.
+const QUIET: Nanos = 5 * SECOND;
+/// A finding that never rests is told after so long all the same.
+const LONGEST: Nanos = 130 * SECOND;
+/// An incident without another failure for so long is over.
+const OVER: Nanos = 120 * SECOND;
+/// Findings remembered as written; those of long ago make room.
+const WRITTEN_MAX: usize = 262_144;
+
+/// An incident that was written and may grow.
+#[derive(Debug)]
+struct Open {
+    /// As it stands; what was written last may be less.
+    row: Incident,
+    told: Size,
+    end: Timestamp,
+}
+
+/// What of an incident is worth another line when it changes.
+#[derive(Debug)]
+struct Size {
+    title: String,
+    clients: u64,
+    findings: usize,
+    failed: u64,
+}
+
+impl Size {
+    fn of(row: &Incident) -> Self {
+        Self {
+            title: row.title.clone(),
+            clients: row.clients,
+            findings: row.findings.len(),
+            failed: row.attempts.failed,
+        }
+    }
+
+    /// Another cause, another client, or half as many failures again.
+    fn grown(&self, row: &Incident) -> bool {
+        let failures = |before: u64, now: u64| now > before && now >= before + before.div_ceil(2);
+        self.title != row.title
+            || row.clients > self.clients
+            || failures(self.failed, row.attempts.failed)
+            || failures(self.findings as u64, row.findings.len() as u64)
+    }
+}
+
+/// How events are written.
+pub trait Tell {
+    /// Before all others.
+    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// One finding.
+    fn finding(&mut self, row: &Finding) -> io::Result<()>;
+    /// One incident as it stands now.
+    fn incident(&mut self, row: &Incident) -> io::Result<()>;
+    /// The endpoints as they stand now.
+    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// After all others.
+    fn end(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// Nothing more for now.
+    fn rest(&mut self) -> io::Result<()>;
+}
+
+/// What was written of a run so far.
+#[derive(Debug)]
+pub struct Stream<T> {
+    tell: T,
+    written: HashMap<Id, Timestamp>,
+    open: Vec<Open>,
+}
+
+impl<T: Tell> Stream<T> {
+    /// A stream with nothing written yet.
+    pub fn new(tell: T) -> Self {
+        Self {
+            tell,
+            written: HashMap::new(),
+            open: Vec::new(),
+        }
+    }
+
+    /// What judges, and how.
+    pub fn begin(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.tell.begin(told)?;
+        self.tell.rest()
+    }
+
+    /// Writes what a look at the run at `now` tells that is settled and new.
+    pub fn look(&mut self, told: &Told<Findings>, now: Timestamp) -> io::Result<()> {
+        self.findings(told, &|first, last| {
+            let settled = now.since(first) >= SETTLED && now.since(last) >= QUIET;
+            settled || now.since(first) >= LONGEST
+        })?;
+        self.incidents(told)?;
+        self.over(now)?;
+        self.tell.rest()
+    }
+
+    /// The endpoints, as the look saw them.
+    pub fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.tell.endpoints(told)?;
+        self.tell.rest()
+    }
+
+    /// The run ends: everything that is left, every incident closed, then captures, endpoints and the summary.
+    pub fn finish(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.findings(told, &|_, _| true)?;
+        self.incidents(told)?;
+        for open in std::mem::take(&mut self.open) {
+            self.close(open)?;
+        }
+        self.tell.end(told)?;
+        self.tell.rest()
+    }
+
+    fn findings(
+        &mut self,
+        told: &Told<Findings>,
+        settled: &dyn Fn(Timestamp, Timestamp) -> bool,
+    ) -> io::Result<()> {
+        let ends = settled(Timestamp::from_ns(i64::MAX), Timestamp::from_ns(i64::MAX));
+        for (kept, row) in told.report.findings.each() {
+            let finding = &kept.finding;
+            // What is said of the capture as a whole is said at its end.
+            let whole = finding.class.layer() == "capture" && !ends;
+            if whole || !settled(finding.first, finding.last) || self.written.contains_key(&kept.id)
+            {
+                continue;
+            }
+            self.tell.finding(&row())?;
+            self.written.insert(kept.id, finding.last);
+        }
+        if self.written.len() > WRITTEN_MAX {
+            let mut times: Vec<Timestamp> = self.written.values().copied().collect();
+            times.sort_unstable();
+            let median = times.get(times.len() / 2).copied().unwrap_or_default();
+            self.written.retain(|_, time| *time > median);
+        }
+        Ok(())
+    }
+
+    /// Incidents of which a finding was written: those that are new, and those that changed.
+    fn incidents(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let all = told.report.findings.each().map(|(kept, _)| kept.id);
+        let written: BTreeSet<String> = all
+            .filter(|id| self.written.contains_key(id))
+            .map(|id| id.to_string())
+            .collect();
+        for (row, incident) in told.report.incidents.iter().zip(&told.incidents) {
+            if !row.findings.iter().any(|finding| written.contains(finding)) {
+                continue;
+            }
+            let shared = |open: &Open| {
+                let known: BTreeSet<&String> = open.row.findings.iter().collect();
+                row.findings.iter().any(|finding| known.contains(finding))
+            };
+            let known = self.open.iter_mut().find(|open| shared(open));
+            let mut row = row.clone();
+            match known {
+                Some(known) => {
+                    let grown = known.told.grown(&row);
+                    row.id.clone_from(&known.row.id);
+                    row.revision = known.row.revision;
+                    row.state = known.row.state;
+                    // It began when it began, though its first failures may have left the window.
+                    row.start.clone_from(&known.row.start);
+                    if grown {
+                        row.revision = row.revision.saturating_add(1);
+                        row.state = "grown";
+                        known.told = Size::of(&row);
+                        self.tell.incident(&row)?;
+                    }
+                    known.row = row;
+                    known.end = incident.end;
+                }
+                None => {
+                    row.revision = 1;
+                    row.state = "open";
+                    self.tell.incident(&row)?;
+                    let end = incident.end;
+                    let told = Size::of(&row);
+                    self.open.push(Open { row, told, end });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes what has not failed again for long.
+    fn over(&mut self, now: Timestamp) -> io::Result<()> {
+        let open = std::mem::take(&mut self.open).into_iter();
+        let (over, open): (Vec<_>, Vec<_>) = open.partition(|open| now.since(open.end) >= OVER);
+        self.open = open;
+        for incident in over {
+            self.close(incident)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, open: Open) -> io::Result<()> {
+        let row = Incident {
+            state: "closed",
+            revision: open.row.revision.saturating_add(1),
+            ..open.row
+        };
+        self.tell.incident(&row)
+    }
+}
+
+impl<W: Write> Tell for Lines<W> {
+    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let header = Header {
+            schema: "wirefault.events/1",
+            tool: &told.report.tool,
+            options: &told.options,
+        };
+        self.push("header", &header)
+    }
+
+    fn finding(&mut self, row: &Finding) -> io::Result<()> {
+        self.push("finding", row)
+    }
+
+    fn incident(&mut self, row: &Incident) -> io::Result<()> {
+        self.push("incident", row)
+    }
+
+    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let mut endpoints = told.report.endpoints.iter();
+        endpoints.try_for_each(|endpoint| self.push("endpoint", endpoint))
+    }
+
+    fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        Self::end(self, told)
+    }
+
+    fn rest(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+/// One line a finding and an incident, for people.
+#[derive(Debug)]
+pub struct Words<W> {
+    out: W,
+    settings: Settings,
+}
+
+impl<W: Write> Words<W> {
+    /// Lines in the language and the time zone of `settings`.
+    pub const fn new(out: W, settings: Settings) -> Self {
+        Self { out, settings }
+    }
+
+    fn clock(&self, time: &str) -> String {
+        let parsed: Result<jiff::Timestamp, _> = time.parse();
+        parsed.map_or_else(
+            |_| time.to_owned(),
+            |time| {
+                let here = time.to_zoned(self.settings.zone.clone());
+                here.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            },
+        )
+    }
+}
+
+impl<W: Write> Tell for Words<W> {
+    fn begin(&mut self, _: &Told<Findings>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finding(&mut self, row: &Finding) -> io::Result<()> {
+        let severity = super::words::severity(row.severity, self.settings.lang);
+        let client = row.client.as_ref().and_then(|client| client.ip.as_deref());
+        let client = client
+            .map(|client| format!("{client}: "))
+            .unwrap_or_default();
+        writeln!(
+            self.out,
+            "{}  {severity}  {}  {client}{}",
+            self.clock(&row.first_time),
+            row.code,
+            row.summary
+        )
+    }
+
+    fn incident(&mut self, row: &Incident) -> io::Result<()> {
+        let lang = self.settings.lang;
+        let state = match (row.state, lang) {
+            ("open", Lang::En) => "incident opens",
+            ("grown", Lang::En) => "incident grows",
+            (_, Lang::En) => "incident ends",
+            ("open", Lang::Zh) => "事件开始",
+            ("grown", Lang::Zh) => "事件扩大",
+            (_, Lang::Zh) => "事件结束",
+        };
+        let clients = match (row.clients, lang) {
+            (1, Lang::En) => "1 client".to_owned(),
+            (clients, Lang::En) => format!("{clients} clients"),
+            (clients, Lang::Zh) => format!("{clients} 个客户端"),
+        };
+        let remedy = row.hypotheses.first().map_or("", |cause| cause.remedy);
+        let (when, scope) = (self.clock(&row.end), &row.scope);
+        writeln!(
+            self.out,
+            "{when}  {state}: {}  ({scope}; {clients})  {remedy}",
+            row.title
+        )
+    }
+
+    fn endpoints(&mut self, _: &Told<Findings>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end(&mut self, _: &Told<Findings>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rest(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
