@@ -9,6 +9,8 @@
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
+//! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
+//! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 
 use crate::flow::key::SHARDS;
@@ -29,6 +31,10 @@ pub const NAMES_PER_SHARD: usize = 16_384;
 pub const SUITES_PER_SHARD: usize = 4_096;
 /// First bytes of a request's body that are read for a version and a serial number.
 pub const SAMPLE_BYTES: usize = 4 << 10;
+/// Bytes kept of a JSON or XML body until it ends.
+pub const BODY_BYTES: usize = 256 << 10;
+/// Bytes that such a body may have without its coding.
+pub const DECODED_BYTES: usize = 4 << 20;
 /// Exchanges of one connection kept for comparison with others: about 400 bytes each.
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.

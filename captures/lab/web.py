@@ -24,6 +24,7 @@ import client_tls      # noqa: F401
 import plain_words     # noqa: F401
 import compared        # noqa: F401
 import compared_tls    # noqa: F401
+import bodies          # noqa: F401
 
 LIMIT = 64 * 1024
 

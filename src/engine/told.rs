@@ -112,6 +112,9 @@ impl Told {
     pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
         let Some(web) = at.web else { return };
         let mut lost = web.untraced;
+        if web.unread > 0 {
+            *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
+        }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {
                 self.traces.pop_front();

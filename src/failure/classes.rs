@@ -1,6 +1,6 @@
 //! The list of all classes, layer by layer, in the catalogue's order. A class that is not here is not explained.
 
-use crate::failure::{Class, application, capture, network, security, transport};
+use crate::failure::{Class, application, capture, data, network, security, transport};
 
 /// Every class that the engine can say.
 pub static ALL: &[&Class] = &[
@@ -72,6 +72,12 @@ pub static ALL: &[&Class] = &[
     &application::redirect_to_login::CLASS,
     &application::retry_storm::CLASS,
     &application::http_malformed::CLASS,
+    &data::xml_malformed::CLASS,
+    &data::json_malformed::CLASS,
+    &data::charset_mismatch::CLASS,
+    &data::payload_undecodable::CLASS,
+    &data::response_empty::CLASS,
+    &data::content_type_mismatch::CLASS,
     &capture::one_sided::CLASS,
     &capture::packets_dropped::CLASS,
     &capture::packets_cut::CLASS,

@@ -71,14 +71,6 @@ fn known(reason: &str) -> Option<Text> {
             "connections judged before their end because too many were open at once",
             "并发连接过多，提前结束判断",
         ),
-        "chains-not-compared" => (
-            "certificate chains that were too many to be compared with others",
-            "证书链数量过多，未与其他证书链比对",
-        ),
-        "exchanges-not-compared" => (
-            "requests that were too many to be compared with later ones",
-            "请求数量过多，未与后续请求比对",
-        ),
         "late-segments" => (
             "segments of connections that had already ended",
             "报文属于已结束的连接",
@@ -100,6 +92,26 @@ fn known(reason: &str) -> Option<Text> {
             "链路上主机过多，部分未跟踪",
         ),
         "incidents-omitted" => ("incidents beyond the first thousand", "超出前一千个的事件"),
+        _ => return beyond_limits(reason),
+    };
+    Some(Text { en, zh })
+}
+
+/// What did not fit a limit.
+fn beyond_limits(reason: &str) -> Option<Text> {
+    let (en, zh) = match reason {
+        "bodies-not-read" => (
+            "JSON and XML bodies that were too large to be checked",
+            "JSON、XML 正文过大，未作检查",
+        ),
+        "chains-not-compared" => (
+            "certificate chains that were too many to be compared with others",
+            "证书链数量过多，未与其他证书链比对",
+        ),
+        "exchanges-not-compared" => (
+            "requests that were too many to be compared with later ones",
+            "请求数量过多，未与后续请求比对",
+        ),
         _ => return None,
     };
     Some(Text { en, zh })
