@@ -25,6 +25,7 @@ import plain_words     # noqa: F401
 import compared        # noqa: F401
 import compared_tls    # noqa: F401
 import bodies          # noqa: F401
+import tlcp_ends       # noqa: F401
 
 LIMIT = 64 * 1024
 

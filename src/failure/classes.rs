@@ -53,6 +53,8 @@ pub static ALL: &[&Class] = &[
     &security::client_cert_rejected::CLASS,
     &security::tls_obsolete::CLASS,
     &security::cipher_weak::CLASS,
+    &security::tlcp_mismatch::CLASS,
+    &security::tlcp_cert_pair::CLASS,
     &security::cleartext_credentials::CLASS,
     &application::http_503::CLASS,
     &application::http_bad_gateway::CLASS,

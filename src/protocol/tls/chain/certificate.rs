@@ -8,7 +8,7 @@ use x509_parser::public_key::PublicKey;
 use crate::time::{SECOND, Timestamp};
 
 /// A parsed certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
     /// The DER.
     pub der: Vec<u8>,
@@ -36,6 +36,10 @@ pub struct Certificate {
     pub key_bits: usize,
     /// The key is RSA.
     pub rsa: bool,
+    /// Key usage (RFC 5280 4.2.1.3): may sign, may encrypt or agree on keys; without the extension both.
+    pub usage: Option<(bool, bool)>,
+    /// It is an authority's.
+    pub authority: bool,
     /// Object identifier of the signature.
     pub signature_oid: String,
     pub(super) subject_der: Vec<u8>,
@@ -71,6 +75,8 @@ impl Certificate {
             key: String::new(),
             key_bits: 0,
             rsa: false,
+            usage: None,
+            authority: false,
             signature_oid: read.signature_algorithm.algorithm.to_id_string(),
             subject_der: read.subject().as_raw().to_vec(),
             issuer_der: read.issuer().as_raw().to_vec(),
@@ -98,6 +104,28 @@ impl Certificate {
         self.common_name
             .clone()
             .unwrap_or_else(|| self.subject.clone())
+    }
+
+    /// May the key sign messages?
+    pub fn may_sign(&self) -> bool {
+        self.usage.is_none_or(|(signs, _)| signs)
+    }
+
+    /// May the key take or agree on secrets?
+    pub fn may_encrypt(&self) -> bool {
+        self.usage.is_none_or(|(_, encrypts)| encrypts)
+    }
+
+    /// What it may be used for, in words.
+    pub fn usages(&self) -> String {
+        match self.usage {
+            None => "any",
+            Some((true, true)) => "sign, encrypt",
+            Some((true, false)) => "sign",
+            Some((false, true)) => "encrypt",
+            Some((false, false)) => "neither",
+        }
+        .to_owned()
     }
 
     /// Why key or signature is weak.
@@ -167,6 +195,13 @@ impl Certificate {
                         _ => {}
                     }
                 }
+            }
+            ParsedExtension::BasicConstraints(constraints) => self.authority = constraints.ca,
+            ParsedExtension::KeyUsage(usage) => {
+                let signs = usage.digital_signature() || usage.non_repudiation();
+                let encrypts =
+                    usage.key_encipherment() || usage.data_encipherment() || usage.key_agreement();
+                self.usage = Some((signs, encrypts));
             }
             ParsedExtension::ExtendedKeyUsage(usage) => self.ocsp_signing = usage.ocsp_signing,
             ParsedExtension::SubjectKeyIdentifier(key) => self.subject_key = Some(key.0.to_vec()),
