@@ -8,6 +8,7 @@
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
+//! | `WAITS_PER_SHARD` | further handshakes that waited are not looked at for revocation |
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
@@ -41,3 +42,5 @@ pub const TRACES_PER_FLOW: usize = 256;
 pub const TRACES_PER_SHARD: usize = 1_024;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
+/// Handshakes that waited, or failed after the certificates, remembered by one shard.
+pub const WAITS_PER_SHARD: usize = 512;

@@ -56,6 +56,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         end: engine.clock,
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
     findings = links(findings, &engine, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
@@ -198,6 +199,7 @@ fn merge(shards: impl Iterator<Item = Told>) -> Told {
         all.authenticated.extend(shard.authenticated);
         all.chosen.extend(shard.chosen);
         all.traces.extend(shard.traces);
+        all.waits.extend(shard.waits);
         for (key, shown) in shard.shown {
             all.shown
                 .entry(key)

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::engine::row::Row;
 use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::security::revocation_unreachable::Wait;
 use crate::failure::security::{Shown, shown};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
@@ -66,6 +67,8 @@ pub struct Told {
     pub authenticated: Vec<judging::Authenticated>,
     /// Chains that clients were shown.
     pub shown: HashMap<shown::Key, Shown>,
+    /// Handshakes that waited after the certificates.
+    pub waits: Vec<Wait>,
     /// Exchanges to be compared with others, in the order of their connections' ends.
     pub traces: VecDeque<Placed>,
     /// Cipher suites that a server chose: server, suite.
@@ -97,6 +100,9 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
 impl Told {
     /// Keeps the chain that this connection's client was shown.
     pub(super) fn show(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        if self.waits.len() < limits::WAITS_PER_SHARD {
+            self.waits.extend(Wait::of(at));
+        }
         let Some(shown) = Shown::of(at) else { return };
         let room = self.shown.len() < limits::CHAINS_PER_SHARD;
         match self.shown.get_mut(&shown.key) {

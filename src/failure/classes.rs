@@ -56,6 +56,7 @@ pub static ALL: &[&Class] = &[
     &security::tlcp_mismatch::CLASS,
     &security::tlcp_cert_pair::CLASS,
     &security::cleartext_credentials::CLASS,
+    &security::revocation_unreachable::CLASS,
     &application::http_503::CLASS,
     &application::http_bad_gateway::CLASS,
     &application::http_server_error::CLASS,

@@ -36,6 +36,7 @@ pub mod cert_weak;
 pub mod client_cert_missing;
 pub mod client_cert_rejected;
 pub mod client_flight;
+pub mod revocation_unreachable;
 pub mod shown;
 
 use crate::failure::Finding;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use x509_parser::extensions::DistributionPointName;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
@@ -38,6 +39,8 @@ pub struct Certificate {
     pub rsa: bool,
     /// Key usage (RFC 5280 4.2.1.3): may sign, may encrypt or agree on keys; without the extension both.
     pub usage: Option<(bool, bool)>,
+    /// Hosts that it names for OCSP, revocation lists and its issuer, by plain HTTP.
+    pub asks: Vec<String>,
     /// It is an authority's.
     pub authority: bool,
     /// Object identifier of the signature.
@@ -76,6 +79,7 @@ impl Certificate {
             key_bits: 0,
             rsa: false,
             usage: None,
+            asks: Vec::new(),
             authority: false,
             signature_oid: read.signature_algorithm.algorithm.to_id_string(),
             subject_der: read.subject().as_raw().to_vec(),
@@ -196,6 +200,19 @@ impl Certificate {
                     }
                 }
             }
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                let places = access.iter().map(|one| &one.access_location);
+                self.asks.extend(places.filter_map(host).take(ASKS_MAX));
+            }
+            ParsedExtension::CRLDistributionPoints(points) => {
+                for point in points.iter().take(ASKS_MAX) {
+                    if let Some(DistributionPointName::FullName(places)) = &point.distribution_point
+                    {
+                        self.asks
+                            .extend(places.iter().filter_map(host).take(ASKS_MAX));
+                    }
+                }
+            }
             ParsedExtension::BasicConstraints(constraints) => self.authority = constraints.ca,
             ParsedExtension::KeyUsage(usage) => {
                 let signs = usage.digital_signature() || usage.non_repudiation();
@@ -211,6 +228,19 @@ impl Certificate {
             _ => {}
         }
     }
+}
+
+/// Addresses read of one extension.
+const ASKS_MAX: usize = 4;
+
+/// The host of an `http:` address.
+fn host(place: &GeneralName<'_>) -> Option<String> {
+    let GeneralName::URI(uri) = place else {
+        return None;
+    };
+    let rest = uri.strip_prefix("http://")?;
+    let host = rest.split(['/', ':', '?']).next()?;
+    (!host.is_empty() && host.len() <= 253).then(|| readable(host).to_ascii_lowercase())
 }
 
 pub(super) fn moment(seconds: i64) -> Timestamp {
