@@ -12,7 +12,10 @@
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
+//! | `WAITS_PER_SHARD` | further handshakes that waited are not looked at for revocation |
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
+//! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
+//! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 
 use crate::flow::key::SHARDS;
@@ -36,9 +39,15 @@ pub const SUITES_PER_SHARD: usize = 4_096;
 pub const UNNAMED_PER_SHARD: usize = 512;
 /// First bytes of a request's body that are read for a version and a serial number.
 pub const SAMPLE_BYTES: usize = 4 << 10;
+/// Bytes kept of a JSON or XML body until it ends.
+pub const BODY_BYTES: usize = 256 << 10;
+/// Bytes that such a body may have without its coding.
+pub const DECODED_BYTES: usize = 4 << 20;
 /// Exchanges of one connection kept for comparison with others: about 400 bytes each.
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.
 pub const TRACES_PER_SHARD: usize = 1_024;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
+/// Handshakes that waited, or failed after the certificates, remembered by one shard.
+pub const WAITS_PER_SHARD: usize = 512;

@@ -25,6 +25,9 @@ import plain_words     # noqa: F401
 import near            # noqa: F401
 import compared        # noqa: F401
 import compared_tls    # noqa: F401
+import bodies          # noqa: F401
+import tlcp_ends       # noqa: F401
+import revocation      # noqa: F401
 
 LIMIT = 64 * 1024
 

@@ -28,7 +28,7 @@ pub(crate) struct Run {
 pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     if common.paths.is_empty() {
         return Err(Failure::usage(
-            "PATH is missing: name files, folders or globs, or - for standard input",
+            "PATH is missing: name files, folders or globs, or - for standard input; --help lists the options",
         ));
     }
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;

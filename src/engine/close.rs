@@ -13,6 +13,7 @@ use crate::engine::Engine;
 use crate::engine::balance::balances;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
+use crate::engine::states::fold_states;
 use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
@@ -26,17 +27,6 @@ use crate::flow::names::Names;
 use crate::incident::{self, Answered, Context, Incident, Seen};
 use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
-
-/// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 7] = [
-    "security.tls-obsolete",
-    "security.cipher-weak",
-    "security.cert-weak",
-    "security.cert-expiring",
-    "security.cleartext-credentials",
-    "transport.latency-high",
-    "network.packet-loss",
-];
 
 /// Everything that was told becomes one diagnosis.
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
@@ -62,6 +52,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         end: engine.clock,
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
     findings = links(findings, engine, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
@@ -229,6 +220,7 @@ pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
         all.chosen.extend(shard.chosen);
         all.unnamed.merge(shard.unnamed);
         all.traces.extend(shard.traces);
+        all.waits.extend(shard.waits);
         for (key, shown) in shard.shown {
             all.shown
                 .entry(key)
@@ -379,66 +371,6 @@ fn lookups_told(
         .count() as u64;
     findings.extend(said.findings);
     failed
-}
-
-/// States of the house are said once per endpoint, chain codes once per endpoint, address and chain.
-fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
-    type Key = (&'static str, Option<(IpAddr, u16)>, Option<String>, String);
-    let mut places: BTreeMap<Key, usize> = BTreeMap::new();
-    let mut clients: BTreeMap<usize, BTreeSet<IpAddr>> = BTreeMap::new();
-    let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
-    for finding in findings {
-        let chain = finding.text("chain").unwrap_or("").to_owned();
-        if !STATES.contains(&finding.class.code) && chain.is_empty() {
-            kept.push(finding);
-            continue;
-        }
-        let key = (
-            finding.class.code,
-            finding.server,
-            finding.name.clone(),
-            chain,
-        );
-        let client = finding.client.map(|client| client.0);
-        let place = match places.get(&key) {
-            Some(&place) => {
-                if let Some(known) = kept.get_mut(place) {
-                    known.count += finding.count;
-                    known.first = known.first.min(finding.first);
-                    known.last = known.last.max(finding.last);
-                    if worse(&finding, known) {
-                        let (count, first, last) = (known.count, known.first, known.last);
-                        *known = finding;
-                        (known.count, known.first, known.last) = (count, first, last);
-                    }
-                }
-                place
-            }
-            None => {
-                places.insert(key, kept.len());
-                kept.push(finding);
-                kept.len() - 1
-            }
-        };
-        clients.entry(place).or_default().extend(client);
-    }
-    for (place, who) in clients {
-        if let Some(finding) = kept.get_mut(place).filter(|_| who.len() > 1) {
-            let sample = who.iter().take(16).map(ToString::to_string).collect();
-            finding.details.push((
-                "clients",
-                crate::failure::Value::Number(i64::try_from(who.len()).unwrap_or(0)),
-            ));
-            finding
-                .details
-                .push(("client_sample", crate::failure::Value::List(sample)));
-        }
-    }
-    kept
-}
-
-fn worse(new: &Finding, known: &Finding) -> bool {
-    (new.severity, new.fails) > (known.severity, known.fails)
 }
 
 /// Of flows that differ by address translation alone, the one seen first.

@@ -16,6 +16,7 @@ mod ongoing;
 pub mod routed;
 pub mod row;
 pub mod shard;
+mod states;
 pub mod told;
 pub mod unnamed;
 

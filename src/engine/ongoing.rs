@@ -60,6 +60,7 @@ impl Told {
         self.traces
             .retain(|placed| placed.trace.answered.time >= time);
         self.shown.retain(|_, shown| shown.last.time >= time);
+        self.waits.retain(|wait| wait.until() >= time);
         self.unnamed.forget_before(time);
         self.heard.forget_before(time);
         // Sums over all time hide what begins to fail now.

@@ -10,6 +10,7 @@ use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
 use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::security::revocation_unreachable::Wait;
 use crate::failure::security::{Shown, shown};
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
@@ -67,6 +68,8 @@ pub struct Told {
     pub authenticated: Vec<judging::Authenticated>,
     /// Chains that clients were shown.
     pub shown: HashMap<shown::Key, Shown>,
+    /// Handshakes that waited after the certificates.
+    pub waits: Vec<Wait>,
     /// Exchanges to be compared with others, in the order of their connections' ends.
     pub traces: VecDeque<Placed>,
     /// Cipher suites that a server chose: server, suite.
@@ -100,6 +103,9 @@ pub(super) fn tally(tally: &mut Tally, at: &crate::failure::episode::Episode<'_>
 impl Told {
     /// Keeps the chain that this connection's client was shown.
     pub(super) fn show(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        if self.waits.len() < limits::WAITS_PER_SHARD {
+            self.waits.extend(Wait::of(at));
+        }
         let Some(shown) = Shown::of(at) else { return };
         let room = self.shown.len() < limits::CHAINS_PER_SHARD;
         match self.shown.get_mut(&shown.key) {
@@ -115,6 +121,9 @@ impl Told {
     pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
         let Some(web) = at.web else { return };
         let mut lost = web.untraced;
+        if web.unread > 0 {
+            *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
+        }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {
                 self.traces.pop_front();

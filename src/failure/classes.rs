@@ -1,6 +1,6 @@
 //! The list of all classes, layer by layer, in the catalogue's order. A class that is not here is not explained.
 
-use crate::failure::{Class, application, capture, network, security, transport};
+use crate::failure::{Class, application, capture, data, network, security, transport};
 
 /// Every class that the engine can say.
 pub static ALL: &[&Class] = &[
@@ -56,7 +56,10 @@ pub static ALL: &[&Class] = &[
     &security::client_cert_rejected::CLASS,
     &security::tls_obsolete::CLASS,
     &security::cipher_weak::CLASS,
+    &security::tlcp_mismatch::CLASS,
+    &security::tlcp_cert_pair::CLASS,
     &security::cleartext_credentials::CLASS,
+    &security::revocation_unreachable::CLASS,
     &application::http_503::CLASS,
     &application::http_bad_gateway::CLASS,
     &application::http_server_error::CLASS,
@@ -75,6 +78,12 @@ pub static ALL: &[&Class] = &[
     &application::redirect_to_login::CLASS,
     &application::retry_storm::CLASS,
     &application::http_malformed::CLASS,
+    &data::xml_malformed::CLASS,
+    &data::json_malformed::CLASS,
+    &data::charset_mismatch::CLASS,
+    &data::payload_undecodable::CLASS,
+    &data::response_empty::CLASS,
+    &data::content_type_mismatch::CLASS,
     &capture::one_sided::CLASS,
     &capture::packets_dropped::CLASS,
     &capture::packets_cut::CLASS,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::decode::Quoted;
-use crate::failure::{Class, Finding, Silence, Subject, application};
+use crate::failure::{Class, Finding, Silence, Subject, application, data};
 use crate::flow::circling::Circling;
 use crate::flow::key::FlowKey;
 use crate::limits;
@@ -102,6 +102,8 @@ pub struct Web {
     pub traces: VecDeque<application::Trace>,
     /// How many no longer are, for want of room.
     pub untraced: u64,
+    /// Bodies that were too large to be judged.
+    pub unread: u64,
     /// A success with credentials is among them.
     logged_in: bool,
     /// The first request that gave a credential away.
@@ -154,7 +156,7 @@ impl Web {
             });
             let slow =
                 application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
-            if well && !slow {
+            if well && !slow && !data::is_odd(&exchange) {
                 self.healthy = self.healthy.saturating_add(1);
             } else if self.adverse.len() < ADVERSE_MAX {
                 self.adverse.push(*exchange);
@@ -186,6 +188,15 @@ impl Web {
             }
             self.traces.push_back(trace);
         }
+        let answered = exchange
+            .response
+            .as_ref()
+            .and_then(|response| response.content.as_ref());
+        let unread = [request.content.as_ref(), answered]
+            .into_iter()
+            .flatten()
+            .filter(|content| content.too_large);
+        self.unread = self.unread.saturating_add(unread.count() as u64);
         if self.host.is_none() {
             self.host = request.host.clone();
         }

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod capture;
 pub mod classes;
 pub mod client_codes;
+pub mod data;
 pub mod episode;
 pub mod flow;
 pub mod network;

@@ -65,7 +65,10 @@ const OF_CLIENT: [&str; 5] = [
 pub(super) const DANGERS: [&str; 1] = ["security.cleartext-credentials"];
 
 /// Warnings that have a cause of their own and are no mere symptom of another failure.
-const OF_THEIR_OWN: [&str; 2] = [
+const OF_THEIR_OWN: [&str; 5] = [
+    "data.charset-mismatch",
+    "data.content-type-mismatch",
+    "data.response-empty",
     "application.duplicate-request",
     "application.redirect-to-login",
 ];

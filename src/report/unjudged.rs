@@ -89,6 +89,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "证书链数量过多，未与其他证书链比对",
     ),
     (
+        "bodies-not-read",
+        "JSON and XML bodies that were too large to be checked",
+        "JSON、XML 正文过大，未作检查",
+    ),
+    (
         "exchanges-not-compared",
         "requests that were too many to be compared with later ones",
         "请求数量过多，未与后续请求比对",

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::failure::episode::Episode;
 use crate::failure::flow::{Authenticated, Judged};
-use crate::failure::{Class, Finding, Lang, Value, application, security};
+use crate::failure::{Class, Finding, Lang, Value, application, data, security};
 use crate::protocol::http1::Exchange;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
@@ -24,6 +24,8 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     if answered_so {
         judged.outcomes.failed += 1;
     }
+    // A body whose length was wrong is cut: its form follows from that.
+    let cut = malformed.is_some();
     judged.findings.extend(malformed);
     for exchange in
         asked.filter(|exchange| !application::http_proxy_failed::taken_up(web, exchange))
@@ -31,7 +33,9 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
         if answered_so && exchange.unanswered() {
             continue;
         }
-        let told = one(at, exchange);
+        let told = one(at, exchange).filter(|finding| {
+            !(cut && finding.class.code.ends_with("-malformed") && finding.class.layer() == "data")
+        });
         match outcome(exchange, told.as_ref()) {
             Some(Outcome::Ok) => judged.outcomes.ok += 1,
             Some(Outcome::AnsweredNo) => judged.outcomes.answered_no += 1,
@@ -67,6 +71,9 @@ fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcome> {
     if told.is_some_and(|finding| finding.fails) {
         return Some(Outcome::Failed);
     }
+    if told.is_some_and(|finding| finding.class.layer() == "data") {
+        return Some(Outcome::AnsweredNo);
+    }
     Some(match exchange.status()? {
         407 | 429 | 500.. => Outcome::Failed,
         400.. if exchange.request.is_none() => return None,
@@ -81,6 +88,9 @@ fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .request
         .as_ref()
         .is_some_and(|request| request.method == "CONNECT");
+    if let Some(finding) = data::of_request(at, exchange) {
+        return Some(finding);
+    }
     if let Some(status) = exchange.status() {
         let plain_to_tls = exchange
             .response
@@ -112,6 +122,7 @@ fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     }
     application::http_malformed::framing(at, exchange)
         .or_else(|| application::response_truncated::detect(at, exchange))
+        .or_else(|| data::of_response(at, exchange))
         .or_else(|| application::no_response::detect(at, exchange))
         .or_else(|| application::slow_response::detect(at, exchange))
 }

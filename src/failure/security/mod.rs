@@ -7,6 +7,8 @@ pub mod chain;
 pub mod cipher_weak;
 pub mod cleartext_credentials;
 pub mod refusal;
+pub mod tlcp_cert_pair;
+pub mod tlcp_mismatch;
 pub mod tls_alert;
 pub mod tls_cut_on_hello;
 pub mod tls_handshake_stalled;
@@ -34,6 +36,7 @@ pub mod cert_weak;
 pub mod client_cert_missing;
 pub mod client_cert_rejected;
 pub mod client_flight;
+pub mod revocation_unreachable;
 pub mod shown;
 
 use crate::failure::Finding;
@@ -55,9 +58,11 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
         return Some(finding);
     }
     let session = at.tls?;
-    let failed = tls_version_mismatch::detect(at, session)
+    let failed = tlcp_mismatch::detect(at, session)
+        .or_else(|| tls_version_mismatch::detect(at, session))
         .or_else(|| tls_no_common_cipher::detect(at, session))
         .or_else(|| tls_name_unrecognized::detect(at, session))
+        .or_else(|| tlcp_cert_pair::detect(at, session))
         .or_else(|| chain::detect_revoked_by_word(at, session))
         .or_else(|| chain::detect_refused(at, session))
         .or_else(|| cert_rejected::detect(at, session))

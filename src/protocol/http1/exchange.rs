@@ -3,7 +3,7 @@
 use crate::mark::{Mark, Seen};
 
 use super::body::Framing;
-use super::content::Content;
+use super::content::{Content, Declared};
 use super::secrets::Exposed;
 
 /// One request and its response, as far as they went.
@@ -71,6 +71,8 @@ pub struct Request {
     pub cookie: bool,
     /// Content-Type, up to 128 bytes, as sent.
     pub content_type: Option<String>,
+    /// Content-Encoding in lower case, up to 64 bytes.
+    pub content_encoding: Option<String>,
     /// Accept, up to 256 bytes.
     pub accept: Option<String>,
     /// The client waits for 100 before it sends the body.
@@ -134,6 +136,24 @@ pub struct Response {
     pub firewall: Option<&'static str>,
     /// The body says that plain HTTP was sent to a TLS port.
     pub plain_to_tls: bool,
+}
+
+impl Request {
+    /// Did a program ask for data: JSON or XML by what it accepts, without HTML, or by what it sent?
+    pub fn wants_data(&self) -> bool {
+        let holds = |value: &Option<String>, word: &str| {
+            let value = value.as_deref().unwrap_or("");
+            value.to_ascii_lowercase().contains(word)
+        };
+        let accepts = (holds(&self.accept, "json") || holds(&self.accept, "xml"))
+            && !holds(&self.accept, "html");
+        let sends = !holds(&self.accept, "html")
+            && matches!(
+                Declared::of(self.content_type.as_deref()),
+                Some(Declared::Json | Declared::Xml)
+            );
+        !self.navigates && (accepts || sends)
+    }
 }
 
 impl Exchange {

@@ -177,6 +177,9 @@ fn learn_request(request: &mut Request, name: &str, value: &[u8]) {
         }
         "cookie" => request.cookie = true,
         "content-type" => request.content_type = Some(text(value, 128)),
+        "content-encoding" => {
+            request.content_encoding = Some(text(value, 64).to_ascii_lowercase());
+        }
         "accept" => {
             request.accepts_event_stream = text(value, 256)
                 .to_ascii_lowercase()

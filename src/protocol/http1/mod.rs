@@ -2,11 +2,12 @@
 //!
 //! `Log` pairs each request with its response over keep-alive and pipelining, follows bodies by length, by chunk or
 //! to the close, and keeps owned `Exchange`s: what was asked and answered, when, in which frames, and how complete.
-//! A body is counted and not kept. The first bytes of an error's body are looked at, for the marks that tell who
+//! A body is counted and mostly not kept. The first bytes of an error's body are looked at, for the marks that tell who
 //! speaks; what a request that changes something says is hashed, and its first bytes are read for a version and a serial
-//! number; then all is dropped. It joins in mid-connection and finds its way again after a gap at the next message
+//! number; JSON and XML are checked as a receiver would (`content`); then all is dropped.
+//! It joins in mid-connection and finds its way again after a gap at the next message
 //! that begins a segment; `Exchange::sure` says whether such a hole may have taken a request or a response.
-//! Left out: HTTP/0.9, and what bodies hold otherwise. Credentials in clear are told by kind and field; the value of one
+//! Left out: HTTP/0.9, and what bodies mean. Credentials in clear are told by kind and field; the value of one
 //! is never kept.
 
 mod body;
@@ -18,7 +19,7 @@ mod marks;
 mod secrets;
 
 pub use body::Framing;
-pub use content::{Content, version_in};
+pub use content::{CodingFault, Content, Declared, Fault, FormFault, version_in};
 pub use exchange::{Body, Exchange, Request, Response};
 pub use log::{Foreign, Log, Tunnel};
 pub use secrets::Exposed;

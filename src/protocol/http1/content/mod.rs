@@ -1,23 +1,29 @@
 //! What a body says of itself, learned while it passes: the bytes are looked at, judged at the body's end, and dropped.
 //!
 //! A request that is meant to change something is hashed, so that the same one sent again is known; its first bytes are
-//! read for a version and for a field that identifies what it is about.
+//! read for a version and for a field that identifies what it is about. A body of declared JSON or XML is kept up to
+//! `limits::BODY_BYTES` and checked as its receiver would: its coding, its characters, its form. Of an HTML page that
+//! answers a program the first bytes are looked at. All other bodies pass untouched.
 
+mod coding;
 mod fields;
+mod form;
 
 use sha2::{Digest, Sha256};
 
-use super::exchange::Request;
+use super::exchange::{Request, Response};
 use crate::limits;
 
+pub use coding::CodingFault;
 pub use fields::version_in;
+pub use form::FormFault;
 
 /// What is remembered of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
-    /// First bytes of the SHA-256 over it.
+    /// First bytes of the SHA-256 over it; of requests alone.
     pub digest: [u8; 16],
-    /// How many they were.
+    /// How many bytes it has.
     pub bytes: u64,
     /// The interface version that a field names, within the first bytes.
     pub version: Option<String>,
@@ -25,48 +31,175 @@ pub struct Content {
     pub identified: bool,
     /// The first bytes are no fields that are understood here: a coding or a cipher.
     pub opaque: bool,
+    /// It was larger than what is kept, so that its form was not judged.
+    pub too_large: bool,
+    /// It begins like an HTML page.
+    pub page: bool,
+    /// The first thing that is wrong with it.
+    pub fault: Option<Fault>,
+}
+
+/// What is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The declared coding does not decode.
+    Coding(CodingFault),
+    /// The declared character set does not decode it, another does.
+    Charset {
+        /// What was declared, or is so by the format's rule.
+        declared: &'static str,
+        /// Where it stood: `content-type`, `xml-declaration`, or `default`.
+        by: &'static str,
+        /// What decodes it.
+        fits: &'static str,
+    },
+    /// It is not well-formed JSON.
+    Json(FormFault),
+    /// It is not well-formed XML.
+    Xml(FormFault),
+}
+
+/// The format that a body is declared to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// `application/json` and kin.
+    Json,
+    /// `text/xml`, `application/xml`, SOAP.
+    Xml,
+    /// `text/html`.
+    Html,
+}
+
+impl Declared {
+    /// What a Content-Type field declares; `None` for all that is not read here.
+    pub fn of(content_type: Option<&str>) -> Option<Self> {
+        let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
+        Some(match kind.as_str() {
+            "application/json" | "text/json" => Self::Json,
+            "text/xml" | "application/xml" | "application/soap+xml" => Self::Xml,
+            "text/html" => Self::Html,
+            _ if kind.ends_with("+json") => Self::Json,
+            _ => return None,
+        })
+    }
 }
 
 /// A body that is passing.
 #[derive(Clone, Debug)]
 pub(super) struct Gathering {
-    digest: Sha256,
+    digest: Option<Sha256>,
     kept: Vec<u8>,
+    keep: usize,
     bytes: u64,
+    declared: Option<Declared>,
+    content_type: Option<String>,
+    coding: Option<String>,
+    /// Scripts are asked for by a query that names a function (JSONP).
+    wrapped: bool,
 }
 
 impl Gathering {
     /// Of a request, where what it says is of interest.
     pub(super) fn of_request(request: &Request) -> Option<Box<Self>> {
         let changes = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
+        let declared = Declared::of(request.content_type.as_deref())
+            .filter(|declared| *declared != Declared::Html);
         changes.then(|| {
             Box::new(Self {
-                digest: Sha256::new(),
+                digest: Some(Sha256::new()),
                 kept: Vec::new(),
+                keep: keep(declared),
                 bytes: 0,
+                declared,
+                content_type: request.content_type.clone(),
+                coding: request.content_encoding.clone(),
+                wrapped: false,
+            })
+        })
+    }
+
+    /// Of a successful response in a format that is read, or of a page that answers a program.
+    pub(super) fn of_response(request: Option<&Request>, response: &Response) -> Option<Box<Self>> {
+        let declared = Declared::of(response.content_type.as_deref())?;
+        let wants = match declared {
+            Declared::Html => request.is_some_and(Request::wants_data),
+            Declared::Json | Declared::Xml => true,
+        };
+        let whole = matches!(response.status, 200..=203) && !response.streams;
+        (whole && wants).then(|| {
+            Box::new(Self {
+                digest: None,
+                kept: Vec::new(),
+                keep: keep(Some(declared)),
+                bytes: 0,
+                declared: Some(declared),
+                content_type: response.content_type.clone(),
+                coding: response.content_encoding.clone(),
+                wrapped: request.is_some_and(|request| {
+                    let target = request.target.to_ascii_lowercase();
+                    target.contains("callback=") || target.contains("jsonp")
+                }),
             })
         })
     }
 
     /// The next bytes.
     pub(super) fn add(&mut self, data: &[u8]) {
-        self.digest.update(data);
+        if let Some(digest) = &mut self.digest {
+            digest.update(data);
+        }
         self.bytes = self.bytes.saturating_add(data.len() as u64);
-        let free = limits::SAMPLE_BYTES.saturating_sub(self.kept.len());
+        let free = self.keep.saturating_sub(self.kept.len());
         self.kept
             .extend_from_slice(data.get(..free.min(data.len())).unwrap_or(&[]));
     }
 
     /// The body ended.
     pub(super) fn finish(self) -> Content {
-        let text = String::from_utf8_lossy(&self.kept);
-        let digest: [u8; 32] = self.digest.finalize().into();
-        Content {
-            digest: digest.first_chunk().copied().unwrap_or_default(),
+        let sample = self
+            .kept
+            .get(..limits::SAMPLE_BYTES.min(self.kept.len()))
+            .unwrap_or(&[]);
+        let mut content = Content {
             bytes: self.bytes,
-            version: fields::version_in(&text),
-            identified: fields::identifies(&text),
-            opaque: !fields::has_fields(&text),
+            too_large: self.bytes > self.kept.len() as u64
+                && matches!(self.declared, Some(Declared::Json | Declared::Xml)),
+            ..Content::default()
+        };
+        if let Some(digest) = self.digest {
+            let digest: [u8; 32] = digest.finalize().into();
+            let text = String::from_utf8_lossy(sample);
+            content.digest = digest.first_chunk().copied().unwrap_or_default();
+            content.version = fields::version_in(&text);
+            content.identified = fields::identifies(&text);
+            content.opaque = !fields::has_fields(&text);
         }
+        let Some(declared) = self.declared.filter(|_| !content.too_large) else {
+            return content;
+        };
+        match coding::decoded(
+            &self.kept,
+            self.coding.as_deref(),
+            declared == Declared::Html,
+        ) {
+            coding::Decoded::Bytes(bytes) => {
+                content.page = form::is_page(&bytes);
+                if declared != Declared::Html && !content.page {
+                    let kind = self.content_type.as_deref().unwrap_or("");
+                    content.fault = form::fault(declared, kind, &bytes, self.wrapped);
+                }
+            }
+            coding::Decoded::Fault(fault) => content.fault = Some(Fault::Coding(fault)),
+            coding::Decoded::Unread => {}
+        }
+        content
+    }
+}
+
+/// How much of a body is kept.
+const fn keep(declared: Option<Declared>) -> usize {
+    match declared {
+        Some(Declared::Json | Declared::Xml) => limits::BODY_BYTES,
+        _ => limits::SAMPLE_BYTES,
     }
 }

@@ -155,6 +155,19 @@ impl Log {
         }
     }
 
+    /// The FIN ends a body that has no other end.
+    fn gathered_until_close(&mut self, from: Direction) {
+        let gathering = self.side_mut(from).gathering.take();
+        let content = self.gathered(from, gathering, Outcome::Ended);
+        if let Some(response) = self
+            .current
+            .as_mut()
+            .and_then(|current| current.response.as_mut())
+        {
+            response.content = content;
+        }
+    }
+
     /// Does another message begin where this body had to? The response to a HEAD that was not captured has a length that
     /// speaks of a body that never comes; and a client that was answered before it sent its body may ask anew instead
     /// (RFC 9110 10.1.1).
@@ -221,6 +234,9 @@ impl Log {
         if !self.asks(from) {
             self.release_held();
             if let State::Body { decoder, .. } = self.side(from).state {
+                if matches!(decoder, Decoder::UntilClose) {
+                    self.gathered_until_close(from);
+                }
                 self.end_current(matches!(decoder, Decoder::UntilClose), at);
                 self.side_mut(from).state = State::Between;
             }

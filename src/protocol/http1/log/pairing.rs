@@ -106,6 +106,10 @@ impl Log {
         }
         let decoder = Decoder::new(response.body.framing);
         let number = exchange.number;
+        self.side_mut(from).gathering = decoder
+            .is_some()
+            .then(|| Gathering::of_response(exchange.request.as_ref(), &response))
+            .flatten();
         exchange.response = Some(response);
         self.page.clear();
         match decoder {

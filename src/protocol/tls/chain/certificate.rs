@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use x509_parser::extensions::DistributionPointName;
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
@@ -9,7 +10,7 @@ use super::name::{Match, matches};
 use crate::time::{SECOND, Timestamp};
 
 /// A parsed certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificate {
     /// The DER.
     pub der: Vec<u8>,
@@ -37,6 +38,12 @@ pub struct Certificate {
     pub key_bits: usize,
     /// The key is RSA.
     pub rsa: bool,
+    /// Key usage (RFC 5280 4.2.1.3): may sign, may encrypt or agree on keys; without the extension both.
+    pub usage: Option<(bool, bool)>,
+    /// Hosts that it names for OCSP, revocation lists and its issuer, by plain HTTP.
+    pub asks: Vec<String>,
+    /// It is an authority's.
+    pub authority: bool,
     /// Object identifier of the signature.
     pub signature_oid: String,
     pub(super) subject_der: Vec<u8>,
@@ -77,6 +84,9 @@ impl Certificate {
             key: String::new(),
             key_bits: 0,
             rsa: false,
+            usage: None,
+            asks: Vec::new(),
+            authority: false,
             signature_oid: read.signature_algorithm.algorithm.to_id_string(),
             subject_der: read.subject().as_raw().to_vec(),
             issuer_der: read.issuer().as_raw().to_vec(),
@@ -104,6 +114,28 @@ impl Certificate {
         self.common_name
             .clone()
             .unwrap_or_else(|| self.subject.clone())
+    }
+
+    /// May the key sign messages?
+    pub fn may_sign(&self) -> bool {
+        self.usage.is_none_or(|(signs, _)| signs)
+    }
+
+    /// May the key take or agree on secrets?
+    pub fn may_encrypt(&self) -> bool {
+        self.usage.is_none_or(|(_, encrypts)| encrypts)
+    }
+
+    /// What it may be used for, in words.
+    pub fn usages(&self) -> String {
+        match self.usage {
+            None => "any",
+            Some((true, true)) => "sign, encrypt",
+            Some((true, false)) => "sign",
+            Some((false, true)) => "encrypt",
+            Some((false, false)) => "neither",
+        }
+        .to_owned()
     }
 
     /// Why key or signature is weak.
@@ -174,6 +206,26 @@ impl Certificate {
                     }
                 }
             }
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                let places = access.iter().map(|one| &one.access_location);
+                self.asks.extend(places.filter_map(host).take(ASKS_MAX));
+            }
+            ParsedExtension::CRLDistributionPoints(points) => {
+                for point in points.iter().take(ASKS_MAX) {
+                    if let Some(DistributionPointName::FullName(places)) = &point.distribution_point
+                    {
+                        self.asks
+                            .extend(places.iter().filter_map(host).take(ASKS_MAX));
+                    }
+                }
+            }
+            ParsedExtension::BasicConstraints(constraints) => self.authority = constraints.ca,
+            ParsedExtension::KeyUsage(usage) => {
+                let signs = usage.digital_signature() || usage.non_repudiation();
+                let encrypts =
+                    usage.key_encipherment() || usage.data_encipherment() || usage.key_agreement();
+                self.usage = Some((signs, encrypts));
+            }
             ParsedExtension::ExtendedKeyUsage(usage) => self.ocsp_signing = usage.ocsp_signing,
             ParsedExtension::SubjectKeyIdentifier(key) => self.subject_key = Some(key.0.to_vec()),
             ParsedExtension::AuthorityKeyIdentifier(key) => {
@@ -182,6 +234,19 @@ impl Certificate {
             _ => {}
         }
     }
+}
+
+/// Addresses read of one extension.
+const ASKS_MAX: usize = 4;
+
+/// The host of an `http:` address.
+fn host(place: &GeneralName<'_>) -> Option<String> {
+    let GeneralName::URI(uri) = place else {
+        return None;
+    };
+    let rest = uri.strip_prefix("http://")?;
+    let host = rest.split(['/', ':', '?']).next()?;
+    (!host.is_empty() && host.len() <= 253).then(|| readable(host).to_ascii_lowercase())
 }
 
 pub(super) fn moment(seconds: i64) -> Timestamp {

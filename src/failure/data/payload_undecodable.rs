@@ -1,0 +1,46 @@
+#![doc = include_str!("payload_undecodable.en.md")]
+
+use crate::failure::data::{self, parties};
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::guide;
+use crate::protocol::http1::{CodingFault, Exchange};
+
+/// `data.payload-undecodable`
+pub static CLASS: Class = Class {
+    code: "data.payload-undecodable",
+    severity: Severity::Error,
+    guide: guide!("payload_undecodable"),
+    summary,
+};
+
+/// The declared gzip or deflate coding does not decode (RFC 9110 8.4.1).
+pub(super) fn finding(
+    at: &Episode<'_>,
+    exchange: &Exchange,
+    fault: &CodingFault,
+    sender: &'static str,
+) -> Finding {
+    let finding = data::finding(at, &CLASS, exchange, sender)
+        .detail("coding", Value::Text(fault.coding.to_owned()))
+        .detail("error", Value::Text(fault.why.clone()));
+    if fault.plain {
+        finding.detail("plain", Value::Bool(true))
+    } else {
+        finding
+    }
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let ((what, body), client) = (parties(finding, lang), finding.client_text());
+    let coding = finding.text("coding").unwrap_or("");
+    let error = finding.text("error").unwrap_or("");
+    match lang {
+        Lang::En => format!(
+            "the {body} of {what} for {client} is declared {coding} and does not decode: {error}"
+        ),
+        Lang::Zh => format!(
+            "{what}（客户端 {client}）的{body}正文声明为 {coding} 压缩，但无法解压：{error}"
+        ),
+    }
+}

@@ -1,0 +1,52 @@
+#![doc = include_str!("response_empty.en.md")]
+
+use crate::failure::application::exchange::{self, subject};
+use crate::failure::episode::Episode;
+use crate::failure::{Class, Finding, Lang, Severity};
+use crate::guide;
+use crate::protocol::http1::{Declared, Exchange};
+
+/// `data.response-empty`
+pub static CLASS: Class = Class {
+    code: "data.response-empty",
+    severity: Severity::Warning,
+    guide: guide!("response_empty"),
+    summary,
+};
+
+/// 200 or 201 without a body where data was asked for.
+pub(super) fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
+    is_empty(exchange).then(|| exchange::finding(at, &CLASS, exchange))
+}
+
+/// Is there nothing in a response that had to hold something? What has no body by its nature aside: HEAD, OPTIONS, PUT
+/// and DELETE, statuses other than 200 and 201, streams, and whatever asked for no data.
+pub(crate) fn is_empty(exchange: &Exchange) -> bool {
+    let (Some(request), Some(response)) = (&exchange.request, &exchange.response) else {
+        return false;
+    };
+    let asked = matches!(request.method.as_str(), "GET" | "POST")
+        && (request.wants_data()
+            || matches!(
+                Declared::of(response.content_type.as_deref()),
+                Some(Declared::Json | Declared::Xml)
+            ));
+    asked
+        && matches!(response.status, 200 | 201)
+        && response.complete
+        && !response.streams
+        && !response.broken
+        && response.body.seen_bytes == 0
+        && response.body.missed_bytes == 0
+        && exchange.sure
+        && !exchange::is_furniture(&request.target)
+}
+
+fn summary(finding: &Finding, lang: Lang) -> String {
+    let (what, client) = (subject(finding, lang), finding.client_text());
+    let status = finding.number("status").unwrap_or(0);
+    match lang {
+        Lang::En => format!("{what} answered {client} with {status} and nothing in it"),
+        Lang::Zh => format!("{what} 对 {client} 应答 {status}，但正文为空"),
+    }
+}
