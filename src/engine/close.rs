@@ -18,6 +18,7 @@ use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
 use crate::failure::network::{self, dns, packet_loss, routing_loop};
 use crate::failure::surroundings;
+use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
 use crate::flow::heard::Heard;
 use crate::flow::lookup::Lookup;
@@ -113,6 +114,13 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
+    for stub in &told.stubs {
+        if let Some(at) = stub.established {
+            stood.entry(stub.server).or_default().push(at.time);
+        }
+    }
+    findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
     findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for

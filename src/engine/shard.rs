@@ -50,8 +50,8 @@ pub struct Shard {
     free: Vec<u32>,
     /// When to look at a flow again: time, slot, id.
     due: BinaryHeap<Reverse<(Timestamp, u32, u64)>>,
-    /// Ended flows by the hash of their key, and until when their segments are late.
-    ended: HashMap<u64, Timestamp>,
+    /// Ended flows by the hash of their key: until when their segments are late, and where both ends had closed.
+    ended: HashMap<u64, (Timestamp, Option<Mark>)>,
     ended_order: VecDeque<(Timestamp, u64)>,
     names: HashSet<Arc<str>>,
     flows_max: usize,
@@ -217,7 +217,7 @@ impl Shard {
             .filter(|(until, _)| *until <= clock)
         {
             self.ended_order.pop_front();
-            if self.ended.get(&hash) == Some(&until) {
+            if self.ended.get(&hash).is_some_and(|past| past.0 == until) {
                 self.ended.remove(&hash);
             }
         }
@@ -262,12 +262,13 @@ impl Shard {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let conversation = Box::new(Conversation::new(
+        let mut conversation = Box::new(Conversation::new(
             routed.key,
             routed.from,
             &routed.segment,
             self.next_id,
         ));
+        conversation.reused = self.ended.get(&routed.hash).and_then(|past| past.1);
         self.next_id += 1;
         self.told.flows += 1;
         let slot = match self.free.pop() {
@@ -324,7 +325,11 @@ impl Shard {
         }
         self.free.push(slot);
         let until = self.clock.plus(LATE);
-        self.ended.insert(hash, until);
+        // RFC 9293 3.6.1: only who closed by FIN waits.
+        let halves = &conversation.connection.halves;
+        let closed = conversation.connection.closed;
+        let closed = closed.filter(|_| halves.iter().all(|half| half.fin.is_some()));
+        self.ended.insert(hash, (until, closed));
         self.ended_order.push_back((until, hash));
         conversation.finish();
         self.judge(&conversation);

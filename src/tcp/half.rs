@@ -278,6 +278,32 @@ impl Half {
         Some((hole.end, hole.since))
     }
 
+    /// Counts a segment by what it was to those before it.
+    pub(super) fn count(&mut self, kind: Repeat, at: Mark) {
+        if matches!(kind, Repeat::Retransmission { .. } | Repeat::Fast)
+            && self.retransmissions.len() < 4
+        {
+            self.retransmissions.push(at);
+        }
+        let counts = &mut self.counts;
+        match kind {
+            Repeat::New => {}
+            Repeat::OutOfOrder => counts.out_of_order += 1,
+            Repeat::Retransmission { upstream } => {
+                counts.retransmitted += 1;
+                counts.upstream += u32::from(upstream);
+            }
+            Repeat::Fast => {
+                counts.retransmitted += 1;
+                counts.fast += 1;
+            }
+            Repeat::Spurious => counts.spurious += 1,
+            Repeat::KeepAlive => counts.keep_alives += 1,
+            Repeat::WindowProbe => counts.window_probes += 1,
+            Repeat::Ambiguous => counts.ambiguous += 1,
+        }
+    }
+
     /// Takes the payload range `[start, end)` and says what it was. `peer_window` is the peer's last window, `rtt`
     /// the handshake's round trip.
     pub fn range(
