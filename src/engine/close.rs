@@ -327,10 +327,27 @@ fn lookups_told(
 ) -> u64 {
     let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
+    let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
+    for stub in &told.stubs {
+        connects
+            .entry((stub.client.0, stub.server.0))
+            .or_default()
+            .push((stub.first, stub.established.is_some()));
+    }
     let around = dns::Around {
         names: looked_up.names,
         is_endpoint: &|name| endpoints.knows(name),
         is_server: &|address| servers.contains(&address),
+        tried: &|client, addresses, from| {
+            let tries = |address: &IpAddr| connects.get(&(client, *address));
+            let first = addresses.iter().filter_map(|address| {
+                let times = tries(address)?;
+                let next = times.partition_point(|(time, _)| *time < from);
+                times.get(next).map(|(time, _)| *time)
+            });
+            let stood = addresses.iter().filter_map(tries).flatten();
+            (first.min(), stood.into_iter().any(|(_, stood)| *stood))
+        },
         connects: findings,
         end: looked_up.end,
     };

@@ -33,6 +33,8 @@ use crate::time::{Nanos, SECOND, Timestamp};
 const LINGER: Nanos = 3 * SECOND;
 /// Segments of an ended flow are late for so long (a FIN is repeated with growing pauses).
 const LATE: Nanos = 60 * SECOND;
+/// So long after both FINs the same addresses and ports are reused too soon (Linux waits 60 s).
+const TIME_WAIT: Nanos = 60 * SECOND;
 /// A handshake that stands still for so long is over: Linux repeats a SYN for 127 s, its last pause is 64 s.
 const HALF_OPEN_IDLE: Nanos = 130 * SECOND;
 /// A connection that nobody used for so long is over.
@@ -268,7 +270,9 @@ impl Shard {
             &routed.segment,
             self.next_id,
         ));
-        conversation.reused = self.ended.get(&routed.hash).and_then(|past| past.1);
+        let closed = self.ended.get(&routed.hash).and_then(|past| past.1);
+        conversation.reused =
+            closed.filter(|closed| routed.at.time.since(closed.time) <= TIME_WAIT);
         self.next_id += 1;
         self.told.flows += 1;
         let slot = match self.free.pop() {

@@ -4,7 +4,7 @@
 //! `GENERATION_MAX` pairs of client and name, or `POINTERS_MAX` addresses, a new generation begins and the one before
 //! the last is forgotten, so the newest are always there. What is kept depends on the order of the answers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
@@ -35,7 +35,42 @@ pub struct Resolved {
     pub resolver: IpAddr,
     /// Addresses, the newest last.
     pub addresses: Vec<IpAddr>,
+    /// The first answer that held nothing but addresses that no public server has.
+    pub unroutable: Option<Unroutable>,
     times: Vec<Timestamp>,
+}
+
+/// An answer whose addresses lead nowhere in public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unroutable {
+    /// Its frame.
+    pub at: Mark,
+    /// Who gave it, or is named as the sender.
+    pub resolver: IpAddr,
+    /// Its first address.
+    pub address: IpAddr,
+}
+
+/// Loopback, unspecified, private and link-local addresses (RFC 6890), and those of benchmarks (198.18/15) that local
+/// proxies make up.
+pub fn is_unroutable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let benchmark = ip.octets()[0] == 198 && ip.octets()[1] & 0xfe == 18;
+            ip.is_loopback()
+                || ip.octets()[0] == 0
+                || ip.is_private()
+                || ip.is_link_local()
+                || benchmark
+        }
+        IpAddr::V6(ip) => {
+            let head = ip.segments()[0];
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || head & 0xfe00 == 0xfc00
+                || head & 0xffc0 == 0xfe80
+        }
+    }
 }
 
 /// When and to whom a name resolved, over all clients.
@@ -149,6 +184,28 @@ impl Names {
             .filter_map(move |generation| generation.by_client.get(&key))
     }
 
+    /// Clients that got nothing but unroutable addresses for a name, by client and name; names that anybody got a public
+    /// address of the same family for, with one of those.
+    pub fn unroutable(&self) -> Vec<(IpAddr, &str, Unroutable, IpAddr)> {
+        let entries = || self.both().flat_map(|generation| &generation.by_client);
+        let odd: Vec<_> = entries()
+            .filter_map(|((client, name), resolved)| Some((*client, &**name, resolved.unroutable?)))
+            .collect();
+        let wanted: BTreeSet<&str> = odd.iter().map(|(_, name, _)| *name).collect();
+        let mut public: BTreeMap<(&str, bool), IpAddr> = BTreeMap::new();
+        for ((_, name), resolved) in entries().filter(|((_, name), _)| wanted.contains(&**name)) {
+            for address in resolved.addresses.iter().filter(|ip| !is_unroutable(**ip)) {
+                public.entry((name, address.is_ipv4())).or_insert(*address);
+            }
+        }
+        odd.into_iter()
+            .filter_map(|(client, name, answer)| {
+                let other = public.get(&(name, answer.address.is_ipv4()))?;
+                Some((client, name, answer, *other))
+            })
+            .collect()
+    }
+
     /// Did the name resolve for `client` between the two times, both included?
     pub fn resolved_between(
         &self,
@@ -235,12 +292,24 @@ impl Generation {
                 last: at,
                 resolver,
                 addresses: Vec::new(),
+                unroutable: None,
                 times: Vec::new(),
             });
         resolved.last = at;
         resolved.resolver = resolver;
         keep_newest(&mut resolved.times, at.time, TIMES_MAX);
-        for address in addresses.take(KEPT_MAX) {
+        let addresses: Vec<IpAddr> = addresses.take(KEPT_MAX).collect();
+        if let Some(&address) = addresses.first()
+            && resolved.unroutable.is_none()
+            && addresses.iter().all(|address| is_unroutable(*address))
+        {
+            resolved.unroutable = Some(Unroutable {
+                at,
+                resolver,
+                address,
+            });
+        }
+        for address in addresses {
             resolved.addresses.retain(|known| *known != address);
             keep_newest(&mut resolved.addresses, address, KEPT_MAX);
             let pointer = Pointer {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::failure::episode::Episode;
-use crate::failure::transport::syn_unanswered;
+use crate::failure::transport::{connect_slow, syn_unanswered};
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
 use crate::mark::Mark;
@@ -101,48 +101,49 @@ const NO_ANSWER: Text = Text {
     zh: "仅由端口复用和其他连接的情况判断，服务器没有任何应答",
 };
 
-/// SYNs that stayed unanswered on a port used a moment before: if other connects to the same server fail likewise it is
-/// not the port, if others come to stand it is.
+/// Where the server says nothing, the other connects to it tell: if others fail or need retries likewise it is not the
+/// port, and the finding is told as what it looks like; if others stand at once it is.
 pub fn judge_unanswered(
     mut findings: Vec<Finding>,
-    connected: &BTreeMap<(IpAddr, u16), Vec<Timestamp>>,
+    stood: &BTreeMap<(IpAddr, u16), Vec<Timestamp>>,
 ) -> Vec<Finding> {
-    let silent: Vec<((IpAddr, u16), Timestamp, bool)> = findings
-        .iter()
-        .filter(|finding| finding.class.code == syn_unanswered::CLASS.code)
-        .filter_map(|finding| Some((finding.server?, finding.first, reused(finding))))
-        .collect();
-    if silent.iter().all(|(.., reused)| !reused) {
+    let open = |finding: &Finding| {
+        let silent = finding.class.code == syn_unanswered::CLASS.code && reused(finding);
+        silent || (finding.class.code == CLASS.code && finding.text("answer") == Some("none"))
+    };
+    if !findings.iter().any(open) {
         return findings;
     }
-    for finding in &mut findings {
+    let alike = [syn_unanswered::CLASS.code, connect_slow::CLASS.code];
+    let others: Vec<((IpAddr, u16), Timestamp)> = findings
+        .iter()
+        .filter(|finding| alike.contains(&finding.class.code) && !reused(finding))
+        .filter_map(|finding| Some((finding.server?, finding.first)))
+        .collect();
+    for finding in findings.iter_mut().filter(|finding| open(finding)) {
         let Some(server) = finding.server else {
             continue;
         };
-        if finding.class.code != syn_unanswered::CLASS.code || !reused(finding) {
-            continue;
-        }
         let near = |time: Timestamp| time.since(finding.first).abs() <= NEAR;
-        let others = silent
-            .iter()
-            .any(|(to, time, reused)| *to == server && !reused && near(*time));
-        let well = connected
-            .get(&server)
-            .is_some_and(|times| times.iter().any(|time| near(*time)));
-        if !others && well {
+        let likewise = others.iter().any(|(to, time)| *to == server && near(*time));
+        let well = stood.get(&server).into_iter().flatten();
+        let well = well.filter(|time| near(**time)).count();
+        let late = finding.class.code == CLASS.code;
+        // A late connect of its own is among those that stand.
+        let port = !likewise && well > usize::from(late);
+        if late && !port {
+            finding.class = &connect_slow::CLASS;
+            (finding.confidence, finding.reason) = (95, None);
+        } else if port && !late {
             finding.class = &CLASS;
             finding.severity = CLASS.severity;
             finding.silence = None;
+            finding.confidence = 70;
+            finding.reason = Some(NO_ANSWER);
             let port = finding.client.map_or(0, |client| client.1);
             let answer = Value::Text("none".to_owned());
-            finding
-                .details
-                .extend([("port", Value::Number(i64::from(port))), ("answer", answer)]);
-            let told = std::mem::replace(
-                finding,
-                Finding::new(&CLASS, finding.subject, finding.first),
-            );
-            *finding = told.at_most(70, NO_ANSWER);
+            let more = [("port", Value::Number(i64::from(port))), ("answer", answer)];
+            finding.details.extend(more);
         }
     }
     findings
