@@ -20,6 +20,7 @@ use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
 use crate::failure::network::{self, dns, packet_loss, routing_loop};
 use crate::failure::surroundings;
+use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
 use crate::flow::heard::Heard;
 use crate::flow::lookup::Lookup;
@@ -112,6 +113,13 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
+    for stub in &told.stubs {
+        if let Some(at) = stub.established {
+            stood.entry(stub.server).or_default().push(at.time);
+        }
+    }
+    findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
     findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
@@ -352,10 +360,27 @@ fn lookups_told(
 ) -> u64 {
     let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
+    let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
+    for stub in &told.stubs {
+        connects
+            .entry((stub.client.0, stub.server.0))
+            .or_default()
+            .push((stub.first, stub.established.is_some()));
+    }
     let around = dns::Around {
         names: looked_up.names,
         is_endpoint: &|name| endpoints.knows(name),
         is_server: &|address| servers.contains(&address),
+        tried: &|client, addresses, from| {
+            let tries = |address: &IpAddr| connects.get(&(client, *address));
+            let first = addresses.iter().filter_map(|address| {
+                let times = tries(address)?;
+                let next = times.partition_point(|(time, _)| *time < from);
+                times.get(next).map(|(time, _)| *time)
+            });
+            let stood = addresses.iter().filter_map(tries).flatten();
+            (first.min(), stood.into_iter().any(|(_, stood)| *stood))
+        },
         connects: findings,
         end: looked_up.end,
     };

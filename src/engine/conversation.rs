@@ -59,6 +59,8 @@ pub struct Conversation {
     pub first_bytes: Both<Vec<u8>>,
     /// ICMP errors about it.
     pub errors: Option<Box<Errors>>,
+    /// Where an earlier connection with the same addresses and ports was closed.
+    pub reused: Option<Mark>,
     /// A packet of this end goes round in a loop.
     pub circling: Option<Box<(End, Circling)>>,
     /// Lowest TTL of the client's packets.
@@ -89,6 +91,7 @@ impl Conversation {
             application: Application::Unknown,
             first_bytes: Both::default(),
             errors: None,
+            reused: None,
             circling: None,
             client_ttl_min: u8::MAX,
             origin: 0,
@@ -220,6 +223,7 @@ impl Conversation {
             chain,
             first_bytes: Both([&self.first_bytes[ToServer], &self.first_bytes[ToClient]]),
             errors: self.errors.as_deref(),
+            reused: self.reused,
             circling: self
                 .circling
                 .as_deref()

@@ -6,6 +6,7 @@
 //! order. The result never depends on threads or batches.
 
 mod balance;
+mod chains;
 pub mod close;
 pub mod conversation;
 pub mod diagnosis;

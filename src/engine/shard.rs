@@ -11,7 +11,8 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet, HashTable};
 
 use crate::decode::flag;
-use crate::endpoint::{Rules, Seen};
+use crate::endpoint::Rules;
+use crate::engine::chains::certified;
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
@@ -24,7 +25,7 @@ use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
-use crate::protocol::tls::chain::{TrustStore, Verdict, Verifier};
+use crate::protocol::tls::chain::{TrustStore, Verifier};
 use crate::tcp::sighting::Recent;
 use crate::time::{Nanos, SECOND, Timestamp};
 
@@ -33,6 +34,8 @@ use crate::time::{Nanos, SECOND, Timestamp};
 const LINGER: Nanos = 3 * SECOND;
 /// Segments of an ended flow are late for so long (a FIN is repeated with growing pauses).
 const LATE: Nanos = 60 * SECOND;
+/// So long after both FINs the same addresses and ports are reused too soon (Linux waits 60 s).
+const TIME_WAIT: Nanos = 60 * SECOND;
 /// A handshake that stands still for so long is over: Linux repeats a SYN for 127 s, its last pause is 64 s.
 const HALF_OPEN_IDLE: Nanos = 130 * SECOND;
 /// A connection that nobody used for so long is over.
@@ -49,16 +52,16 @@ pub struct Shard {
     slots: Vec<Option<Box<Conversation>>>,
     free: Vec<u32>,
     due: Due,
-    /// Ended flows by the hash of their key, and until when their segments are late.
-    ended: HashMap<u64, Timestamp>,
+    /// Ended flows by the hash of their key: until when their segments are late, and where both ends had closed.
+    ended: HashMap<u64, (Timestamp, Option<Mark>)>,
     ended_order: VecDeque<(Timestamp, u64)>,
     names: HashSet<Arc<str>>,
     flows_max: usize,
     next_id: u64,
-    verifier: Verifier,
-    rules: Arc<Rules>,
+    pub(super) verifier: Verifier,
+    pub(super) rules: Arc<Rules>,
     /// Verifiers of the rules that bring their own trust anchors, by id.
-    verifiers: BTreeMap<String, Verifier>,
+    pub(super) verifiers: BTreeMap<String, Verifier>,
     want_rows: bool,
     clock: Timestamp,
     recent: Recent,
@@ -229,7 +232,7 @@ impl Shard {
             .filter(|(until, _)| *until <= clock)
         {
             self.ended_order.pop_front();
-            if self.ended.get(&hash) == Some(&until) {
+            if self.ended.get(&hash).is_some_and(|past| past.0 == until) {
                 self.ended.remove(&hash);
             }
         }
@@ -274,12 +277,15 @@ impl Shard {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let conversation = Box::new(Conversation::new(
+        let mut conversation = Box::new(Conversation::new(
             routed.key,
             routed.from,
             &routed.segment,
             self.next_id,
         ));
+        let closed = self.ended.get(&routed.hash).and_then(|past| past.1);
+        conversation.reused =
+            closed.filter(|closed| routed.at.time.since(closed.time) <= TIME_WAIT);
         self.next_id += 1;
         self.told.flows += 1;
         let slot = match self.free.pop() {
@@ -333,7 +339,11 @@ impl Shard {
         }
         self.free.push(slot);
         let until = self.clock.plus(LATE);
-        self.ended.insert(hash, until);
+        // RFC 9293 3.6.1: only who closed by FIN waits.
+        let halves = &conversation.connection.halves;
+        let closed = conversation.connection.closed;
+        let closed = closed.filter(|_| halves.iter().all(|half| half.fin.is_some()));
+        self.ended.insert(hash, (until, closed));
         self.ended_order.push_back((until, hash));
         conversation.finish();
         self.judge(&conversation);
@@ -399,52 +409,6 @@ impl Shard {
             latency_ms: judged.latency_ms,
         }));
     }
-
-    fn chain(&mut self, conversation: &Conversation) -> Option<Arc<Verdict>> {
-        let session = match &conversation.application {
-            Application::Tls(session) | Application::Tunnel(_, session) => session,
-            _ => return None,
-        };
-        let sent = session.certificates.as_ref()?;
-        let tunnel_name = match &conversation.application {
-            Application::Tunnel(web, _) => web.host_name(),
-            _ => None,
-        };
-        let stapled = session
-            .stapled
-            .as_ref()
-            .map_or(&[][..], |stapled| &stapled.value);
-        let name = session.sni().or(tunnel_name);
-        let verdict = self
-            .verifier
-            .judge(&sent.value, stapled, name, sent.at.time);
-        if self.verifiers.is_empty() {
-            return Some(verdict);
-        }
-        let rule = self.rules.find(&Seen {
-            name,
-            sni: session.sni().is_some(),
-            host: false,
-            connect: conversation.connect_port(),
-            certificate: certified(&self.rules, &verdict),
-            server: Some(conversation.server()),
-        });
-        match rule.and_then(|rule| self.verifiers.get_mut(&rule.id)) {
-            Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),
-            None => Some(verdict),
-        }
-    }
-}
-
-/// Of the names in a chain's leaf the first that an endpoint rule knows.
-fn certified<'c>(rules: &Rules, chain: &'c Verdict) -> Option<&'c str> {
-    let leaf = chain.leaf.as_deref()?;
-    rules.certified(
-        leaf.dns_names
-            .iter()
-            .chain(&leaf.common_name)
-            .map(String::as_str),
-    )
 }
 
 /// When a flow that stays as it is will be over; `looked_at` is when it was to be looked at.

@@ -246,6 +246,8 @@ pub struct Episode<'a> {
     pub first_bytes: Both<&'a [u8]>,
     /// The ICMP errors about it.
     pub errors: Option<&'a Errors>,
+    /// An earlier connection with the same addresses and ports was closed here, less than a minute before.
+    pub reused: Option<Mark>,
     /// One of its packets goes round in a loop: who sent it.
     pub circling: Option<(Direction, &'a Circling)>,
     /// Lowest TTL of the client's packets: traceroutes stay below 32.

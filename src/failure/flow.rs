@@ -164,12 +164,13 @@ pub struct Judged {
 type Detect = fn(&Episode<'_>) -> Option<Finding>;
 
 /// Before a connection stands, outermost cause first.
-const CONNECT: [Detect; 7] = [
+const CONNECT: [Detect; 8] = [
     network::routing_loop::detect,
     network::firewall_rejected::detect,
     network::icmp_unreachable::detect,
     network::ttl_exceeded::detect,
     transport::syn_refused::detect,
+    transport::port_reuse_stalled::detect,
     transport::handshake_incomplete::detect,
     transport::syn_unanswered::detect,
 ];
@@ -183,9 +184,10 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 7] = [
+const STATE: [Detect; 8] = [
     network::routing_loop::healed,
     network::pmtu_blackhole::healed,
+    transport::port_reuse_stalled::slow,
     transport::connect_slow::detect,
     transport::zero_window::detect,
     transport::latency_high::detect,
@@ -194,7 +196,10 @@ const STATE: [Detect; 7] = [
 ];
 
 /// What the path does to an established conversation: it explains whatever stalls for it above.
-const PATH: [Detect; 1] = [network::pmtu_blackhole::detect];
+const PATH: [Detect; 2] = [
+    network::pmtu_blackhole::detect,
+    transport::idle_dropped::detect,
+];
 
 /// What follows where the path swallows segments.
 const OF_PATH: [&str; 8] = [

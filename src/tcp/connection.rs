@@ -11,8 +11,9 @@ use crate::mark::{Mark, Seen};
 use crate::protocol::{Chunk, Next};
 use crate::tcp::half::{Half, Repeat, Reset, hops};
 use crate::tcp::history::History;
+use crate::tcp::idle::Idle;
 use crate::tcp::repeats::Repeats;
-use crate::tcp::resent::{self, Resent};
+use crate::tcp::resent;
 use crate::tcp::stream::Stream;
 use crate::tcp::turn::Turns;
 use crate::time::Nanos;
@@ -51,10 +52,14 @@ pub struct Connection {
     pub closed: Option<Mark>,
     /// First and last frame.
     pub span: Option<(Mark, Mark)>,
+    /// The last time that it rested, everything acknowledged, until data or a keep-alive came.
+    pub idle: Option<Idle>,
     /// A snaplen cut payload that might have been read.
     pub cut: Option<Mark>,
     /// What each end says first after the other, against what else is said in its name.
     pub turns: Turns,
+    /// The frame before this one.
+    pub(super) before: Option<Mark>,
     /// Gaps already told to `history`, by direction.
     gaps_told: Both<u64>,
 }
@@ -141,6 +146,7 @@ impl Connection {
         at: Mark,
         sink: Sink<'_>,
     ) {
+        self.before = self.span.map(|span| span.1);
         self.span = Some((self.span.map_or(at, |span| span.0), at));
         self.history
             .on_segment(from, segment.flags, segment.seq, segment.payload_len);
@@ -197,6 +203,11 @@ impl Connection {
 
     fn on_reset(&mut self, from: Direction, segment: &TcpSegment<'_>, ip: &IpFacts, at: Mark) {
         let acks = segment.flags & flag::ACK != 0;
+        // RFC 9293 3.10.7.3, SYN-SENT: the RST for an ACK of an older connection ends that one, and the SYN is repeated.
+        let older = self.challenge_ack.is_some() && self.established.is_none();
+        if from == ToServer && older && self.synacks.count == 0 {
+            return;
+        }
         let half = &mut self.halves[from];
         // A RST that answers a SYN carries sequence number 0 and says nothing of its sender's numbers.
         let position = if half.first_position_known() {
@@ -395,6 +406,7 @@ impl Connection {
             return;
         }
         let behind = half.unacked.first.is_some();
+        let rested = half.all_acked();
         let repeats = half.unacked.repeats;
         let kind = half.range(start, end, at, ip.id, peer_window, rtt);
         if kind == Repeat::New && segment.payload_len > 0 {
@@ -402,7 +414,11 @@ impl Connection {
         } else if half.unacked.repeats > repeats {
             half.sizes.on_repeat(ip.total_len, ip.dont_fragment, at);
         }
-        count(half, kind, start, end, at);
+        half.count(kind, start, end, at);
+        if rested && matches!(kind, Repeat::New | Repeat::KeepAlive) {
+            self.note_idle(from, at);
+        }
+        let half = &mut self.halves[me];
         if matches!(
             kind,
             Repeat::Retransmission { .. } | Repeat::Fast | Repeat::Spurious
@@ -461,37 +477,5 @@ impl Connection {
             self.gaps_told[from] = missed;
             self.history.on_gap(from);
         }
-    }
-}
-
-fn count(half: &mut Half, kind: Repeat, start: u64, end: u64, at: Mark) {
-    if let Repeat::Retransmission { .. } | Repeat::Fast = kind {
-        if half.retransmissions.len() < 4 {
-            half.retransmissions.push(at);
-        }
-        half.resent.add(Resent {
-            start,
-            end,
-            at,
-            upstream: kind == Repeat::Retransmission { upstream: true },
-            fast: kind == Repeat::Fast,
-        });
-    }
-    let counts = &mut half.counts;
-    match kind {
-        Repeat::New => {}
-        Repeat::OutOfOrder => counts.out_of_order += 1,
-        Repeat::Retransmission { upstream } => {
-            counts.retransmitted += 1;
-            counts.upstream += u32::from(upstream);
-        }
-        Repeat::Fast => {
-            counts.retransmitted += 1;
-            counts.fast += 1;
-        }
-        Repeat::Spurious => counts.spurious += 1,
-        Repeat::KeepAlive => counts.keep_alives += 1,
-        Repeat::WindowProbe => counts.window_probes += 1,
-        Repeat::Ambiguous => counts.ambiguous += 1,
     }
 }

@@ -5,7 +5,7 @@
 //! known of the range, the IP identification and the time (`Repeat`); where that does not decide, `Ambiguous`.
 
 use crate::mark::{Mark, Seen};
-use crate::tcp::resent::Latest;
+use crate::tcp::resent::{Latest, Resent};
 use crate::tcp::sizes::Sizes;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
@@ -281,6 +281,39 @@ impl Half {
     pub fn open_hole(&self) -> Option<(u64, Timestamp)> {
         let hole = self.holes.iter().find(|hole| hole.start == self.acked)?;
         Some((hole.end, hole.since))
+    }
+
+    /// Counts a segment by what it was to those before it.
+    pub(super) fn count(&mut self, kind: Repeat, start: u64, end: u64, at: Mark) {
+        if let Repeat::Retransmission { .. } | Repeat::Fast = kind {
+            if self.retransmissions.len() < 4 {
+                self.retransmissions.push(at);
+            }
+            self.resent.add(Resent {
+                start,
+                end,
+                at,
+                upstream: kind == Repeat::Retransmission { upstream: true },
+                fast: kind == Repeat::Fast,
+            });
+        }
+        let counts = &mut self.counts;
+        match kind {
+            Repeat::New => {}
+            Repeat::OutOfOrder => counts.out_of_order += 1,
+            Repeat::Retransmission { upstream } => {
+                counts.retransmitted += 1;
+                counts.upstream += u32::from(upstream);
+            }
+            Repeat::Fast => {
+                counts.retransmitted += 1;
+                counts.fast += 1;
+            }
+            Repeat::Spurious => counts.spurious += 1,
+            Repeat::KeepAlive => counts.keep_alives += 1,
+            Repeat::WindowProbe => counts.window_probes += 1,
+            Repeat::Ambiguous => counts.ambiguous += 1,
+        }
     }
 
     /// Takes the payload range `[start, end)` and says what it was. `peer_window` is the peer's last window, `rtt`

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod half;
 pub mod history;
+pub mod idle;
 pub mod repeats;
 pub mod resent;
 pub mod sighting;

@@ -3,11 +3,13 @@
 pub mod arp_conflict;
 pub mod arp_unanswered;
 pub mod dns;
+pub mod dns_aaaa_stall;
 pub mod dns_no_address;
 pub mod dns_nxdomain;
 pub mod dns_refused;
 pub mod dns_servfail;
 pub mod dns_slow;
+pub mod dns_spoofed;
 pub mod dns_timeout;
 pub mod firewall_rejected;
 pub mod icmp_unreachable;

@@ -1,6 +1,7 @@
 #![doc = include_str!("connect_slow.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::time::MILLISECOND;
@@ -15,6 +16,9 @@ pub static CLASS: Class = Class {
 
 /// Established, but only after SYNs or SYN-ACKs had to be repeated.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
+    if port_reuse_stalled::slow(at).is_some() {
+        return None;
+    }
     let connection = at.connection;
     let (syn, ack) = (connection.syns.first()?, connection.established?);
     let before = |marks: &crate::tcp::repeats::Repeats| {

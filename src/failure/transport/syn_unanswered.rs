@@ -1,6 +1,7 @@
 #![doc = include_str!("syn_unanswered.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::mark::Direction::ToClient;
@@ -42,6 +43,9 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     }
     finding.last = last.time;
     finding.silence = Some(at.silence_of(ToClient, syn, last, proven));
+    if let Some(closed) = at.reused {
+        finding = finding.detail("reused_after_ms", port_reuse_stalled::after(closed, syn));
+    }
     Some(
         finding
             .detail(

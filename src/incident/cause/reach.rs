@@ -244,6 +244,26 @@ pub(super) static CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "ports-reused",
+        title: Text {
+            en: "Ports come round too soon and meet old connections",
+            zh: "本地端口轮回过快，撞上尚未释放的旧连接",
+        },
+        owner: Owner::Site,
+        codes: &[("transport.port-reuse-stalled", 80)],
+        needs: &[],
+        favour: &[(&ELSEWHERE_WELL, 10), (&OTHERS_SUCCEED, 10)],
+        against: &[(&ELSEWHERE_DEAD, 60)],
+        disproof: Text {
+            en: "A SYN from a port that nobody used for four minutes and that fails likewise. Count new connections a minute on client and NAT.",
+            zh: "若使用四分钟内未用过的端口同样失败则不成立。请统计客户端和 NAT 上每分钟新建连接数。",
+        },
+        remedy: Text {
+            en: "Now: wait a minute, or restart the client that leaks connections. For good: reuse connections, more addresses or ports on the NAT, no fixed source ports.",
+            zh: "临时：等待一分钟，或重启泄漏连接的客户端。根治：启用连接复用、扩充 NAT 地址与端口范围、不绑定源端口。",
+        },
+    },
+    Cause {
         name: "ddos",
         title: Text {
             en: "A flood keeps the server busy",

@@ -271,8 +271,8 @@ pub(in crate::incident) static CERT_CHANGED: Item = Item {
 pub(in crate::incident) static BIG_HELLO: Item = Item {
     id: "hello-of-several-segments",
     text: Text {
-        en: "the ClientHello needs several segments, and the later ones are never acknowledged ({n}×)",
-        zh: "ClientHello 需要多个报文段，后续段始终未被确认：{n} 次",
+        en: "the ClientHello needs several segments, and they never all arrive ({n}×)",
+        zh: "ClientHello 需要多个报文段，始终未能全部送达：{n} 次",
     },
     measure: |case| {
         shown(case, |finding| {

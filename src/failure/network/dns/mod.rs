@@ -5,9 +5,12 @@
 //! told as `info`; forms of a search list, probes and the like are not told at all. Left out: PTR, SRV and other types
 //! are never looked at, and an AAAA that alone stays unanswered is the business of `dns-aaaa-stall`.
 
+mod never;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::failure::network::dns::never::is_never_told;
 use crate::failure::surroundings;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
 use crate::flow::heard::Heard;
@@ -18,7 +21,8 @@ use crate::protocol::dns::kind;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 use crate::failure::network::{
-    dns_no_address, dns_nxdomain, dns_refused, dns_servfail, dns_slow, dns_timeout,
+    dns_aaaa_stall, dns_no_address, dns_nxdomain, dns_refused, dns_servfail, dns_slow, dns_spoofed,
+    dns_timeout,
 };
 
 /// Lookups of one name belong to one try if the next begins this soon after the last frame of the ones before.
@@ -30,6 +34,9 @@ const OTHER_FAMILY: Nanos = 2 * SECOND;
 /// Frames cited of one finding.
 const EVIDENCE_MAX: usize = 24;
 
+/// A client's connects to some addresses from a time on: the first, and whether any ever came to stand.
+pub type Tried<'a> = dyn Fn(IpAddr, &[IpAddr], Timestamp) -> (Option<Timestamp>, bool) + 'a;
+
 /// What a lookup cannot know of itself.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
@@ -39,6 +46,9 @@ pub struct Around<'a> {
     pub is_endpoint: &'a dyn Fn(&str) -> bool,
     /// Was this address connected to, or tried, as a server?
     pub is_server: &'a dyn Fn(IpAddr) -> bool,
+    /// When this client first tried to connect to one of these addresses, at or after a time; and whether it ever came
+    /// to stand there.
+    pub tried: &'a Tried<'a>,
     /// Findings of connections that failed: a truncated answer's TCP retry may be among them.
     pub connects: &'a [Finding],
     /// How far the capture's clock has come.
@@ -104,6 +114,14 @@ pub fn judge(lookups: &[Lookup], around: &Around<'_>) -> Told {
             end: around.end,
         };
         at.endpoint = at.is_of_endpoint(around);
+        if let Some(finding) = dns_spoofed::detect(&at) {
+            told.spoofed(finding, around);
+            continue;
+        }
+        if let Some(finding) = dns_aaaa_stall::detect(&at, around) {
+            told.findings.push(finding);
+            continue;
+        }
         if at.is_ordinary(around) || (!at.endpoint && at.is_longer_form(&failing)) {
             continue;
         }
@@ -113,8 +131,36 @@ pub fn judge(lookups: &[Lookup], around: &Around<'_>) -> Told {
             told.findings.push(finding);
         }
     }
+    for finding in dns_spoofed::unroutable(around) {
+        told.spoofed(finding, around);
+    }
     told.findings = without_stub_twins(told.findings);
+    told.absorbed.sort_unstable();
+    told.absorbed.dedup();
     told
+}
+
+impl Told {
+    /// A forged answer, and the connects to its addresses that failed.
+    fn spoofed(&mut self, mut finding: Finding, around: &Around<'_>) {
+        let client = finding.client.map(|(client, _)| client);
+        let led_to = dns_spoofed::addresses(&finding);
+        for (place, failed) in around.connects.iter().enumerate() {
+            let after = failed.first.since(finding.first);
+            let follows = failed.client.map(|(client, _)| client) == client
+                && failed.server.is_some_and(|(ip, _)| led_to.contains(&ip))
+                && (0..=TRY_MAX).contains(&after);
+            if follows && failed.fails {
+                finding.fails = true;
+                finding.consequences.push(failed.class.code);
+                finding.last = finding.last.max(failed.last);
+                self.absorbed.push(place);
+            }
+        }
+        finding.consequences.sort_unstable();
+        finding.consequences.dedup();
+        self.findings.push(finding);
+    }
 }
 
 /// The same with silence judged by who was heard (rule 1); what may not be said is counted in `unjudged`.
@@ -427,40 +473,6 @@ fn without_stub_twins(findings: Vec<Finding>) -> Vec<Finding> {
         .into_iter()
         .filter(|finding| !inside(finding) || !told_outside(finding))
         .collect()
-}
-
-/// Names that are asked for without anybody meaning a server by them.
-fn is_never_told(name: &str) -> bool {
-    /// Browsers and systems ask these to learn something about the network, not to reach it.
-    const PROBES: [&str; 9] = [
-        "use-application-dns.net",
-        "mask.icloud.com",
-        "mask-h2.icloud.com",
-        "detectportal.firefox.com",
-        "dns.msftncsi.com",
-        "www.msftconnecttest.com",
-        "ipv4only.arpa",
-        "resolver.arpa",
-        "connectivitycheck.gstatic.com",
-    ];
-    let labels: Vec<&str> = name.split('.').collect();
-    let head = labels.first().copied().unwrap_or("");
-    let octets = labels
-        .iter()
-        .take_while(|label| label.parse::<u8>().is_ok())
-        .count();
-    let nibbles = labels
-        .iter()
-        .take_while(|label| label.len() == 1 && label.as_bytes().iter().all(u8::is_ascii_hexdigit));
-    labels.len() < 2
-        || matches!(head, "wpad" | "isatap" | "localhost")
-        || head.starts_with('_')
-        || labels.iter().any(|label| label.is_empty() || *label == "_tcp" || *label == "_udp")
-        || labels.last() == Some(&"arpa")
-        // Blocklists are asked with the address reversed before their zone; four numbers alone are an address.
-        || octets >= 4
-        || nibbles.count() >= 32
-        || PROBES.contains(&name)
 }
 
 /// Milliseconds of a span, never negative.

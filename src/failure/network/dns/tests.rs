@@ -62,6 +62,7 @@ fn judge_with(transcript: &str, end: i64, connects: &[Finding]) -> (Vec<Finding>
         names: &names,
         is_endpoint: &|name| name == ENDPOINT,
         is_server: &|address| address == host(99),
+        tried: &|_, _, _| (None, false),
         connects,
         end,
     };

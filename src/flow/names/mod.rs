@@ -4,7 +4,7 @@
 //! `GENERATION_MAX` pairs of client and name, or `POINTERS_MAX` addresses, a new generation begins and the one before
 //! the last is forgotten, so the newest are always there. What is kept depends on the order of the answers alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
@@ -35,7 +35,42 @@ pub struct Resolved {
     pub resolver: IpAddr,
     /// Addresses, the newest last.
     pub addresses: Vec<IpAddr>,
+    /// The first answer that held nothing but addresses that no public server has.
+    pub unroutable: Option<Unroutable>,
     times: Vec<Timestamp>,
+}
+
+/// An answer whose addresses lead nowhere in public.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unroutable {
+    /// Its frame.
+    pub at: Mark,
+    /// Who gave it, or is named as the sender.
+    pub resolver: IpAddr,
+    /// Its first address.
+    pub address: IpAddr,
+}
+
+/// Loopback, unspecified, private and link-local addresses (RFC 6890), and those of benchmarks (198.18/15) that local
+/// proxies make up.
+pub fn is_unroutable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let benchmark = ip.octets()[0] == 198 && ip.octets()[1] & 0xfe == 18;
+            ip.is_loopback()
+                || ip.octets()[0] == 0
+                || ip.is_private()
+                || ip.is_link_local()
+                || benchmark
+        }
+        IpAddr::V6(ip) => {
+            let head = ip.segments()[0];
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || head & 0xfe00 == 0xfc00
+                || head & 0xffc0 == 0xfe80
+        }
+    }
 }
 
 /// When and to whom a name resolved, over all clients.
@@ -167,6 +202,28 @@ impl Names {
             .filter_map(move |generation| generation.by_client.get(&key))
     }
 
+    /// Clients that got nothing but unroutable addresses for a name, by client and name; names that anybody got a public
+    /// address of the same family for, with one of those.
+    pub fn unroutable(&self) -> Vec<(IpAddr, &str, Unroutable, IpAddr)> {
+        let entries = || self.both().flat_map(|generation| &generation.by_client);
+        let odd: Vec<_> = entries()
+            .filter_map(|((client, name), resolved)| Some((*client, &**name, resolved.unroutable?)))
+            .collect();
+        let wanted: BTreeSet<&str> = odd.iter().map(|(_, name, _)| *name).collect();
+        let mut public: BTreeMap<(&str, bool), IpAddr> = BTreeMap::new();
+        for ((_, name), resolved) in entries().filter(|((_, name), _)| wanted.contains(&**name)) {
+            for address in resolved.addresses.iter().filter(|ip| !is_unroutable(**ip)) {
+                public.entry((name, address.is_ipv4())).or_insert(*address);
+            }
+        }
+        odd.into_iter()
+            .filter_map(|(client, name, answer)| {
+                let other = public.get(&(name, answer.address.is_ipv4()))?;
+                Some((client, name, answer, *other))
+            })
+            .collect()
+    }
+
     /// Did the name resolve for `client` between the two times, both included?
     pub fn resolved_between(
         &self,
@@ -253,12 +310,24 @@ impl Generation {
                 last: at,
                 resolver,
                 addresses: Vec::new(),
+                unroutable: None,
                 times: Vec::new(),
             });
         resolved.last = at;
         resolved.resolver = resolver;
         keep_newest(&mut resolved.times, at.time, TIMES_MAX);
-        for address in addresses.take(KEPT_MAX) {
+        let addresses: Vec<IpAddr> = addresses.take(KEPT_MAX).collect();
+        if let Some(&address) = addresses.first()
+            && resolved.unroutable.is_none()
+            && addresses.iter().all(|address| is_unroutable(*address))
+        {
+            resolved.unroutable = Some(Unroutable {
+                at,
+                resolver,
+                address,
+            });
+        }
+        for address in addresses {
             resolved.addresses.retain(|known| *known != address);
             keep_newest(&mut resolved.addresses, address, KEPT_MAX);
             let pointer = Pointer {
@@ -322,134 +391,4 @@ fn keep_newest<T>(kept: &mut Vec<T>, new: T, max: usize) {
 pub const OTHER_FORM: Nanos = 10 * SECOND;
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::protocol::dns::{Address, Question};
-
-    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10));
-    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 11));
-    const RESOLVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 53));
-
-    fn second(second: i64) -> Timestamp {
-        Timestamp::from_ns(second * SECOND)
-    }
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([198, 51, 100, last])
-    }
-
-    fn answer(name: &str, addresses: &[u8]) -> Message {
-        Message {
-            response: true,
-            question: Some(Question {
-                name: name.into(),
-                kind: kind::A,
-            }),
-            addresses: addresses
-                .iter()
-                .map(|&last| Address {
-                    ip: address(last),
-                    ttl_s: 60,
-                })
-                .collect(),
-            ..Message::default()
-        }
-    }
-
-    fn learn(names: &mut Names, client: IpAddr, name: &str, addresses: &[u8], at: i64) {
-        let mark = Mark {
-            time: second(at),
-            ..Mark::default()
-        };
-        names.learn(client, RESOLVER, &answer(name, addresses), mark);
-    }
-
-    #[test]
-    fn the_name_resolved_last_before_the_connection_is_meant() {
-        let mut names = Names::default();
-        learn(&mut names, CLIENT, "a.example", &[1], 10);
-        learn(&mut names, CLIENT, "b.example", &[1, 2], 20);
-        learn(&mut names, OTHER, "c.example", &[1, 3], 15);
-        assert_eq!(
-            names.best(CLIENT, address(1), second(19)),
-            Some("a.example")
-        );
-        assert_eq!(
-            names.best(CLIENT, address(1), second(21)),
-            Some("b.example")
-        );
-        assert_eq!(names.best(CLIENT, address(1), second(5)), Some("a.example"));
-        assert_eq!(
-            names.best(CLIENT, address(3), second(16)),
-            Some("c.example")
-        );
-        assert_eq!(names.best(CLIENT, address(9), second(16)), None);
-        assert_eq!(names.meant(CLIENT, address(1), second(9)), [""; 0]);
-        assert_eq!(names.meant(CLIENT, address(1), second(12)), ["a.example"]);
-        assert_eq!(
-            names.meant(CLIENT, address(1), second(22)),
-            ["b.example", "a.example"]
-        );
-        assert_eq!(
-            names.names_of(address(1)),
-            ["a.example", "b.example", "c.example"]
-        );
-        assert_eq!(names.siblings(CLIENT, address(1), second(21)), [address(2)]);
-    }
-
-    #[test]
-    fn answers_without_addresses_teach_nothing() {
-        let mut names = Names::default();
-        learn(&mut names, CLIENT, "a.example", &[], 1);
-        let failed = Message {
-            rcode: rcode::SERVFAIL,
-            ..answer("a.example", &[1])
-        };
-        names.learn(CLIENT, RESOLVER, &failed, Mark::default());
-        assert!(names.names_of(address(1)).is_empty());
-    }
-
-    #[test]
-    fn another_client_or_time_makes_a_name_known() {
-        let mut names = Names::default();
-        learn(&mut names, CLIENT, "a.example", &[1], 10);
-        assert!(!names.resolved_elsewhere(CLIENT, "a.example", second(9), second(11)));
-        assert!(names.resolved_elsewhere(CLIENT, "a.example", second(11), second(12)));
-        assert!(names.resolved_elsewhere(OTHER, "a.example", second(9), second(11)));
-        assert!(!names.resolved_elsewhere(OTHER, "b.example", second(9), second(11)));
-    }
-
-    #[test]
-    fn forms_of_a_search_list_are_found_both_ways() {
-        let mut names = Names::default();
-        learn(&mut names, CLIENT, "fp.example.com", &[1], 10);
-        let found =
-            |name: &str, from, to| names.other_form_between(CLIENT, name, second(from), second(to));
-        assert!(found("fp.example.com.corp.lan", 5, 15));
-        assert!(found("fp", 5, 15));
-        assert!(!found("fp.example.com.corp.lan", 11, 15));
-        assert!(!found("f", 5, 15));
-        assert!(!found("p.example.com.lan", 5, 15));
-        assert!(!names.other_form_between(OTHER, "fp", second(5), second(15)));
-    }
-
-    #[test]
-    fn endless_names_stay_bounded_and_the_newest_are_kept() {
-        let mut names = Names::default();
-        for index in 0..200_000_i64 {
-            learn(
-                &mut names,
-                CLIENT,
-                &format!("n{index}.example"),
-                &[1],
-                index,
-            );
-        }
-        assert!(names.recent.by_client.len() + names.older.by_client.len() <= 2 * GENERATION_MAX);
-        assert_eq!(names.forgotten, 196_608);
-        assert_eq!(names.resolved(CLIENT, "n199999.example").count(), 1);
-        assert_eq!(names.resolved(CLIENT, "n0.example").count(), 0);
-    }
-}
+mod tests;

@@ -1,0 +1,57 @@
+//! Which anchors judge the chain that a conversation's server presented.
+
+use std::sync::Arc;
+
+use crate::endpoint::{Rules, Seen};
+use crate::engine::conversation::{Application, Conversation};
+use crate::engine::shard::Shard;
+use crate::protocol::tls::chain::Verdict;
+
+impl Shard {
+    /// The judgement of the chain, by the anchors of the endpoint's rule where it brings some.
+    pub(super) fn chain(&mut self, conversation: &Conversation) -> Option<Arc<Verdict>> {
+        let session = match &conversation.application {
+            Application::Tls(session) | Application::Tunnel(_, session) => session,
+            _ => return None,
+        };
+        let sent = session.certificates.as_ref()?;
+        let tunnel_name = match &conversation.application {
+            Application::Tunnel(web, _) => web.host_name(),
+            _ => None,
+        };
+        let stapled = session
+            .stapled
+            .as_ref()
+            .map_or(&[][..], |stapled| &stapled.value);
+        let name = session.sni().or(tunnel_name);
+        let verdict = self
+            .verifier
+            .judge(&sent.value, stapled, name, sent.at.time);
+        if self.verifiers.is_empty() {
+            return Some(verdict);
+        }
+        let rule = self.rules.find(&Seen {
+            name,
+            sni: session.sni().is_some(),
+            host: false,
+            connect: conversation.connect_port(),
+            certificate: certified(&self.rules, &verdict),
+            server: Some(conversation.server()),
+        });
+        match rule.and_then(|rule| self.verifiers.get_mut(&rule.id)) {
+            Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),
+            None => Some(verdict),
+        }
+    }
+}
+
+/// Of the names in a chain's leaf the first that an endpoint rule knows.
+pub(super) fn certified<'c>(rules: &Rules, chain: &'c Verdict) -> Option<&'c str> {
+    let leaf = chain.leaf.as_deref()?;
+    rules.certified(
+        leaf.dns_names
+            .iter()
+            .chain(&leaf.common_name)
+            .map(String::as_str),
+    )
+}
