@@ -120,12 +120,7 @@ impl Trace {
         }
         let query = self.target.get(path.len()..).unwrap_or("");
         if let Some(version) = version_in(query) {
-            // Gateways name the method in the query as well.
-            let method = query
-                .split(['?', '&'])
-                .find(|pair| pair.starts_with("method="))
-                .unwrap_or("");
-            return Some((version, format!("{path}?{method}")));
+            return Some((version, format!("{path}?{}", asked_for(query))));
         }
         let version = self.content.as_ref()?.version.clone()?;
         Some((version, format!("{path} body")))
@@ -186,6 +181,19 @@ impl Placed {
             None => crate::failure::host_port(self.server.0, port),
         }
     }
+}
+
+/// What a query asks for, but for its values: the names of its fields, and the method that gateways name there.
+fn asked_for(query: &str) -> String {
+    let pairs = query.trim_start_matches('?').split('&');
+    let mut names: Vec<&str> = pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if !name.eq_ignore_ascii_case("method") => name,
+            _ => pair,
+        })
+        .collect();
+    names.sort_unstable();
+    names.join("&")
 }
 
 /// The target without scheme and authority (RFC 9112 3.2.2).
@@ -274,7 +282,7 @@ mod tests {
         check("/sys-api/v1.0/auth", Some(("v1.0", "/sys-api/{}/auth")));
         check(
             "/router/rest?method=a.b&version=6.0",
-            Some(("6.0", "/router/rest?method=a.b")),
+            Some(("6.0", "/router/rest?method=a.b&version")),
         );
         check("/video/1", None);
         check("/v/1", None);
