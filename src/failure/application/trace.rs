@@ -41,6 +41,8 @@ pub struct Trace {
     pub cookie: bool,
     /// A program asked: by its method, its content type, what it accepts or what its path says.
     pub api: bool,
+    /// Somebody opened a page, or would take one.
+    pub page: bool,
     /// What the request's body said.
     pub content: Option<Box<Content>>,
 }
@@ -101,6 +103,11 @@ impl Trace {
             authorized: request.authorization.is_some(),
             cookie: request.cookie,
             api: is_api(request),
+            page: request.navigates
+                || request
+                    .accept
+                    .as_ref()
+                    .is_some_and(|accept| accept.to_ascii_lowercase().contains("html")),
             content: request.content.clone(),
         })
     }
@@ -227,7 +234,7 @@ fn path_version(target: &str) -> Option<(usize, &str)> {
 }
 
 /// Was it asked by a program rather than by somebody who opens a page?
-fn is_api(request: &crate::protocol::http1::Request) -> bool {
+pub(crate) fn is_api(request: &crate::protocol::http1::Request) -> bool {
     const KINDS: [&str; 3] = ["json", "xml", "protobuf"];
     const SEGMENTS: [&str; 8] = [
         "api", "apis", "rest", "openapi", "services", "rpc", "ajax", "gateway",
@@ -267,6 +274,7 @@ mod tests {
             authorized: false,
             cookie: false,
             api: true,
+            page: false,
             content: None,
         }
         .version();
