@@ -312,7 +312,11 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
     let encrypted = encrypted(frame);
     let tls = encrypted || frame.has("tls.record.content_type");
     // A message that never ended is no message to tshark; on a TLS port it looks for nothing else.
-    let unfinished = data && !code.starts_with("application.http-");
+    // So is the head of one whose body follows in another segment, and whatever stands beside bytes that are no HTTP.
+    let unfinished = data
+        && (!code.starts_with("application.http-")
+            || code == "application.http-malformed"
+            || frame.has("tcp.reassembled_in"));
     let dns = code.starts_with("network.dns-");
     let any = |fields: &[&str]| fields.iter().any(|field| frame.has(field));
     match role {
@@ -328,6 +332,14 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
         "response" if dns => frame.set("dns.flags.response"),
         "request" => frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished,
         "response" => frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished,
+        "redirect" | "accepted" => frame.has("http.response.code") || unfinished,
+        "repeat" => frame.has("http.request.method") || unfinished,
+        "body" | "foreign" | "injected" | "own" => data,
+        "attempt" | "retry" => data || syn,
+        // The fetch of what a certificate names: a lookup or a connection.
+        "fetch" => frame.has("dns.flags.response") || syn || frame.set("tcp.flags.reset"),
+        "client-goes-on" => tls,
+        "former" | "other-certificate" => frame.is("tls.handshake.type", 11),
         "client-hello" if code == "security.tls-not-tls" => data,
         "client-hello" => frame.is("tls.handshake.type", 1),
         "server-hello" => frame.is("tls.handshake.type", 2),

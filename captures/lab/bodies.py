@@ -122,3 +122,6 @@ quiet("content-type-mismatch", "error-page-503", "an error's page is part of its
       session([[0, "POST", "/kpfw/v1/issue", BODY, JSON_KIND]]), expect=["application.http-503"])
 quiet("content-type-mismatch", "template", "a program of the browser loads a piece of a page", gives("'<head></head><div></div>'", kind="text/html"),
       session([[0, "GET", "/app/views/list.html", "", {"Accept": "application/json, text/plain, */*"}]]))
+told("response-empty", "get-versioned-path", "curl asks a versioned path and gets 200 with nothing", plain(locations="location / { return 200; }"), get("/kpfw/v1/invoice"))
+quiet("response-empty", "callback-taken", "a platform's callback in JSON is taken with 200 and no word", plain(locations="location / { return 200; }"),
+      session([[0, "POST", "/erp/v1/invoice/callback", BODY, JSON_KIND]]))

@@ -271,6 +271,9 @@ quiet("api-version-mismatch", "other-resource", "one version for all; one invoic
       server("    if path.endswith('18'): return '404 Not Found', '', ''\n" + OK),
       session([[0.2, "GET", f"/kpfw/v1/invoices/261124000{n}", "", JSON_KIND] for n in (17, 18)]))
 quiet("api-version-mismatch", "another-call-succeeds", "another call of another version succeeds; the one that fails has none beside it",
-      plain(locations="location = /kpfw/v2/list { return 200; } location / { return 404; }"), lambda st: (get("/kpfw/v2/list")(st), get("/kpfw/v1/issue")(st)))
+      plain(locations="location = /kpfw/v2/list { default_type application/json; return 200 '{}'; } location / { return 404; }"), lambda st: (get("/kpfw/v2/list")(st), get("/kpfw/v1/issue")(st)))
 for name in ("other-resource", "another-call-succeeds"):
     _stage.SCENARIOS[f"application/api-version-mismatch/not-{name}"]["expect"] = ["application.http-not-found"]
+told("redirect-to-login", "curl-with-cookie", "curl asks with a cookie, is served twice and then sent to the login page",
+     server("    if n > 2: return '302 Found', 'Location: /web/toLogin.do\\r\\n', ''\n" + OK),
+     lambda st: [get(f"/szzhzz/list.do?page={n}", 8080, "-b", "SESSION=9b1f")(st) for n in range(3)])

@@ -148,7 +148,10 @@ fn connections(
         .for_each(|finding| endpoints.name(finding));
     findings.extend(compared);
     let shown = std::mem::take(&mut told.shown).into_values().collect();
-    let compared = security::compare(&mut findings, shown);
+    let mut compared = security::compare(&mut findings, shown);
+    compared
+        .iter_mut()
+        .for_each(|finding| endpoints.name(finding));
     findings.extend(compared);
     findings = surroundings::fold_twins(findings);
     findings.extend(retry_storm::judge(&findings, &well(&told.stubs)));

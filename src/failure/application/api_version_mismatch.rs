@@ -69,8 +69,11 @@ pub fn judge(
             continue;
         };
         let key = (placed.endpoint(), placed.trace.method.clone(), rest);
+        // A bad request of a version that is served elsewhere is bad for another reason.
+        let served = |good: &&Succeeded| placed.trace.status == 400 && good.contains_key(&version);
         let good = succeeded
             .get(&key)
+            .filter(|good| !served(good))
             .and_then(|good| other_than(&version, good, placed.trace.asked.time));
         let ruled = expected(finding, placed.trace.target.split('?').next().unwrap_or(""));
         let ruled = Some(ruled)

@@ -32,7 +32,22 @@ const POLLED_TIMES: usize = 4;
 const CITED: usize = 7;
 
 /// Words of targets that ask and change nothing, though by POST: query, poll, `cx` 查询, `hq` 获取 …
-const QUERIES: [&str; 27] = [
+const QUERIES: [&str; 42] = [
+    "alive",
+    "beat",
+    "online",
+    "report",
+    "sync",
+    "register",
+    "refresh",
+    "renew",
+    "log",
+    "logs",
+    "track",
+    "collect",
+    "event",
+    "events",
+    "metrics",
     "query",
     "search",
     "find",

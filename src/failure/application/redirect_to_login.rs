@@ -69,7 +69,9 @@ pub fn judge(traces: &[Placed]) -> Vec<Finding> {
             continue;
         };
         let sure = logged_in.contains(&key);
-        if about_login || !trace.api || !(sure || trace.authorized || trace.cookie) {
+        // Of who was logged in, whatever does not open a page is a program's call.
+        let call = trace.api || sure && !trace.page;
+        if about_login || !call || !(sure || trace.authorized || trace.cookie) {
             continue;
         }
         if let Some(known) = known.get(&key).and_then(|place| findings.get_mut(*place)) {

@@ -41,6 +41,8 @@ pub struct Trace {
     pub cookie: bool,
     /// A program asked: by its method, its content type, what it accepts or what its path says.
     pub api: bool,
+    /// Somebody opened a page, or would take one.
+    pub page: bool,
     /// What the request's body said.
     pub content: Option<Box<Content>>,
 }
@@ -101,6 +103,11 @@ impl Trace {
             authorized: request.authorization.is_some(),
             cookie: request.cookie,
             api: is_api(request),
+            page: request.navigates
+                || request
+                    .accept
+                    .as_ref()
+                    .is_some_and(|accept| accept.to_ascii_lowercase().contains("html")),
             content: request.content.clone(),
         })
     }
@@ -120,12 +127,7 @@ impl Trace {
         }
         let query = self.target.get(path.len()..).unwrap_or("");
         if let Some(version) = version_in(query) {
-            // Gateways name the method in the query as well.
-            let method = query
-                .split(['?', '&'])
-                .find(|pair| pair.starts_with("method="))
-                .unwrap_or("");
-            return Some((version, format!("{path}?{method}")));
+            return Some((version, format!("{path}?{}", asked_for(query))));
         }
         let version = self.content.as_ref()?.version.clone()?;
         Some((version, format!("{path} body")))
@@ -188,6 +190,19 @@ impl Placed {
     }
 }
 
+/// What a query asks for, but for its values: the names of its fields, and the method that gateways name there.
+fn asked_for(query: &str) -> String {
+    let pairs = query.trim_start_matches('?').split('&');
+    let mut names: Vec<&str> = pairs
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if !name.eq_ignore_ascii_case("method") => name,
+            _ => pair,
+        })
+        .collect();
+    names.sort_unstable();
+    names.join("&")
+}
+
 /// The target without scheme and authority (RFC 9112 3.2.2).
 fn origin_form(target: &str) -> &str {
     let Some((_, rest)) = target
@@ -219,7 +234,7 @@ fn path_version(target: &str) -> Option<(usize, &str)> {
 }
 
 /// Was it asked by a program rather than by somebody who opens a page?
-fn is_api(request: &crate::protocol::http1::Request) -> bool {
+pub(crate) fn is_api(request: &crate::protocol::http1::Request) -> bool {
     const KINDS: [&str; 3] = ["json", "xml", "protobuf"];
     const SEGMENTS: [&str; 8] = [
         "api", "apis", "rest", "openapi", "services", "rpc", "ajax", "gateway",
@@ -259,6 +274,7 @@ mod tests {
             authorized: false,
             cookie: false,
             api: true,
+            page: false,
             content: None,
         }
         .version();
@@ -274,7 +290,7 @@ mod tests {
         check("/sys-api/v1.0/auth", Some(("v1.0", "/sys-api/{}/auth")));
         check(
             "/router/rest?method=a.b&version=6.0",
-            Some(("6.0", "/router/rest?method=a.b")),
+            Some(("6.0", "/router/rest?method=a.b&version")),
         );
         check("/video/1", None);
         check("/v/1", None);

@@ -1,6 +1,7 @@
 #![doc = include_str!("response_empty.en.md")]
 
 use crate::failure::application::exchange::{self, subject};
+use crate::failure::application::trace;
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity};
 use crate::guide;
@@ -26,7 +27,9 @@ pub(crate) fn is_empty(exchange: &Exchange) -> bool {
         return false;
     };
     let asked = matches!(request.method.as_str(), "GET" | "POST")
+        && !is_notice(&request.target)
         && (request.wants_data()
+            || trace::is_api(request)
             || matches!(
                 Declared::of(response.content_type.as_deref()),
                 Some(Declared::Json | Declared::Xml)
@@ -40,6 +43,36 @@ pub(crate) fn is_empty(exchange: &Exchange) -> bool {
         && response.body.missed_bytes == 0
         && exchange.sure
         && !exchange::is_furniture(&request.target)
+}
+
+/// Does a target take notice of something and have nothing to say: counters, signs of life, callbacks?
+fn is_notice(target: &str) -> bool {
+    const WORDS: [&str; 21] = [
+        "health",
+        "ping",
+        "heartbeat",
+        "alive",
+        "ready",
+        "live",
+        "beacon",
+        "collect",
+        "log",
+        "logs",
+        "report",
+        "event",
+        "events",
+        "metrics",
+        "track",
+        "callback",
+        "notify",
+        "notice",
+        "webhook",
+        "ack",
+        "upload",
+    ];
+    let path = exchange::path(target).to_ascii_lowercase();
+    path.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|word| WORDS.contains(&word))
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {

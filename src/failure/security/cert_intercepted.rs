@@ -1,6 +1,7 @@
 #![doc = include_str!("cert_intercepted.en.md")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::failure::security::shown::{Key, Shown, same_site};
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
@@ -75,10 +76,22 @@ enum Why<'s> {
 /// Chains that come from a device on the way: findings about them are renamed, the rest is told anew.
 pub fn judge(findings: &mut [Finding], shown: &[Shown]) -> Vec<Finding> {
     let mut foreign: BTreeMap<&Key, (&Shown, Why<'_>)> = BTreeMap::new();
-    for one in shown.iter().filter(|one| one.covers && !one.self_signed) {
+    let mut beside: BTreeMap<(IpAddr, u16, &str), Vec<&Shown>> = BTreeMap::new();
+    for one in shown.iter().filter(|one| one.covers) {
+        let (address, port) = one.key.1;
+        beside
+            .entry((address, port, one.key.2.as_str()))
+            .or_default()
+            .push(one);
+    }
+    for (one, beside) in beside
+        .values()
+        .flat_map(|all| all.iter().map(move |one| (*one, all.as_slice())))
+        .filter(|(one, _)| !one.self_signed)
+    {
         if let Some(product) = inspector(&one.leaf.issuer) {
             foreign.insert(&one.key, (one, Why::Known(product)));
-        } else if let Some(other) = contradicted(one, shown) {
+        } else if let Some(other) = contradicted(one, beside) {
             foreign.insert(&one.key, (one, Why::Other(other)));
         }
     }
@@ -143,19 +156,14 @@ const INCOMPLETE: Text = Text {
 
 /// A trusted chain of another issuer, shown to another client of the site at the same address and for the same name. One
 /// client that saw first this and then that saw a change of the server's own.
-fn contradicted<'s>(one: &Shown, shown: &'s [Shown]) -> Option<&'s Shown> {
+fn contradicted<'s>(one: &Shown, beside: &[&'s Shown]) -> Option<&'s Shown> {
     if one.trusted {
         return None;
     }
-    let same = |other: &&Shown| {
-        other.key.1 == one.key.1
-            && other.key.2 == one.key.2
-            && other.trusted
-            && other.covers
-            && other.leaf.issuer != one.leaf.issuer
-    };
-    let own = shown
+    let same = |other: &&Shown| other.trusted && other.leaf.issuer != one.leaf.issuer;
+    let own = beside
         .iter()
+        .copied()
         .filter(same)
         .find(|other| other.who() == one.who());
     let switched = own.is_some_and(|own| own.last < one.first || one.last < own.first);
@@ -164,8 +172,9 @@ fn contradicted<'s>(one: &Shown, shown: &'s [Shown]) -> Option<&'s Shown> {
         return None;
     }
     let others = || {
-        shown
+        beside
             .iter()
+            .copied()
             .filter(same)
             .filter(|other| other.who() != one.who())
     };

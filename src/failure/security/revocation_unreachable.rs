@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use hashbrown::HashMap;
+
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
 use crate::flow::key::FlowKey;
@@ -132,11 +134,7 @@ impl Wait {
             .server
             .is_some_and(|(ip, _)| self.hosts.contains(&ip.to_string()));
         let other = finding.flow.is_none_or(|(key, _)| key != self.flow.0);
-        within
-            && asked
-            && other
-            && finding.client.map(|client| client.0) == Some(self.client.0)
-            && FETCHES.contains(&finding.class.code)
+        within && asked && other
     }
 }
 
@@ -146,21 +144,36 @@ pub fn judge(findings: &mut Vec<Finding>, mut waits: Vec<Wait>) {
     waits.sort_by_key(|wait| (wait.certificate, wait.client));
     let mut gone: BTreeSet<usize> = BTreeSet::new();
     let mut told = Vec::new();
+    let (mut asking, mut handshakes) = (HashMap::new(), HashMap::new());
+    for (place, finding) in findings.iter().enumerate() {
+        let code = finding.class.code;
+        if let Some((client, _)) = finding.client.filter(|_| FETCHES.contains(&code)) {
+            let places: &mut Vec<usize> = asking.entry(client).or_default();
+            places.push(place);
+        }
+        if let Some(flow) = finding
+            .flow
+            .filter(|_| finding.fails && HANDSHAKES.contains(&code))
+        {
+            handshakes.entry(flow).or_insert(place);
+        }
+    }
     for wait in &waits {
-        let fetches: Vec<usize> = findings
-            .iter()
-            .enumerate()
-            .filter(|(_, finding)| wait.fetch(finding))
-            .map(|(place, _)| place)
+        let fetches: Vec<usize> = asking
+            .get(&wait.client.0)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|place| {
+                findings
+                    .get(*place)
+                    .is_some_and(|finding| wait.fetch(finding))
+            })
             .collect();
         if fetches.is_empty() {
             continue;
         }
-        let handshake = findings.iter().position(|finding| {
-            finding.flow == Some(wait.flow)
-                && finding.fails
-                && HANDSHAKES.contains(&finding.class.code)
-        });
+        let handshake = handshakes.get(&wait.flow).copied();
         let mut one = finding(wait, findings, &fetches);
         let named = handshake.and_then(|place| findings.get(place));
         one.also.extend(named.map(|finding| finding.class.code));

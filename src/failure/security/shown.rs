@@ -45,12 +45,13 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What a conversation shows; `None` without a chain that can be judged, or without a name.
+    /// What a conversation shows; `None` without a chain that can be judged. Without a name the server's address stands
+    /// for it.
     pub fn of(at: &Episode<'_>) -> Option<Self> {
         let session = at.tls?;
         let verdict = at.chain.filter(|verdict| verdict.unjudged.is_none())?;
         let leaf = Arc::clone(verdict.leaf.as_ref()?);
-        let name = at.name()?.to_ascii_lowercase();
+        let name = at.name().unwrap_or("").to_ascii_lowercase();
         let sent = session.certificates.as_ref()?.at;
         let has = |wanted: fn(&Problem) -> bool| verdict.problems.iter().any(wanted);
         let self_signed = has(|problem| matches!(problem, Problem::SelfSigned));
@@ -75,7 +76,8 @@ impl Shown {
             trusted: !self_signed && !untrusted && !incomplete,
             incomplete,
             self_signed,
-            covers: !has(|problem| matches!(problem, Problem::NameMismatch { .. })),
+            covers: at.name().is_some()
+                && !has(|problem| matches!(problem, Problem::NameMismatch { .. })),
             accepted: u32::from(accepted),
             refused: u32::from(refused),
         })
@@ -113,7 +115,7 @@ impl Shown {
         finding.protocol = self.flow.0.protocol;
         finding.client = Some(self.client);
         finding.server = Some(self.key.1);
-        finding.name = Some(self.key.2.clone());
+        finding.name = Some(self.key.2.clone()).filter(|name| !name.is_empty());
         finding.flow = Some(self.flow);
         finding.twin = self.twin;
         finding.origin = self.origin;

@@ -203,3 +203,83 @@ const fn keep(declared: Option<Declared>) -> usize {
         _ => limits::SAMPLE_BYTES,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn response(kind: &str, coding: Option<&str>, body: &[u8]) -> Content {
+        let response = Response {
+            status: 200,
+            content_type: Some(kind.to_owned()),
+            content_encoding: coding.map(str::to_owned),
+            ..Response::default()
+        };
+        let mut gathering = Gathering::of_response(None, &response).unwrap();
+        for part in body.chunks(1_000) {
+            gathering.add(part);
+        }
+        gathering.finish()
+    }
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_body_beyond_the_limit_is_not_judged() {
+        let within = vec![b'['; limits::BODY_BYTES];
+        assert!(response("application/json", None, &within).fault.is_some());
+        let beyond = vec![b'['; limits::BODY_BYTES + 1];
+        let content = response("application/json", None, &beyond);
+        assert!(content.too_large && content.fault.is_none());
+        assert_eq!(content.bytes, beyond.len() as u64);
+    }
+
+    #[test]
+    fn what_a_coding_holds_beyond_the_limit_is_not_judged() {
+        let within = gzip(&vec![b'['; limits::DECODED_BYTES]);
+        assert!(
+            response("application/json", Some("gzip"), &within)
+                .fault
+                .is_some()
+        );
+        let beyond = gzip(&vec![b'['; limits::DECODED_BYTES + 1]);
+        assert!(
+            response("application/json", Some("gzip"), &beyond)
+                .fault
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn fields_beyond_the_sample_are_not_read() {
+        let content = |filler: usize| {
+            let request = Request {
+                method: "POST".to_owned(),
+                ..Request::default()
+            };
+            let mut gathering = Gathering::of_request(&request).unwrap();
+            gathering.add(" ".repeat(filler).as_bytes());
+            gathering.add(b"serial=17");
+            gathering.finish()
+        };
+        assert!(content(0).identified);
+        assert!(!content(limits::SAMPLE_BYTES).identified);
+    }
+
+    #[test]
+    fn other_bodies_pass_untouched() {
+        let response = Response {
+            status: 200,
+            content_type: Some("application/pdf".to_owned()),
+            ..Response::default()
+        };
+        assert!(Gathering::of_response(None, &response).is_none());
+    }
+}
