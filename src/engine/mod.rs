@@ -86,10 +86,10 @@ impl Engine {
     /// An engine without packets. Fails if no threads can be had.
     pub fn new(options: &Options) -> Result<Self, String> {
         let hasher = KeyHasher::new(0x77_69_72_65);
-        let pool = if options.threads > 1 {
-            let built = rayon::ThreadPoolBuilder::new()
-                .num_threads(options.threads)
-                .build();
+        // More threads than shards would have nothing to do.
+        let threads = options.threads.min(SHARDS);
+        let pool = if threads > 1 {
+            let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             Some(built.map_err(|error| {
                 format!("threads could not be started: {error}; try --threads 1")
             })?)
