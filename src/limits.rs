@@ -9,6 +9,9 @@
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
+//! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
+//! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
+//! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
 
 use crate::flow::key::SHARDS;
 
@@ -29,3 +32,11 @@ pub const SUITES_PER_SHARD: usize = 4_096;
 /// Handshakes without a name kept by one shard until the capture's names are known; about 1 KiB each. Those that went
 /// well count once for each client, server and chain.
 pub const UNNAMED_PER_SHARD: usize = 512;
+
+/// Fragments kept by `extract --flow` until their packet is joined: up to 64 KiB each, mostly 1,500 bytes.
+pub const PIECES_WAITING_MAX: usize = 1_024;
+
+/// First lines kept of a flow that is drawn without `--all`.
+pub const LADDER_HEAD: usize = 50;
+/// Last lines of it.
+pub const LADDER_TAIL: usize = 50;

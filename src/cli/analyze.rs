@@ -6,27 +6,7 @@ use crate::report::{self, Findings, Settings, Told};
 
 /// Reads, judges, writes.
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
-    let window = (
-        moment("--since", common.since.as_deref())?,
-        moment("--until", common.until.as_deref())?,
-    );
-    if let (Some(since), Some(until)) = window
-        && until < since
-    {
-        return Err(Failure::usage(
-            "--until lies before --since: nothing could be told",
-        ));
-    }
-    let settings = Settings {
-        lang: language(common.lang),
-        zone: report::zone(common.tz.as_deref()).map_err(Failure::usage)?,
-        findings_max: common.findings_max,
-        redact: common.redact == SwitchArg::On,
-        since: window.0,
-        until: window.1,
-        color: output::color(common.color, common.output.is_none()),
-        width: output::width(),
-    };
+    let settings = settings(common)?;
     let run = input::read(common, false)?;
     let mut told = Told::lazily(run.diagnosis, &run.files, &run.interfaces, &settings);
     told.options.filter.clone_from(&common.filter);
@@ -58,6 +38,31 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         output::remark(&stats);
     }
     Ok(code)
+}
+
+/// How the report is to be written.
+pub(crate) fn settings(common: &Common) -> Result<Settings, Failure> {
+    let window = (
+        moment("--since", common.since.as_deref())?,
+        moment("--until", common.until.as_deref())?,
+    );
+    if let (Some(since), Some(until)) = window
+        && until < since
+    {
+        return Err(Failure::usage(
+            "--until lies before --since: nothing could be told",
+        ));
+    }
+    Ok(Settings {
+        lang: language(common.lang),
+        zone: report::zone(common.tz.as_deref()).map_err(Failure::usage)?,
+        findings_max: common.findings_max,
+        redact: common.redact == SwitchArg::On,
+        since: window.0,
+        until: window.1,
+        color: output::color(common.color, common.output.is_none()),
+        width: output::width(),
+    })
 }
 
 /// Findings at or above the threshold are 1; input that was skipped or cut short is 4.

@@ -3,9 +3,12 @@
 //! Exit status: 0 done, 1 findings at or above `--fail-on`, 2 usage or configuration, 3 no input could be read,
 //! 4 some input was skipped or cut short. If several apply: 2, 3, 1, 4. A closed pipe is 0.
 
+mod again;
 mod analyze;
+mod chosen;
 mod endpoints;
 mod explain;
+mod extract;
 mod filter;
 mod flows;
 mod input;
@@ -44,6 +47,13 @@ enum Command {
     Flows {
         #[command(flatten)]
         common: Common,
+    },
+    /// Write the packets behind findings, or of whole flows, to a pcapng file with comments
+    Extract {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        ids: Ids,
     },
     /// Say what a code means, how it is told, what it is not, and what to do
     Explain {
@@ -137,6 +147,17 @@ pub(crate) struct Common {
     pub color: ColorArg,
 }
 
+/// What of a report is meant.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Ids {
+    /// Id of a finding, as JSON and csv tell it; several with commas, or the option again
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub finding: Vec<String>,
+    /// Id of a flow, as `wirefault flows` tells it
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub flow: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
     Text,
@@ -219,6 +240,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
         Command::Flows { common } => flows::run(&common),
+        Command::Extract { common, ids } => extract::run(common, ids),
         Command::Explain { code, list, lang } => {
             explain::run(Some(&code.join(" ")), list, language(lang))
         }

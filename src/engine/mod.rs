@@ -16,6 +16,7 @@ pub mod routed;
 pub mod row;
 pub mod shard;
 pub mod told;
+pub mod trace;
 pub mod unnamed;
 
 use std::collections::BTreeMap;

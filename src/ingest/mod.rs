@@ -22,6 +22,7 @@ mod set;
 mod sink;
 mod source;
 mod window;
+mod writer;
 
 pub use error::IngestError;
 pub use feed::{Feed, Options, Progress};
@@ -30,6 +31,7 @@ pub use report::{
     Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
     TEXT_BYTES_MAX, Tally,
 };
+pub use writer::Writer;
 
 use crate::mark::Mark;
 use crate::time::Timestamp;
