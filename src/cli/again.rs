@@ -8,7 +8,7 @@ use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, analyze, input};
 use crate::engine::row::Row;
 use crate::ingest::{self, Batch, Feed, FileReport, Frame, Interface};
-use crate::report::{Findings, Told};
+use crate::report::{Findings, Settings, Told};
 
 /// What the first reading found.
 pub(crate) struct First {
@@ -20,6 +20,8 @@ pub(crate) struct First {
     pub(crate) files: Vec<FileReport>,
     /// Some input was skipped or cut short.
     pub(crate) skipped: bool,
+    /// How it is told.
+    pub(crate) settings: Settings,
 }
 
 /// The first reading: as `analyze`, so that ids are the same.
@@ -43,6 +45,7 @@ pub(crate) fn first(common: &Common, command: &str) -> Result<First, Failure> {
         rows,
         skipped: run.skipped || run.files.iter().any(|file| !file.complete),
         files: run.files,
+        settings,
     })
 }
 

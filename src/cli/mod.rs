@@ -14,6 +14,7 @@ mod flows;
 mod input;
 mod output;
 mod schema;
+mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,6 +48,16 @@ enum Command {
     Flows {
         #[command(flatten)]
         common: Common,
+    },
+    /// Draw one flow as a ladder, or list the frames of a finding
+    Show {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        ids: Ids,
+        /// Leave out nothing of a long flow
+        #[arg(long)]
+        all: bool,
     },
     /// Write the packets behind findings, or of whole flows, to a pcapng file with comments
     Extract {
@@ -240,6 +251,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
         Command::Flows { common } => flows::run(&common),
+        Command::Show { common, ids, all } => show::run(common, ids, all),
         Command::Extract { common, ids } => extract::run(common, ids),
         Command::Explain { code, list, lang } => {
             explain::run(Some(&code.join(" ")), list, language(lang))
