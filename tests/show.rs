@@ -1,4 +1,4 @@
-//! `wirefault show`: ladders as they are printed, what fits a terminal, what is masked, what is refused.
+//! `wirefault show`: ladders as they are printed, what fits a terminal, what is masked.
 //!
 //! `BLESS=1 cargo test --test show` writes the golden ladders.
 #![allow(
@@ -13,7 +13,7 @@ mod support;
 use std::fs;
 
 use rayon::prelude::*;
-use support::run::{Ran, json, list, program, report_of, text, wirefault, wirefault_fed};
+use support::run::{Ran, json, list, program, report_of, text, wirefault};
 use support::{assert_none, captures};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -258,27 +258,4 @@ fn one_segment(payload: &[u8]) -> Vec<u8> {
     file.extend_from_slice(&length);
     file.extend_from_slice(&packet);
     file
-}
-
-/// `show` with these arguments must end with status 2 and this one sentence.
-fn refused(arguments: &[&str], sentence: &str) {
-    let ran = wirefault_fed(&[&["show"], arguments].concat(), &[]);
-    assert_eq!(ran.stderr, format!("wirefault: {sentence}\n"));
-    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{arguments:?}");
-}
-
-#[test]
-fn what_cannot_be_shown_is_said_in_one_sentence() {
-    refused(
-        &[DEMO, "--finding", "f-0123456789abcdef"],
-        "show: --finding f-0123456789abcdef: no such finding in captures/demo.pcapng; `wirefault analyze PATH --format csv` with the same paths and options lists them",
-    );
-    refused(
-        &[DEMO],
-        "show: one id is needed; give --finding ID or --flow ID, `wirefault analyze PATH --format csv` lists them",
-    );
-    refused(
-        &["-", "--flow", "w-0123456789abcdef"],
-        "show: - can be read only once, and show reads its input twice; save it as a file first and give that",
-    );
 }
