@@ -17,6 +17,9 @@
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
+//! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
+//! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
+//! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
 
 use crate::flow::key::SHARDS;
 
@@ -51,3 +54,11 @@ pub const TRACES_PER_SHARD: usize = 1_024;
 pub const CHAINS_PER_SHARD: usize = 1_024;
 /// Handshakes that waited, or failed after the certificates, remembered by one shard.
 pub const WAITS_PER_SHARD: usize = 512;
+
+/// Fragments kept by `extract --flow` until their packet is joined: up to 64 KiB each, mostly 1,500 bytes.
+pub const PIECES_WAITING_MAX: usize = 1_024;
+
+/// First lines kept of a flow that is drawn without `--all`.
+pub const LADDER_HEAD: usize = 50;
+/// Last lines of it.
+pub const LADDER_TAIL: usize = 50;

@@ -63,7 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Of the engine, the report sees the values that it hands over and nothing that works.
-const ENGINE_FOR_REPORT: &[&str] = &["engine::diagnosis", "engine::row"];
+const ENGINE_FOR_REPORT: &[&str] = &["engine::diagnosis", "engine::row", "engine::trace"];
 
 /// A file has at most this many lines.
 const FILE_LINES_MAX: usize = 500;

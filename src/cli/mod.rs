@@ -3,15 +3,19 @@
 //! Exit status: 0 done, 1 findings at or above `--fail-on`, 2 usage or configuration, 3 no input could be read,
 //! 4 some input was skipped or cut short. If several apply: 2, 3, 1, 4. A closed pipe is 0.
 
+mod again;
 mod analyze;
+mod chosen;
 mod endpoints;
 mod explain;
+mod extract;
 mod filter;
 mod flows;
 mod input;
 mod live;
 mod output;
 mod schema;
+mod show;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +58,23 @@ enum Command {
     Flows {
         #[command(flatten)]
         common: Common,
+    },
+    /// Draw one flow as a ladder, or list the frames of a finding
+    Show {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        ids: Ids,
+        /// Leave out nothing of a long flow
+        #[arg(long)]
+        all: bool,
+    },
+    /// Write the packets behind findings, or of whole flows, to a pcapng file with comments
+    Extract {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        ids: Ids,
     },
     /// Say what a code means, how it is told, what it is not, and what to do
     Explain {
@@ -147,6 +168,17 @@ pub(crate) struct Common {
     pub color: ColorArg,
 }
 
+/// What of a report is meant.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Ids {
+    /// Id of a finding, as JSON and csv tell it; several with commas, or the option again
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub finding: Vec<String>,
+    /// Id of a flow, as `wirefault flows` tells it
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub flow: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
     Text,
@@ -231,6 +263,8 @@ pub fn main() -> ExitCode {
         Command::Live { source, common } => live::run(&source, &common),
         Command::Interfaces => live::list(),
         Command::Flows { common } => flows::run(&common),
+        Command::Show { common, ids, all } => show::run(common, ids, all),
+        Command::Extract { common, ids } => extract::run(common, ids),
         Command::Explain { code, list, lang } => {
             explain::run(Some(&code.join(" ")), list, language(lang))
         }

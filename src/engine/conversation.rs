@@ -235,7 +235,7 @@ impl Conversation {
     }
 
     /// No handshake was seen: the first bytes tell who asks.
-    fn settle_roles(&mut self, from: End, payload: &[u8]) {
+    pub(super) fn settle_roles(&mut self, from: End, payload: &[u8]) {
         let asks = is_request(payload);
         let answers = payload.starts_with(b"HTTP/1.") || is_server_hello(payload);
         let client = match (asks, answers) {
@@ -269,7 +269,8 @@ fn is_server_hello(payload: &[u8]) -> bool {
     payload.first() == Some(&22) && payload.get(5) == Some(&2)
 }
 
-fn on_chunk(
+/// Hands a chunk to whoever reads the conversation.
+pub(super) fn on_chunk(
     application: &mut Application,
     first_bytes: &mut Both<Vec<u8>>,
     port: u16,
@@ -302,8 +303,19 @@ fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at:
     };
     let next = web.log.on_chunk(from, chunk, at);
     web.collect();
+    if open_tunnel(application, at) {
+        return Next::More;
+    }
+    next
+}
+
+/// A proxy agreed to a tunnel: what follows is read as TLS.
+pub(super) fn open_tunnel(application: &mut Application, at: Mark) -> bool {
+    let Application::Http(web) = application else {
+        return false;
+    };
     let Some(tunnel) = web.log.take_tunnel() else {
-        return next;
+        return false;
     };
     let mut web = std::mem::take(web);
     web.host = Some(tunnel.authority);
@@ -315,7 +327,7 @@ fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at:
         }
     }
     *application = Application::Tunnel(web, session);
-    Next::More
+    true
 }
 
 fn recognise(

@@ -19,6 +19,7 @@ pub mod row;
 pub mod shard;
 mod states;
 pub mod told;
+pub mod trace;
 pub mod unnamed;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use crate::failure::flow::Judged;
 use crate::failure::security;
 use crate::flow::key::FlowKey;
 use crate::mark::Direction::{ToClient, ToServer};
+use crate::mark::Mark;
 use crate::time::{Nanos, Timestamp};
 
 /// A flow as `wirefault flows` prints it. Times in ns, sizes in bytes.
@@ -16,6 +17,8 @@ pub struct Row {
     pub key: FlowKey,
     /// First frame's time.
     pub ts: Timestamp,
+    /// First frame; absent where every frame was a further sighting.
+    pub began: Option<Mark>,
     /// `id.orig_h`, `id.orig_p`.
     pub orig: (IpAddr, u16),
     /// `id.resp_h`, `id.resp_p`.
@@ -80,6 +83,7 @@ pub fn row(at: &Episode<'_>, judged: &Judged) -> Row {
     Row {
         key: at.key,
         ts: first,
+        began: connection.span.map(|span| span.0),
         orig: at.client,
         resp: at.server,
         proto: "tcp",

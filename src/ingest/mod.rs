@@ -23,6 +23,7 @@ mod set;
 mod sink;
 mod source;
 mod window;
+mod writer;
 
 pub use error::IngestError;
 pub use feed::{Feed, Options, Progress};
@@ -31,6 +32,7 @@ pub use report::{
     Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
     TEXT_BYTES_MAX, Tally,
 };
+pub use writer::Writer;
 
 use crate::mark::Mark;
 use crate::time::Timestamp;

@@ -30,6 +30,12 @@ impl Clock {
         }
     }
 
+    /// `2026-11-24 10:02:11.123456 Asia/Shanghai (UTC+08:00)`.
+    pub(super) fn full(&self, time: Timestamp, lang: Lang) -> String {
+        let moment = self.format(time, "%F %T%.6f");
+        format!("{moment} {}", self.zone_name(time, lang))
+    }
+
     /// `10:02:11`, or `11-24 10:02:11`.
     pub(super) fn brief(&self, time: Timestamp) -> String {
         self.format(

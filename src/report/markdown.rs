@@ -108,6 +108,7 @@ fn block(block: &Block<'_>, clock: &Clock, lang: Lang) -> String {
         (words::ALSO, codes(&block.also)),
         (words::FRAMES, words_of(words::frames(block, lang))),
         (words::FILTER, code(&block.filter().unwrap_or_default())),
+        (words::ID, code(&finding.id)),
         // The guides are Markdown, and ours.
         (words::REMEDY, finding.remedy.to_owned()),
     ];

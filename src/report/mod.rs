@@ -8,6 +8,7 @@ pub mod csv;
 pub mod id;
 mod incident;
 pub mod json;
+pub mod ladder;
 mod layout;
 pub mod markdown;
 mod notes;

@@ -55,6 +55,20 @@ impl Findings {
         })
     }
 
+    /// Their ids and themselves, in the report's order.
+    pub fn entries(&self) -> impl Iterator<Item = (id::Id, &Finding)> {
+        self.rows.iter().map(|kept| (kept.id, &kept.finding))
+    }
+
+    /// Leaves those at these places alone, in order.
+    pub(super) fn keep(&mut self, places: &[usize]) {
+        let mut place = 0;
+        self.rows.retain(|_| {
+            place += 1;
+            places.contains(&(place - 1))
+        });
+    }
+
     /// Their mirrors, by first time and id.
     pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         let mirror = |kept: &Kept| {

@@ -59,6 +59,13 @@ pub(super) struct Page {
 }
 
 impl Page {
+    /// The findings of `told` and nothing else.
+    pub(super) fn findings(&mut self, told: &Told) {
+        let (blocks, brief) = story::blocks(told);
+        self.blocks(told, &blocks);
+        self.brief(&brief);
+    }
+
     fn head(&mut self, told: &Told, blocks: &[Block<'_>]) {
         let failed = told.report.summary.attempts.failed;
         let style = match blocks.first() {
@@ -178,6 +185,7 @@ impl Page {
             (words::ALSO, list(&block.also)),
             (words::FRAMES, words::frames(block, self.lang)),
             (words::FILTER, block.filter()),
+            (words::ID, Some(finding.id.clone())),
             (words::REMEDY, Some(finding.remedy.replace("**", ""))),
         ];
         for (label, value) in items {

@@ -54,6 +54,17 @@ impl Told<Findings> {
         }
     }
 
+    /// The same with those findings alone that stand at these places, and without incidents.
+    #[must_use]
+    pub fn only(mut self, places: &[usize]) -> Self {
+        self.report.findings.keep(places);
+        let times = places.iter().filter_map(|place| self.times.get(*place));
+        self.times = times.copied().collect();
+        self.report.incidents.clear();
+        self.incidents.clear();
+        self
+    }
+
     /// Builds the mirror but for its findings, which are mirrored one by one while they are written.
     pub fn lazily(
         diagnosis: Diagnosis,

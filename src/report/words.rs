@@ -26,6 +26,7 @@ pub(super) const EXAMPLE: Text = text("example", "示例");
 pub(super) const CERTAINTY: Text = text("certainty", "置信度");
 pub(super) const FRAMES: Text = text("frames", "证据帧");
 pub(super) const FILTER: Text = text("filter", "显示过滤");
+pub(super) const ID: Text = text("id", "编号");
 pub(super) const REMEDY: Text = text("do first", "处置建议");
 pub(super) const CONSEQUENCES: Text = text("then", "后果");
 pub(super) const ALSO: Text = text("also fits", "同时符合");

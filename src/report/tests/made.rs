@@ -218,6 +218,7 @@ pub(super) fn flow() -> Row {
     Row {
         key: FlowKey::of(orig, resp, 6, 0).0,
         ts: time(0),
+        began: None,
         orig,
         resp,
         proto: "tcp",
