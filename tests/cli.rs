@@ -220,17 +220,37 @@ fn archives_are_refused_with_the_command_that_unpacks_them() {
 }
 
 #[test]
-fn an_unknown_link_type_is_counted_and_named_and_is_no_failure() {
+fn an_unknown_link_type_is_counted_and_its_file_named() {
     let folder = Folder::new();
     let path = folder.file("usb.pcap", &pcap(220, 64, &[0; 64]));
     let ran = wirefault(&["analyze", "--format", "json", &path]);
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert_eq!(ran.status, 4, "{}", ran.stderr);
+    let says =
+        "usb.pcap: packets of link type USB_LINUX_MMAPPED are counted and not read; capture on";
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
     let report = json(&ran.stdout);
     assert_eq!(report["summary"]["packets"], 1);
     let unjudged = report["unjudged"].as_object().expect("an object");
     assert!(
         unjudged.keys().any(|reason| reason.contains("220")),
         "{unjudged:?}"
+    );
+}
+
+#[test]
+fn versions_that_nobody_reads_are_refused() {
+    let folder = Folder::new();
+    let mut old = pcap(1, 64, &[0; 64]);
+    old[4] = 1;
+    check_skipped(
+        &folder.file("old.pcap", &old),
+        "expected pcap version 2.4, found version 1.4",
+    );
+    let mut section = std::fs::read("captures/demo.pcapng").expect("a capture");
+    section[12] = 9;
+    check_skipped(
+        &folder.file("new.pcapng", &section),
+        "expected pcapng version 1.0, found version 9.0",
     );
 }
 

@@ -8,6 +8,7 @@ use crate::report::{self, Findings, Settings, Told};
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     let settings = settings(common)?;
     let run = input::read(common, false)?;
+    input::spare(common.output.as_deref(), &run.files)?;
     let mut told = Told::lazily(run.diagnosis, &run.files, &run.interfaces, &settings);
     told.options.filter.clone_from(&common.filter);
     let code = exit_code(&told, common.fail_on.map(Severity::from), run.skipped);

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 
 use crate::cli::again::{self, First, Second};
 use crate::cli::chosen::{self, Chosen};
-use crate::cli::{Common, Failure, Ids, output};
+use crate::cli::{Common, Failure, Ids, input, output};
 use crate::decode::{Body, decode};
 use crate::engine::trace::Flows;
 use crate::ingest::{Frame, Interface, Writer};
@@ -26,7 +25,7 @@ pub(crate) fn run(mut common: Common, mut ids: Ids) -> Result<u8, Failure> {
         ));
     }
     let first = again::first(&common, "extract")?;
-    spare_inputs(&path, &first)?;
+    input::spare(Some(&path), &first.files)?;
     let chosen = Chosen::find(&ids, &first, "extract")?;
     if chosen.flows.is_empty()
         && chosen
@@ -64,19 +63,6 @@ pub(crate) fn run(mut common: Common, mut ids: Ids) -> Result<u8, Failure> {
         ));
     }
     Ok(if first.skipped || lacking > 0 { 4 } else { 0 })
-}
-
-/// A capture must not be replaced by a part of itself.
-fn spare_inputs(path: &Path, first: &First) -> Result<(), Failure> {
-    let target: Option<PathBuf> = std::fs::canonicalize(path).ok();
-    let is_target = |file: &str| target.is_some() && std::fs::canonicalize(file).ok() == target;
-    if first.files.iter().any(|file| is_target(&file.path)) {
-        return Err(Failure::usage(format!(
-            "{}: this is one of the captures that are read; choose another --output",
-            path.display()
-        )));
-    }
-    Ok(())
 }
 
 /// A fragment that waits for the rest of its packet.

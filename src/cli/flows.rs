@@ -11,6 +11,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         ));
     }
     let run = input::read(common, true)?;
+    input::spare(common.output.as_deref(), &run.files)?;
     let mut rows = run.diagnosis.rows;
     rows.sort_by_key(|a| (a.ts, a.key));
     let text = match common.format {

@@ -1,14 +1,17 @@
 //! What every analysing command does first: trust anchors, inputs, the loop `next -> push`.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, endpoints, output};
+use crate::decode;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::{Engine, Options};
-use crate::ingest::{self, Batch, Feed, FileReport, Interface};
+use crate::ingest::{self, Batch, Feed, FileReport, Interface, LinkType};
 use crate::limits;
 use crate::protocol::tls::chain::TrustStore;
 
@@ -70,13 +73,51 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
             .unjudged
             .insert("filtered-out".to_owned(), left_out);
     }
-    let skipped = stopped || !errors.is_empty() || !late.is_empty();
+    let unread = unread(&files, &interfaces);
+    let skipped = stopped || unread || !errors.is_empty() || !late.is_empty();
     Ok(Run {
         diagnosis,
         files,
         interfaces,
         skipped,
     })
+}
+
+/// A capture must not be replaced by what is told of it.
+pub(crate) fn spare(path: Option<&Path>, files: &[FileReport]) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let target: Option<PathBuf> = std::fs::canonicalize(path).ok();
+    let is_target = |file: &str| target.is_some() && std::fs::canonicalize(file).ok() == target;
+    if files.iter().any(|file| is_target(&file.path)) {
+        return Err(Failure::usage(format!(
+            "{}: this is one of the captures that are read; choose another --output",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Says of which captures no packet can be read for want of their link type; true if there are any.
+fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
+    let mut any = false;
+    for file in files {
+        let faces = interfaces.iter().filter(|face| face.point == file.point);
+        let here = faces.filter(|face| face.packets > 0 && file.link_types.contains(&face.link));
+        let unknown = here
+            .map(|face| face.link)
+            .filter(|link| !decode::reads(*link));
+        let unknown: BTreeSet<LinkType> = unknown.collect();
+        for link in unknown {
+            any = true;
+            output::complain(&format!(
+                "{}: packets of link type {} are counted and not read; capture on an Ethernet, cooked, raw IP, PPP \
+                 or 802.11 interface instead",
+                file.path,
+                link.name()
+            ));
+        }
+    }
+    any
 }
 
 /// One sentence for each input that could not be read, or not to its end.

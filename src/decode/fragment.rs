@@ -155,6 +155,7 @@ impl Fragments {
         let (start, len) = (fragment.offset, fragment.payload_len);
         // RFC 8200 4.5: all but the last are multiples of eight. What is not, or is empty, says nothing.
         if len == 0 || (fragment.more && len % 8 != 0) {
+            self.dropped += 1;
             return None;
         }
         let key = Key {

@@ -30,7 +30,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-use crate::ingest::Frame;
+use crate::ingest::{Frame, LinkType};
 
 /// Packets within packets that are followed; a deeper one is left alone, as `Stop` says.
 const DEPTH_MAX: u8 = 8;
@@ -62,6 +62,31 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
         192 => wifi::per_packet(frame.bytes, around),
         number => broken(&around, "link", StopReason::Unknown(number.into())),
     }
+}
+
+/// Is a frame of this link type read at all?
+pub const fn reads(link: LinkType) -> bool {
+    matches!(
+        link.0,
+        0 | 1
+            | 9
+            | 12
+            | 14
+            | 50
+            | 51
+            | 101
+            | 104
+            | 105
+            | 108
+            | 113
+            | 119
+            | 127
+            | 163
+            | 192
+            | 228
+            | 229
+            | 276
+    )
 }
 
 /// What is known of the surroundings while the layers are walked.

@@ -70,6 +70,17 @@ pub enum IngestError {
         /// What went wrong.
         reason: String,
     },
+    /// A capture of a version that nobody reads.
+    Version {
+        /// The file.
+        path: String,
+        /// `pcap` or `pcapng`.
+        kind: &'static str,
+        /// The version that it names.
+        found: String,
+        /// The version that is read.
+        expected: &'static str,
+    },
     /// Begins like a capture but ends within the file header.
     ShortHeader {
         /// The file.
@@ -119,6 +130,18 @@ impl fmt::Display for IngestError {
                     "{path}: cannot be read: {source}; check that it exists and who may read it"
                 )
             }
+            Self::InputTwice => {
+                f.write_str("-: standard input can be read only once; give - a single time")
+            }
+            content => content.of_content(f),
+        }
+    }
+}
+
+impl IngestError {
+    /// What was expected of a file's bytes, what they are, and what to do.
+    fn of_content(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Empty { path } => {
                 write!(
                     f,
@@ -132,6 +155,15 @@ impl fmt::Display for IngestError {
             Self::Archive { path, kind, unpack } => write!(
                 f,
                 "{path}: expected a capture, found a {kind} archive; unpack it first ({unpack}) and give the captures or their folder"
+            ),
+            Self::Version {
+                path,
+                kind,
+                found,
+                expected,
+            } => write!(
+                f,
+                "{path}: expected {kind} version {expected}, found version {found}; was the head of the file damaged? Capture or convert it again"
             ),
             Self::OtherFormat { path, kind } => write!(
                 f,
@@ -150,9 +182,8 @@ impl fmt::Display for IngestError {
                 f,
                 "{path}: expected a {kind} header of {expected} bytes, found the end of the file after {found}; copy the file again"
             ),
-            Self::InputTwice => {
-                f.write_str("-: standard input can be read only once; give - a single time")
-            }
+            // All others are told by `fmt`.
+            _ => Ok(()),
         }
     }
 }

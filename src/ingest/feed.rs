@@ -82,7 +82,7 @@ impl Feed {
             let mut said = false;
             match told {
                 Ok(file) => readable.push(file),
-                Err(error) if !quiet => {
+                Err(error) if !quiet || matches!(error, IngestError::Archive { .. }) => {
                     said = true;
                     errors.push(error);
                 }

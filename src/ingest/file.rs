@@ -30,6 +30,20 @@ enum Head {
     Pcapng,
 }
 
+fn other_version(
+    path: &str,
+    kind: &'static str,
+    (major, minor): (u16, u16),
+    expected: &'static str,
+) -> IngestError {
+    IngestError::Version {
+        path: path.to_owned(),
+        kind,
+        found: format!("{major}.{minor}"),
+        expected,
+    }
+}
+
 impl FileReader {
     /// Looks at the first bytes of `source`; refuses what is no capture.
     pub(super) fn new(source: Source, path: &str, block_bytes: usize) -> Result<Self, IngestError> {
@@ -37,8 +51,15 @@ impl FileReader {
         window.refill(512, Vec::new());
         let head = window.rest();
         let header = if let Some(header) = pcap::Header::parse(head) {
+            if !header.is_read() {
+                let (major, minor) = (header.major, header.minor);
+                return Err(other_version(path, "pcap", (major, minor), "2.4"));
+            }
             Head::Pcap(header)
         } else if pcapng::begins(head) {
+            if let Some(found) = pcapng::version(head).filter(|found| found.0 != 1) {
+                return Err(other_version(path, "pcapng", found, "1.0"));
+            }
             Head::Pcapng
         } else if head.len() < pcap::HEADER && pcap::magic(head) {
             return Err(IngestError::ShortHeader {

@@ -30,6 +30,7 @@ pub(super) struct Header {
     pub(super) big_endian: bool,
     pub(super) nanoseconds: bool,
     pub(super) modified: bool,
+    pub(super) major: u16,
     pub(super) minor: u16,
     pub(super) snaplen: u32,
     pub(super) link: LinkType,
@@ -52,7 +53,11 @@ impl Header {
             _ => return None,
         };
         let version = word(bytes, 4, big_endian);
-        let minor = if big_endian { version } else { version >> 16 } as u16;
+        let (major, minor) = if big_endian {
+            ((version >> 16) as u16, version as u16)
+        } else {
+            (version as u16, (version >> 16) as u16)
+        };
         let link = word(bytes, 20, big_endian);
         // Bit 26 says that the top four bits count the check sequence in units of two bytes.
         let fcs_len = if link & 0x0400_0000 != 0 {
@@ -64,11 +69,19 @@ impl Header {
             big_endian,
             nanoseconds,
             modified,
+            major,
             minor,
             snaplen: word(bytes, 16, big_endian),
             link: LinkType(link as u16),
             fcs_len,
         })
+    }
+}
+
+impl Header {
+    /// A version that libpcap reads: up to 2.4, and the 543.0 that some tools write.
+    pub(super) const fn is_read(&self) -> bool {
+        matches!((self.major, self.minor), (2, 0..=4) | (543, 0))
     }
 }
 

@@ -158,7 +158,9 @@ impl Connection {
             return;
         }
         self.note_life_after_reset(from, segment, at);
-        if segment.flags & flag::SYN != 0 {
+        // A SYN with a FIN asks for no connection: scanners send it to see what comes back.
+        let opens = segment.flags & (flag::SYN | flag::FIN) == flag::SYN;
+        if opens {
             self.on_syn(from, segment, at);
         }
         if segment.flags & flag::ACK != 0 {
@@ -394,7 +396,10 @@ impl Connection {
             && !(half.next > 0 && start + 1 == half.next && half.data_end > 0)
         {
             half.next = half.next.max(end);
-            half.data_end = half.data_end.max(end);
+            // What is acknowledged after the own FIN stands behind it: the FIN is no payload.
+            if half.fin.is_none_or(|fin| end <= fin.value) {
+                half.data_end = half.data_end.max(end);
+            }
             return;
         }
         if segment.payload_len > 0 {

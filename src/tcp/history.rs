@@ -141,6 +141,7 @@ impl History {
             (os, Reset) if inactive(os) => "RSTRH",
             (_, Reset) => "RSTR",
             (Reset, rs) if inactive(rs) && self.half_open_then_reset() => "RSTOS0",
+            (Reset, rs) if inactive(rs) => "OTH",
             (Reset, _) => "RSTO",
             (Closed, Closed) => "SF",
             (Closed, rs) if inactive(rs) => "SH",
@@ -277,6 +278,16 @@ mod tests {
             ],
             "ShADdFf",
             "SF",
+        );
+    }
+
+    #[test]
+    fn a_reset_to_an_end_that_said_nothing_is_oth_unless_a_syn_came_before() {
+        check(&[(ToServer, RST, 10, 0)], "R", "OTH");
+        check(
+            &[(ToServer, SYN, 10, 0), (ToServer, RST, 11, 0)],
+            "SR",
+            "RSTOS0",
         );
     }
 

@@ -33,6 +33,12 @@ const SECRETS: u32 = 10;
 const CUSTOM: u32 = 0x0bad;
 const CUSTOM_PRIVATE: u32 = 0x4000_0bad;
 
+/// The version of the section that `head` begins with.
+pub(super) fn version(head: &[u8]) -> Option<(u16, u16)> {
+    let order = section_order(head)?;
+    Some((order.half(head, 12)?, order.half(head, 14)?))
+}
+
 /// Whether `head` begins with a section header.
 pub(super) fn begins(head: &[u8]) -> bool {
     head.len() >= SECTION_BYTES
