@@ -13,10 +13,11 @@ use crate::engine::Engine;
 use crate::engine::balance::balances;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
+use crate::engine::links;
 use crate::engine::told::{Stub, Told};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
-use crate::failure::network::{self, dns, packet_loss, routing_loop};
+use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
@@ -43,6 +44,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
     let mut told = merge(engine.shards.drain(..).map(|shard| shard.told));
     told.heard.merge(std::mem::take(&mut engine.heard));
     let mut unjudged = unjudged(&mut engine, &mut told);
+    let moved = engine.neighbours.moved();
     let names = &engine.names;
     let rules = Arc::clone(&engine.rules);
     let endpoints = Endpoints::new(&rules, names, &told.stubs);
@@ -56,7 +58,7 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
         end: engine.clock,
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
-    findings = links(findings, &engine, &told);
+    findings = links::judge(findings, &engine, &moved, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
@@ -142,44 +144,6 @@ fn connections(
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     surroundings::fold_twins(findings)
-}
-
-/// Neighbours that do not answer, in place of what fails for want of them.
-fn links(findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
-    let name_of = |address| {
-        engine
-            .names
-            .names_of(address)
-            .first()
-            .map(|name| (*name).to_owned())
-    };
-    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
-    let mut findings = network::neighbours::fold(&mut missing, findings);
-    findings.extend(missing);
-    findings.extend(loops(&findings, engine, &name_of));
-    findings
-}
-
-/// Routing loops that no connection shows.
-fn loops(
-    findings: &[Finding],
-    engine: &Engine,
-    name_of: &dyn Fn(IpAddr) -> Option<String>,
-) -> Vec<Finding> {
-    let told: BTreeSet<IpAddr> = findings
-        .iter()
-        .filter(|finding| finding.class.code == routing_loop::CLASS.code)
-        .filter_map(|finding| Some(finding.server?.0))
-        .collect();
-    let beside = engine.beside.found.iter();
-    beside
-        .filter(|(_, destination, _)| !told.contains(destination))
-        .map(|(source, destination, circling)| {
-            let mut finding = routing_loop::beside_flows(*source, *destination, circling);
-            finding.name = name_of(*destination);
-            finding
-        })
-        .collect()
 }
 
 /// All attempts by outcome; a lookup that failed is one whose connection never came.

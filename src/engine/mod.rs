@@ -11,6 +11,7 @@ pub mod conversation;
 pub mod diagnosis;
 mod endpoints;
 mod lane;
+mod links;
 pub mod routed;
 pub mod row;
 pub mod shard;

@@ -11,12 +11,16 @@ pub mod dns_servfail;
 pub mod dns_slow;
 pub mod dns_spoofed;
 pub mod dns_timeout;
+pub mod egress_lost;
 pub mod firewall_rejected;
+pub mod host_silent;
 pub mod icmp_unreachable;
 pub mod neighbours;
+pub mod outage;
 pub mod packet_loss;
 pub mod pmtu_blackhole;
 pub mod routing_loop;
 pub mod ttl_exceeded;
+pub mod vip_moved;
 
 pub use neighbours::judge_neighbours;
