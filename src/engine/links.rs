@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use crate::engine::Engine;
 use crate::engine::told::Told;
 use crate::failure::Finding;
+use crate::failure::network::path_changed::{self, Hops};
 use crate::failure::network::{self, egress_lost, host_silent, routing_loop, vip_moved};
+use crate::failure::transport::syn_flood::{self, Tried};
 use crate::flow::neighbours::Moved;
 use crate::incident;
 use crate::time::Timestamp;
@@ -44,7 +46,48 @@ pub(super) fn judge(
             own.push((at.time, stub.server.0));
         }
     }
-    host_silent::judge(findings, &told.heard, &stood, &incident::site)
+    findings = host_silent::judge(findings, &told.heard, &stood, &incident::site);
+    findings = floods(findings, told);
+    findings.extend(paths(told, &name_of));
+    findings
+}
+
+/// Floods of SYNs, in place of what the flood's own connections and its victims' would tell.
+fn floods(mut findings: Vec<Finding>, told: &Told) -> Vec<Finding> {
+    let mut tries: BTreeMap<(IpAddr, u16), Vec<Tried>> = BTreeMap::new();
+    for stub in &told.stubs {
+        tries.entry(stub.server).or_default().push(Tried {
+            client: stub.client.0,
+            time: stub.first,
+            half_open: stub.half_open,
+        });
+    }
+    for (server, tries) in tries {
+        if let Some(flood) = syn_flood::judge(server, &tries) {
+            findings = syn_flood::stand_for(flood, findings);
+        }
+    }
+    findings
+}
+
+/// Servers whose distance changed for everybody at one moment.
+fn paths(told: &Told, name_of: &dyn Fn(IpAddr) -> Option<String>) -> Vec<Finding> {
+    let mut samples: BTreeMap<IpAddr, Vec<(IpAddr, Timestamp, Hops)>> = BTreeMap::new();
+    for stub in &told.stubs {
+        if let Some(hops) = stub.hops {
+            let own = samples.entry(stub.server.0).or_default();
+            own.push((stub.client.0, stub.first, hops));
+        }
+    }
+    let changed = samples
+        .iter()
+        .filter_map(|(server, samples)| path_changed::judge(*server, samples));
+    changed
+        .map(|mut finding| {
+            finding.name = finding.server.and_then(|(ip, _)| name_of(ip));
+            finding
+        })
+        .collect()
 }
 
 /// Routing loops that no connection shows.

@@ -177,6 +177,10 @@ pub struct Half {
     pub last_data: Option<Mark>,
     /// Fewest and most hops from the sender, over all segments but RSTs.
     pub hops: Option<(u8, u8)>,
+    /// Hops of its last segment, RSTs aside.
+    pub last_hops: u8,
+    /// Where its hops changed first, and how often they did.
+    pub hops_changed: Option<(Mark, u32)>,
     /// Last IP identification, RSTs aside.
     pub last_id: Option<u32>,
     /// It sent a segment with ACK.

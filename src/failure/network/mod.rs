@@ -18,6 +18,7 @@ pub mod icmp_unreachable;
 pub mod neighbours;
 pub mod outage;
 pub mod packet_loss;
+pub mod path_changed;
 pub mod pmtu_blackhole;
 pub mod routing_loop;
 pub mod ttl_exceeded;
