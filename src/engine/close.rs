@@ -29,7 +29,8 @@ use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
+    "network.congestion",
     "security.tls-obsolete",
     "security.cipher-weak",
     "security.cert-weak",

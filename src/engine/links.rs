@@ -59,7 +59,7 @@ fn floods(mut findings: Vec<Finding>, told: &Told) -> Vec<Finding> {
         tries.entry(stub.server).or_default().push(Tried {
             client: stub.client.0,
             time: stub.first,
-            half_open: stub.half_open,
+            half_open: stub.half_open.as_deref().copied(),
         });
     }
     for (server, tries) in tries {
@@ -74,7 +74,7 @@ fn floods(mut findings: Vec<Finding>, told: &Told) -> Vec<Finding> {
 fn paths(told: &Told, name_of: &dyn Fn(IpAddr) -> Option<String>) -> Vec<Finding> {
     let mut samples: BTreeMap<IpAddr, Vec<(IpAddr, Timestamp, Hops)>> = BTreeMap::new();
     for stub in &told.stubs {
-        if let Some(hops) = stub.hops {
+        if let Some(hops) = stub.hops.clone() {
             let own = samples.entry(stub.server.0).or_default();
             own.push((stub.client.0, stub.first, hops));
         }

@@ -394,7 +394,7 @@ impl Shard {
             connect: conversation.connect_port(),
             certificate,
             latency_ms: judged.latency_ms,
-            half_open: HalfOpen::of(&episode),
+            half_open: HalfOpen::of(&episode).map(Box::new),
             hops: Hops::of(&episode),
         });
     }

@@ -42,7 +42,7 @@ pub struct Stub {
     /// Handshake, TLS and first-byte times in milliseconds, where measured.
     pub latency_ms: [Option<u32>; 3],
     /// The SYN of a connection that never stood.
-    pub half_open: Option<HalfOpen>,
+    pub half_open: Option<Box<HalfOpen>>,
     /// Hops of the server's first and last packets, and where they changed.
     pub hops: Option<Hops>,
 }

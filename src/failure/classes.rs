@@ -15,6 +15,7 @@ pub static ALL: &[&Class] = &[
     &network::packet_loss::CLASS,
     &network::host_silent::CLASS,
     &network::path_changed::CLASS,
+    &network::congestion::CLASS,
     &network::dns_timeout::CLASS,
     &network::dns_nxdomain::CLASS,
     &network::dns_servfail::CLASS,

@@ -406,8 +406,12 @@ impl Connection {
         let kind = half.range(start, end, at, ip.id, peer_window, rtt);
         if kind == Repeat::New && segment.payload_len > 0 {
             half.sizes.on_new(end, ip.total_len, behind);
+            half.trips.on_new(end, at);
         } else if half.unacked.repeats > repeats {
             half.sizes.on_repeat(ip.total_len, ip.dont_fragment, at);
+        }
+        if kind != Repeat::New {
+            half.trips.on_repeat();
         }
         half.count(kind, at);
         if rested && matches!(kind, Repeat::New | Repeat::KeepAlive) {

@@ -6,6 +6,7 @@
 
 use crate::mark::{Mark, Seen};
 use crate::tcp::sizes::Sizes;
+use crate::tcp::trips::Trips;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Position of the first sequence number seen of an end.
@@ -193,6 +194,8 @@ pub struct Half {
     pub probing: Unacked,
     /// Which sizes of its packets get through.
     pub sizes: Sizes,
+    /// Round trips of its data.
+    pub trips: Trips,
     dup_acks: u32,
     dup_ack_time: Timestamp,
     holes: Vec<Hole>,
@@ -249,6 +252,8 @@ impl Half {
         if position <= self.acked {
             return false;
         }
+        let news = position - self.acked.max(ORIGIN.min(position));
+        self.trips.on_acknowledged(position, news, at);
         self.acked = position;
         self.acked_at = Some(at);
         self.dup_acks = 0;

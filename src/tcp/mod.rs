@@ -11,3 +11,4 @@ pub mod repeats;
 pub mod sighting;
 pub mod sizes;
 pub mod stream;
+pub mod trips;

@@ -2,6 +2,7 @@
 
 pub mod arp_conflict;
 pub mod arp_unanswered;
+pub mod congestion;
 pub mod dns;
 pub mod dns_aaaa_stall;
 pub mod dns_no_address;

@@ -25,7 +25,7 @@ const CONNECTIONS_MIN: usize = 4;
 const EXAMPLES_MAX: usize = 8;
 
 /// How far the server was in one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hops {
     /// In its first packets.
     pub first: u8,
@@ -33,8 +33,8 @@ pub struct Hops {
     pub last: u8,
     /// The server's first packet.
     pub began: Mark,
-    /// Where that changed.
-    pub changed: Option<Mark>,
+    /// Where that changed: rare, so not kept in place.
+    pub changed: Option<Box<Mark>>,
 }
 
 impl Hops {
@@ -54,7 +54,7 @@ impl Hops {
                 first: if half.last_hops == low { high } else { low },
                 last: half.last_hops,
                 began,
-                changed: Some(changed),
+                changed: Some(Box::new(changed)),
             }),
             Some(_) => None,
         }
@@ -67,7 +67,8 @@ pub fn judge(server: IpAddr, connections: &[(IpAddr, Timestamp, Hops)]) -> Optio
     let mut samples: Vec<(Mark, u8, IpAddr, bool)> = Vec::new();
     for (client, _, hops) in connections {
         samples.push((hops.began, hops.first, *client, false));
-        samples.extend(hops.changed.map(|at| (at, hops.last, *client, true)));
+        let changed = hops.changed.as_deref();
+        samples.extend(changed.map(|at| (*at, hops.last, *client, true)));
     }
     samples.sort_unstable();
     let before = samples.first()?.1;
@@ -134,7 +135,7 @@ mod tests {
                     first: *first,
                     last: *last,
                     began: at(0),
-                    changed: (first != last).then(|| at(20)),
+                    changed: (first != last).then(|| Box::new(at(20))),
                 };
                 (IpAddr::from([192, 0, 2, *client]), at(0).time, hops)
             })
