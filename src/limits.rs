@@ -9,6 +9,8 @@
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
 //! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
+//! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
+//! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |

@@ -1,5 +1,10 @@
 //! What becomes of inputs beside the report: what of a folder is read, and what may not be written over.
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

@@ -37,6 +37,7 @@ const FIELDS: &[&str] = &[
     "tcp.analysis.retransmission",
     "tcp.analysis.out_of_order",
     "tcp.analysis.keep_alive",
+    "tcp.options.sack_le",
     "tcp.reassembled_in",
     "tls.record.content_type",
     "tls.record.opaque_type",
@@ -57,6 +58,9 @@ const FIELDS: &[&str] = &[
     "icmpv6.type",
     "icmpv6.code",
     "arp.opcode",
+    "eth.src",
+    "ip.ttl",
+    "ipv6.hlim",
 ];
 
 /// A capture with its report and what tshark says of its frames, by number; `None` where tshark is absent.
@@ -365,6 +369,9 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
         }
         "keep-alive" => frame.has("tcp.analysis.keep_alive"),
         "data" | "trigger" | "last" => data,
+        "sack" => frame.has("tcp.options.sack_le"),
+        "pass" | "before" | "after" => any(&["ip.ttl", "ipv6.hlim"]),
+        "old-holder" | "new-holder" => frame.has("eth.src"),
         "encrypted" => tls || unfinished,
         "cut" => frame.number("frame.len") > frame.number("frame.cap_len"),
         _ => ROLES_APART.contains(&role),

@@ -160,7 +160,7 @@ def service_stopped(office):
     at(office, BREAKS, lambda: office.stage.end(office.platform["203.0.113.22"]))
 
 
-@morning("host-down", "server-down", "`transport.syn-unanswered`",
+@morning("host-down", "server-down", "`network.host-silent`",
          "from second 25 on nothing comes from 203.0.113.22, on port 80 or 8080; all other servers answer",
          "ip.dst == 203.0.113.22 && tcp.flags.syn == 1")
 def host_down(office):
@@ -170,7 +170,7 @@ def host_down(office):
     at(office, BREAKS, lambda: office.filter("ip daddr 203.0.113.22 drop", "ip saddr 203.0.113.22 drop"))
 
 
-@morning("egress-lost", "egress-lost", "`transport.syn-unanswered`, `transport.connect-slow`",
+@morning("egress-lost", "egress-lost", "`network.egress-lost`, `transport.connect-slow`",
          "from second 25 to 58 nothing leaves the office; the resolver on its own network answers all the time",
          "tcp.flags.syn == 1 && tcp.flags.ack == 0")
 def egress_lost(office):

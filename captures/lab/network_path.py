@@ -1,4 +1,5 @@
 """Captures of paths that refuse, neighbours that do not answer or quarrel, and packets that get lost."""
+import gzip
 import socket
 import threading
 import time
@@ -354,3 +355,59 @@ silent("packet-loss/not-tail-probes-at-client", "the same, captured at the clien
 silent("packet-loss/not-tail-probes-ipv6", "the same over IPv6, captured at the server", "what was sent again had arrived", AGAIN, hosts=WIRED, ip6=True)(probed("s"))
 told("packet-loss", "beside-tail-probes", "every fourth message loses a segment, and as often a tail is probed in vain, which is reported by D-SACK; captured at the client", "lost [[tcp.analysis.lost_segment || tcp.analysis.out_of_order || tcp.analysis.fast_retransmission || tcp.analysis.retransmission && !tcp.analysis.spurious_retransmission]]", AGAIN, hosts=WIRED)(probed("c", lose=True))
 told("packet-loss", "beside-tail-probes-at-server", "the same, captured at the server", f"sent again [[{RETRY}]]", AGAIN, hosts=WIRED)(probed("s", lose=True))
+# a queue that is full
+
+class Bottleneck:
+    """A link of so many bytes a second with a queue of so many before it; what does not fit is dropped (drop tail)."""
+
+    def __init__(self, rate, room, outwards=True, spare=0.005):
+        self.rate, self.room, self.outwards, self.spare = rate, room, outwards, spare
+        self.free = 0.0
+
+    def __call__(self, f, out):
+        if out != self.outwards or not f.tcp:
+            return [(self.spare, f.bytes, out)]
+        now = time.monotonic()
+        begin = max(now, self.free)
+        if (begin - now) * self.rate > self.room:
+            return DROP
+        self.free = begin + len(f.bytes) / self.rate
+        return [(self.spare + self.free - now, f.bytes, out)]
+
+
+def crowded(rate, room, size, at="c", upload=True, warm=4, loss=None):
+    """Some small exchanges, then one large transfer over the bottleneck."""
+    def play(lab):
+        link = Bottleneck(rate, room, upload)
+        seen = []
+
+        def rule(f, out):
+            if loss and f.tcp and f.size > 1000 and out == upload:
+                seen.append(f)
+                if len(seen) % loss == 0:
+                    return DROP
+            return link(f, out)
+        lab.wires["c"].rule = rule
+        path = lab.capture(at)
+        one, two = lab.pair(8080)
+        for _ in range(warm):
+            exchange(one, two)
+        if upload:
+            exchange(one, two, ask("/kpfw/v1/upload", b"u" * size), answer())
+        else:
+            exchange(one, two, ask("/kpfw/v1/list"), answer(b"d" * size))
+        finish(one, two)
+        lab.stop(0.5)
+        packed = lab.dir / "packed.pcap.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+        return packed
+    return play
+
+
+SLOWER = "tcp.analysis.ack_rtt>0.08"
+QUEUE = "Linux TCP by Python sockets over a user-space link with a queue"
+for label, more in (("", {}), ("-ipv6", {"ip6": True})):
+    scenario(f"network/congestion/upload-fills-the-line{label}.pcap.gz", "`network.congestion` — 120 kB/s with a queue of 18 kB", f"captured at the client: round trips grow from 13 to some 150 ms, losses, and no more gets through [[{SLOWER}]]", SLOWER, QUEUE, hosts=WIRED, **more)(crowded(120_000, 18_000, 600_000))
+scenario("network/congestion/download-at-server.pcap.gz", "`network.congestion` — 150 kB/s with a queue of 20 kB", f"captured at the server: the answer fills the client's line [[{SLOWER}]]", SLOWER, QUEUE, hosts=WIRED)(crowded(150_000, 20_000, 700_000, "s", False))
+scenario("network/congestion/not-queue-without-loss.pcap.gz", "silent — nothing is lost", "a long queue that takes everything: round trips grow, the window is the limit", SLOWER, QUEUE, hosts=WIRED)(crowded(150_000, 4_000_000, 500_000))
+scenario("network/congestion/not-loss-without-queue.pcap.gz", "`network.packet-loss` — round trips stay as they are", "every twentieth segment is lost on a fast link", "tcp.analysis.retransmission", QUEUE, hosts=WIRED)(crowded(20_000_000, 4_000_000, 400_000, loss=20))

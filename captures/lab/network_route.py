@@ -1,4 +1,5 @@
 """Captures of routes that go round, and of paths on which large packets vanish."""
+import select
 import socket
 import threading
 import time
@@ -288,3 +289,57 @@ def heeded(lab):
     one, two = lab.pair(8080)
     exchange(one, two, ask("/kpfw/v1/upload", b"u" * 6000), answer())
     finish(one, two)
+
+
+# the way changes
+
+OFFICE = "c=lan.15 b=lan.16 s=dc.20 t=dc.21 r=dc.30"
+
+
+def back_over(lab, host):
+    """The host's answers take a second router on their way."""
+    router(lab, "r")
+    target, hop = ("2001:db8:1::/64", lab.ip("r")) if lab.ip6 else ("192.0.2.0/24", lab.ip("r"))
+    sh(f"ip -n {lab.ns(host)} {'-6 ' if lab.ip6 else ''}route replace {target} via {hop}")
+
+
+def detour(during):
+    def play(lab):
+        lab.capture("g", device="lan")
+        pairs = [lab.pair(8080, client) for client in "cb"] if during else []
+        for one, two in pairs:
+            exchange(one, two)
+        for _ in range(0 if during else 3):
+            for client in "cb":
+                whole(lab, client=client)
+        back_over(lab, "s")
+        time.sleep(0.3)
+        for one, two in pairs:
+            exchange(one, two)
+            finish(one, two)
+        for _ in range(0 if during else 3):
+            for client in "cb":
+                whole(lab, client=client)
+    return play
+
+
+told("path-changed", "second-router-in-mid-connection", "two clients are connected; the server's answers begin to take a second router", "answers over the new way [[ip.src==203.0.113.20 && ip.ttl==62]]", "tcp", hosts=OFFICE)(detour(True))
+told("path-changed", "second-router-between-connections", "six connections before the change and six after it", "answers over the new way [[ip.src==203.0.113.20 && ip.ttl==62]]", "tcp", hosts=OFFICE)(detour(False))
+told("path-changed", "second-router-ipv6", "IPv6", "answers over the new way [[ipv6.src==2001:db8:2::20 && ipv6.hlim==62]]", "tcp", hosts=OFFICE, ip6=True)(detour(True))
+
+
+@other("path-changed/not-members-of-a-pool", "silent — the hops alternate with the member that answers", "one address with two members behind it, one of them a router further away", "tcp", hosts=OFFICE, tools="Linux TCP by Python sockets, nftables numgen at the gateway")
+def members(lab):
+    back_over(lab, "t")
+    n = lab.ns("g")
+    sh(f"ip netns exec {n} sysctl -qw net.bridge.bridge-nf-call-iptables=0", check=False)       # translate what is routed alone
+    sh(f"ip netns exec {n} nft 'add table ip pool; add chain ip pool p {{ type nat hook prerouting priority -100; }}; "
+       "add rule ip pool p ip daddr 203.0.113.100 dnat to numgen inc mod 2 map { 0 : 203.0.113.20, 1 : 203.0.113.21 }'")
+    listeners = [lab.listen(host, 8080) for host in "st"]
+    lab.capture("g", device="lan")
+    for number in range(12):
+        one = lab.connect("cb"[number // 2 % 2], "203.0.113.100", 8080)
+        ready, _, _ = select.select(listeners, [], [], 3)
+        two, _ = ready[0].accept()
+        exchange(one, two)
+        finish(one, two)

@@ -13,12 +13,13 @@ use crate::engine::Engine;
 use crate::engine::balance::balances;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
+use crate::engine::links;
 use crate::engine::states::fold_states;
 use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::flow::Outcomes;
-use crate::failure::network::{self, dns, packet_loss, routing_loop};
+use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
@@ -40,6 +41,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     told.heard.merge(std::mem::take(&mut engine.heard));
     let mut unjudged = unjudged(engine, &mut told);
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let moved = engine.neighbours.moved();
     let engine = &*engine;
     let names = &engine.names;
     let rules = Arc::clone(&engine.rules);
@@ -54,7 +56,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
-    findings = links(findings, engine, &told);
+    findings = links::judge(findings, engine, &moved, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
@@ -167,44 +169,6 @@ fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
             client: stub.client,
             server: stub.server,
             first: stub.first,
-        })
-        .collect()
-}
-
-/// Neighbours that do not answer, in place of what fails for want of them.
-fn links(findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
-    let name_of = |address| {
-        engine
-            .names
-            .names_of(address)
-            .first()
-            .map(|name| (*name).to_owned())
-    };
-    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
-    let mut findings = network::neighbours::fold(&mut missing, findings);
-    findings.extend(missing);
-    findings.extend(loops(&findings, engine, &name_of));
-    findings
-}
-
-/// Routing loops that no connection shows.
-fn loops(
-    findings: &[Finding],
-    engine: &Engine,
-    name_of: &dyn Fn(IpAddr) -> Option<String>,
-) -> Vec<Finding> {
-    let told: BTreeSet<IpAddr> = findings
-        .iter()
-        .filter(|finding| finding.class.code == routing_loop::CLASS.code)
-        .filter_map(|finding| Some(finding.server?.0))
-        .collect();
-    let beside = engine.beside.found.iter();
-    beside
-        .filter(|(_, destination, _)| !told.contains(destination))
-        .map(|(source, destination, circling)| {
-            let mut finding = routing_loop::beside_flows(*source, *destination, circling);
-            finding.name = name_of(*destination);
-            finding
         })
         .collect()
 }

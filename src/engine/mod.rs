@@ -13,6 +13,7 @@ pub mod diagnosis;
 mod due;
 mod endpoints;
 mod lane;
+mod links;
 mod ongoing;
 pub mod routed;
 pub mod row;

@@ -20,6 +20,8 @@ use crate::engine::row;
 use crate::engine::told::{Stub, Told, tally};
 use crate::failure::episode::Unreachable;
 use crate::failure::flow as judging;
+use crate::failure::network::path_changed::Hops;
+use crate::failure::transport::syn_flood::HalfOpen;
 use crate::flow::circling::Passes;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
@@ -407,6 +409,8 @@ impl Shard {
             connect: conversation.connect_port(),
             certificate,
             latency_ms: judged.latency_ms,
+            half_open: HalfOpen::of(&episode).map(Box::new),
+            hops: Hops::of(&episode),
         }));
     }
 }

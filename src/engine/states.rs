@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use crate::failure::Finding;
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 7] = [
+const STATES: [&str; 8] = [
+    "network.congestion",
     "security.tls-obsolete",
     "security.cipher-weak",
     "security.cert-weak",

@@ -10,8 +10,10 @@ use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
 use crate::failure::application::Placed;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
+use crate::failure::network::path_changed::Hops;
 use crate::failure::security::revocation_unreachable::Wait;
 use crate::failure::security::{Shown, shown};
+use crate::failure::transport::syn_flood::HalfOpen;
 use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
 use crate::limits;
@@ -45,6 +47,10 @@ pub struct Stub {
     pub certificate: Option<Arc<str>>,
     /// Handshake, TLS and first-byte times in milliseconds, where measured.
     pub latency_ms: [Option<u32>; 3],
+    /// The SYN of a connection that never stood.
+    pub half_open: Option<Box<HalfOpen>>,
+    /// Hops of the server's first and last packets, and where they changed.
+    pub hops: Option<Hops>,
 }
 
 /// What the shards tell at the end; merged in shard order, then sorted.

@@ -184,7 +184,8 @@ const CUT: [Detect; 4] = [
 ];
 
 /// What does not make an attempt fail.
-const STATE: [Detect; 8] = [
+const STATE: [Detect; 9] = [
+    network::congestion::detect,
     network::routing_loop::healed,
     network::pmtu_blackhole::healed,
     transport::port_reuse_stalled::slow,

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// Intervals kept for one pair of hosts.
 const INTERVALS_MAX: usize = 32;
@@ -61,6 +61,13 @@ impl Seconds {
                 left.1 = right.1;
             }
         }
+    }
+
+    /// The last second at or before `until`.
+    fn last(&self, until: i64) -> Option<i64> {
+        let next = self.0.partition_point(|&(start, _)| start <= until);
+        let (_, end) = self.0.get(next.checked_sub(1)?)?;
+        Some((*end).min(until))
     }
 
     fn touches(&self, first: i64, last: i64) -> bool {
@@ -134,6 +141,41 @@ impl Heard {
         })
     }
 
+    /// When anybody last got a packet of `sender`, at or before the second of `until`.
+    pub fn last_of(&self, sender: IpAddr, until: Timestamp) -> Option<Timestamp> {
+        let of_sender = self
+            .by_receiver
+            .values()
+            .filter_map(|senders| senders.get(&sender));
+        let last = of_sender
+            .filter_map(|seconds| seconds.last(until.second()))
+            .max()?;
+        Some(Timestamp::from_ns(last.saturating_mul(SECOND)))
+    }
+
+    /// Did anybody get a packet of `sender` between the seconds of `from` and `to`, both included?
+    pub fn spoke(&self, sender: IpAddr, from: Timestamp, to: Timestamp) -> bool {
+        let mut of_sender = self
+            .by_receiver
+            .values()
+            .filter_map(|senders| senders.get(&sender));
+        of_sender.any(|seconds| seconds.touches(from.second(), to.second()))
+    }
+
+    /// Did a packet pass between the seconds of `from` and `to` of which `whom` accepts receiver and sender?
+    pub fn across(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        whom: impl Fn(IpAddr, IpAddr) -> bool,
+    ) -> bool {
+        self.by_receiver.iter().any(|(receiver, senders)| {
+            senders.iter().any(|(sender, seconds)| {
+                whom(*receiver, *sender) && seconds.touches(from.second(), to.second())
+            })
+        })
+    }
+
     /// Did `receiver` get a packet, between the seconds of `from` and `to`, of somebody whom `whom` accepts?
     pub fn from_any_of(
         &self,
@@ -160,7 +202,6 @@ fn drain_sorted<V>(map: HashMap<IpAddr, V>) -> Vec<(IpAddr, V)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::SECOND;
 
     fn seconds(intervals: &[(i64, i64)]) -> Seconds {
         let mut seconds = Seconds::default();

@@ -120,9 +120,13 @@ impl<'a> Case<'a> {
     fn look_here(&mut self, sampled: bool) {
         let (span, meanwhile, context) = (self.span, self.meanwhile(), self.context);
         let at_servers = |span: Span| {
-            self.servers
-                .iter()
-                .flat_map(move |server| context.to_server(*server, span))
+            self.servers.iter().flat_map(move |server| {
+                // Port 0: the host as a whole.
+                let (all, one) = (server.1 == 0, server.1 != 0);
+                let host = all.then(|| context.to_host(server.0, span));
+                let port = one.then(|| context.to_server(*server, span));
+                host.into_iter().flatten().chain(port.into_iter().flatten())
+            })
         };
         let here: Vec<&'a Seen> = at_servers(span).collect();
         let near: Vec<&'a Seen> = at_servers(meanwhile).collect();

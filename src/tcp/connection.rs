@@ -194,6 +194,11 @@ impl Connection {
         if segment.flags & flag::RST == 0 {
             let distance = hops(ip.ttl);
             let (low, high) = half.hops.unwrap_or((distance, distance));
+            if half.hops.is_some() && distance != half.last_hops {
+                let (first, times) = half.hops_changed.unwrap_or((at, 0));
+                half.hops_changed = Some((first, times.saturating_add(1)));
+            }
+            half.last_hops = distance;
             half.hops = Some((low.min(distance), high.max(distance)));
             half.last_id = ip.id.or(half.last_id);
             half.timestamps |= segment.options.timestamps.is_some();
@@ -416,6 +421,7 @@ impl Connection {
         let kind = half.range(start, end, at, ip.id, peer_window, rtt);
         if kind == Repeat::New && segment.payload_len > 0 {
             half.sizes.on_new(end, ip.total_len, behind);
+            half.trips.on_new(end, at);
         } else if half.unacked.repeats > repeats {
             half.sizes.on_repeat(ip.total_len, ip.dont_fragment, at);
         }

@@ -5,8 +5,10 @@
 //! known of the range, the IP identification and the time (`Repeat`); where that does not decide, `Ambiguous`.
 
 use crate::mark::{Mark, Seen};
+use crate::tcp::counts::Counts;
 use crate::tcp::resent::{Latest, Resent};
 use crate::tcp::sizes::Sizes;
+use crate::tcp::trips::Trips;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Position of the first sequence number seen of an end.
@@ -38,37 +40,6 @@ pub enum Repeat {
     WindowProbe,
     /// Repeated, and the evidence does not say whether by the sender or the network.
     Ambiguous,
-}
-
-/// How often each kind occurred.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Segments, sightings aside.
-    pub packets: u64,
-    /// IP bytes.
-    pub ip_bytes: u64,
-    /// Segments with payload.
-    pub data_segments: u64,
-    /// Payload bytes on the wire, repeated ones included.
-    pub payload_bytes: u64,
-    /// Retransmitted segments (`Retransmission` and `Fast`).
-    pub retransmitted: u32,
-    /// Those of them whose first copy never passed the capture point.
-    pub upstream: u32,
-    /// Fast retransmissions.
-    pub fast: u32,
-    /// Spurious retransmissions.
-    pub spurious: u32,
-    /// Out-of-order segments.
-    pub out_of_order: u32,
-    /// Undecided ones.
-    pub ambiguous: u32,
-    /// Keep-alives.
-    pub keep_alives: u32,
-    /// Window probes.
-    pub window_probes: u32,
-    /// Further sightings of packets.
-    pub sightings: u32,
 }
 
 /// A range that was not seen although later data was.
@@ -178,6 +149,10 @@ pub struct Half {
     pub last_data: Option<Mark>,
     /// Fewest and most hops from the sender, over all segments but RSTs.
     pub hops: Option<(u8, u8)>,
+    /// Hops of its last segment, RSTs aside.
+    pub last_hops: u8,
+    /// Where its hops changed first, and how often they did.
+    pub hops_changed: Option<(Mark, u32)>,
     /// Last IP identification, RSTs aside.
     pub last_id: Option<u32>,
     /// It sent a segment with ACK.
@@ -190,6 +165,8 @@ pub struct Half {
     pub probing: Unacked,
     /// Which sizes of its packets get through.
     pub sizes: Sizes,
+    /// Round trips of its data.
+    pub trips: Trips,
     dup_acks: u32,
     dup_ack_time: Timestamp,
     holes: Vec<Hole>,
@@ -248,6 +225,8 @@ impl Half {
         if position <= self.acked {
             return false;
         }
+        let news = position - self.acked.max(ORIGIN.min(position));
+        self.trips.on_acknowledged(position, news, at);
         self.acked = position;
         self.acked_at = Some(at);
         self.dup_acks = 0;
@@ -297,23 +276,10 @@ impl Half {
                 fast: kind == Repeat::Fast,
             });
         }
-        let counts = &mut self.counts;
-        match kind {
-            Repeat::New => {}
-            Repeat::OutOfOrder => counts.out_of_order += 1,
-            Repeat::Retransmission { upstream } => {
-                counts.retransmitted += 1;
-                counts.upstream += u32::from(upstream);
-            }
-            Repeat::Fast => {
-                counts.retransmitted += 1;
-                counts.fast += 1;
-            }
-            Repeat::Spurious => counts.spurious += 1,
-            Repeat::KeepAlive => counts.keep_alives += 1,
-            Repeat::WindowProbe => counts.window_probes += 1,
-            Repeat::Ambiguous => counts.ambiguous += 1,
+        if kind != Repeat::New {
+            self.trips.on_repeat();
         }
+        self.counts.add(kind);
     }
 
     /// Takes the payload range `[start, end)` and says what it was. `peer_window` is the peer's last window, `rtt`

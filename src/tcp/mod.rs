@@ -4,6 +4,7 @@
 //! in order; `resent` takes back losses that were none; `history` keeps Zeek's letters and states. Passive: nothing is validated that an end would not act on.
 
 pub mod connection;
+pub mod counts;
 pub mod half;
 pub mod history;
 pub mod idle;
@@ -12,4 +13,5 @@ pub mod resent;
 pub mod sighting;
 pub mod sizes;
 pub mod stream;
+pub mod trips;
 pub mod turn;

@@ -22,7 +22,7 @@ use crate::engine::trace::said::Said;
 use crate::flow::key::{End, FlowKey};
 use crate::ingest::Frame;
 use crate::mark::{Direction, Mark};
-use crate::tcp::half::Counts;
+use crate::tcp::counts::Counts;
 use crate::tcp::sighting::Recent;
 use crate::time::Timestamp;
 

@@ -2,6 +2,7 @@
 
 pub mod arp_conflict;
 pub mod arp_unanswered;
+pub mod congestion;
 pub mod dns;
 pub mod dns_aaaa_stall;
 pub mod dns_no_address;
@@ -11,12 +12,17 @@ pub mod dns_servfail;
 pub mod dns_slow;
 pub mod dns_spoofed;
 pub mod dns_timeout;
+pub mod egress_lost;
 pub mod firewall_rejected;
+pub mod host_silent;
 pub mod icmp_unreachable;
 pub mod neighbours;
+pub mod outage;
 pub mod packet_loss;
+pub mod path_changed;
 pub mod pmtu_blackhole;
 pub mod routing_loop;
 pub mod ttl_exceeded;
+pub mod vip_moved;
 
 pub use neighbours::judge_neighbours;

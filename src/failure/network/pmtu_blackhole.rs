@@ -127,9 +127,12 @@ fn tell(at: &Episode<'_>, hole: &Hole<'_>) -> Finding {
             finding.last = finding.last.max(last.time);
         }
     }
+    let smaller = sizes.smaller.map(|smaller| smaller.at);
+    let selects = sizes.smaller.is_some_and(|smaller| smaller.bytes > 0);
+    let sign = if selects { "sack" } else { "ack" };
     finding = finding
         .seen_if(hole.told.map(|error| error.at), "icmp")
-        .seen_if(sizes.smaller.map(|smaller| smaller.at), "sack");
+        .seen_if(smaller, sign);
     finding.evidence.sort_by_key(|seen| seen.at);
     let repeats = Value::Number(i64::from(sizes.repeats));
     if !hole.behind {

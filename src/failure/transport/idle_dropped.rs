@@ -102,10 +102,12 @@ fn unanswered(at: &Episode<'_>, idle: &Idle) -> Option<Finding> {
 }
 
 fn about(at: &Episode<'_>, idle: &Idle) -> Finding {
+    let probe = at.half(idle.by).probing.marks.first() == Some(&idle.until);
+    let first = if probe { "keep-alive" } else { "data" };
     let rest = idle.until.time.since(idle.since.time) / SECOND;
     at.finding(&CLASS)
         .failing()
-        .seen(idle.until, "data")
+        .seen(idle.until, first)
         .detail("idle_s", Value::Number(rest))
         .detail("idle_since", Value::Time(idle.since.time))
         .detail("sender", Value::Text(name(idle.by).to_owned()))

@@ -12,6 +12,7 @@ pub mod port_reuse_stalled;
 pub mod reset_by_client;
 pub mod reset_by_server;
 pub mod reset_injected;
+pub mod syn_flood;
 pub mod syn_refused;
 pub mod syn_unanswered;
 pub mod zero_window;

@@ -213,6 +213,12 @@ impl Claims {
         self.holders.get(&address).copied()
     }
 
+    /// The lowest address that `mac` claimed last.
+    pub(super) fn address_of(&self, mac: Mac) -> Option<IpAddr> {
+        let own = self.holders.iter().filter(|(_, holder)| **holder == mac);
+        own.map(|(address, _)| *address).min()
+    }
+
     /// Did anybody claim `address` here?
     pub(super) fn on_link(&self, address: IpAddr) -> bool {
         self.holders.contains_key(&address)
@@ -449,7 +455,7 @@ fn within(later: Timestamp, earlier: Timestamp) -> bool {
 }
 
 /// MACs that belong to no single machine: VRRP and CARP (RFC 9568 7.3), HSRP, GLBP, Microsoft network load balancing.
-fn virtual_mac(mac: &Mac) -> bool {
+pub(super) fn virtual_mac(mac: &Mac) -> bool {
     matches!(
         mac,
         [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _]
@@ -462,7 +468,7 @@ fn virtual_mac(mac: &Mac) -> bool {
 }
 
 /// Ports of one machine: same maker, numbers in a row.
-fn siblings(a: &Mac, b: &Mac) -> bool {
+pub(super) fn siblings(a: &Mac, b: &Mac) -> bool {
     let ([a0, a1, a2, a3, a4, a5], [b0, b1, b2, b3, b4, b5]) = (*a, *b);
     let (left, right) = (
         u32::from_be_bytes([0, a3, a4, a5]),

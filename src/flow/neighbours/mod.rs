@@ -5,6 +5,7 @@
 //! does not fit is counted in `omitted`. Nothing here judges: `failure::network` does.
 
 mod claims;
+mod moves;
 mod requests;
 mod vantage;
 
@@ -18,6 +19,8 @@ use hashbrown::{HashMap, HashSet};
 
 use self::claims::{Claim, Claims, Kind};
 pub use self::claims::{Conflict, ConflictKind};
+pub use self::moves::Moved;
+use self::moves::{Moves, NO_PAIR};
 pub use self::requests::Outage;
 use self::requests::{Request, Requests};
 pub use self::vantage::Sight;
@@ -37,13 +40,14 @@ const CARRIERS_MAX: usize = 16_384;
 const CARRIED_MAX: usize = 4;
 /// Routers that announced themselves.
 const ROUTERS_MAX: usize = 256;
-/// Pairs of hosts known to have nothing new to tell: 128 KiB of fingerprints, so that most packets cost one comparison.
+/// Pairs of hosts known to have nothing new to tell: 384 KiB of fingerprints, so that most packets cost one comparison
+/// and leave their time.
 const FAMILIAR: usize = 16_384;
 
 /// What is remembered of the hosts on the link.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    familiar: Vec<u64>,
+    familiar: Vec<Familiar>,
     hasher: hashbrown::DefaultHashBuilder,
     hosts: HashMap<IpAddr, Timestamp>,
     carried: HashMap<Mac, Vec<IpAddr>>,
@@ -51,7 +55,16 @@ pub struct Neighbours {
     vantage: Vantage,
     requests: Requests,
     claims: Claims,
+    moves: Moves,
     omitted: u64,
+}
+
+/// Frame ends and hosts that were seen: their fingerprint, when they last were, and the pair of MAC and source address.
+#[derive(Clone, Copy, Debug, Default)]
+struct Familiar {
+    fingerprint: u64,
+    last: Timestamp,
+    pair: u32,
 }
 
 /// Where a copy of a packet was seen: two copies at two places are one packet (rule 6 of the catalogue).
@@ -98,18 +111,42 @@ impl Neighbours {
         );
         let fingerprint = self.hasher.hash_one(ends);
         if self.familiar.is_empty() {
-            self.familiar.resize(FAMILIAR, 0);
+            self.familiar.resize(FAMILIAR, Familiar::default());
         }
         match self
             .familiar
             .get_mut((fingerprint >> 32) as usize % FAMILIAR)
         {
-            Some(known) if *known == fingerprint => {}
+            Some(known) if known.fingerprint == fingerprint => known.last = at.time,
             Some(known) => {
-                *known = fingerprint;
+                let old = std::mem::replace(
+                    known,
+                    Familiar {
+                        fingerprint,
+                        last: at.time,
+                        pair: NO_PAIR,
+                    },
+                );
+                self.moves.seen(old.pair, old.last);
                 self.host(ip, link, at, interface);
+                let pair = self.pair(ip.source, link, at, interface);
+                if let Some(known) = self
+                    .familiar
+                    .get_mut((fingerprint >> 32) as usize % FAMILIAR)
+                {
+                    known.pair = pair;
+                }
             }
             None => {}
+        }
+    }
+
+    /// The MAC that sends packets of this address, by its number.
+    fn pair(&mut self, source: IpAddr, link: &LinkFacts, at: Mark, interface: u32) -> u32 {
+        let mac = link.source.filter(individual);
+        match mac.filter(|_| unicast(source) && !source.is_loopback() && link.tunnel == 0) {
+            Some(mac) => self.moves.note((interface, link.vlan), mac, source, at),
+            None => NO_PAIR,
         }
     }
 
@@ -269,6 +306,8 @@ impl Neighbours {
 
     fn claim(&mut self, claim: Claim, address: IpAddr, place: Place) {
         if unicast(address) && individual(&claim.mac) {
+            let link = (place.interface, place.vlan);
+            self.moves.note(link, claim.mac, address, claim.at);
             self.claims.claim(claim, address, place);
         }
     }
@@ -313,6 +352,19 @@ impl Neighbours {
         self.claims.conflicts()
     }
 
+    /// Addresses of this link, and routers, that passed once from one MAC to another, by time.
+    pub fn moved(&mut self) -> Vec<Moved> {
+        for known in std::mem::take(&mut self.familiar) {
+            self.moves.seen(known.pair, known.last);
+        }
+        self.moves.moved(&|address| self.claims.holder(address))
+    }
+
+    /// An address of this link that `mac` claimed last, the lowest.
+    pub fn address_of(&self, mac: Mac) -> Option<IpAddr> {
+        self.claims.address_of(mac)
+    }
+
     /// Would an answer of `target` to `asker` have been seen? Frames to the asker's MAC are in the capture, and not
     /// only because the capture was taken at one other host that it talks to.
     pub fn sight(&self, asker: (Mac, IpAddr), target: IpAddr) -> Sight {
@@ -342,7 +394,7 @@ impl Neighbours {
 
     /// What did not fit the limits.
     pub fn omitted(&self) -> u64 {
-        self.omitted + self.requests.omitted() + self.claims.omitted()
+        self.omitted + self.requests.omitted() + self.claims.omitted() + self.moves.omitted
     }
 }
 

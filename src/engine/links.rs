@@ -1,0 +1,113 @@
+//! What lies in a link, a route or a host, in place of everything that fails by it: neighbours, loops, addresses that
+//! move, the way out, hosts that fall silent. Outermost cause first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::engine::Engine;
+use crate::engine::told::Told;
+use crate::failure::Finding;
+use crate::failure::network::path_changed::{self, Hops};
+use crate::failure::network::{self, egress_lost, host_silent, routing_loop, vip_moved};
+use crate::failure::transport::syn_flood::{self, Tried};
+use crate::flow::neighbours::Moved;
+use crate::incident;
+use crate::time::Timestamp;
+
+/// Neighbours that do not answer, in place of what fails for want of them.
+pub(super) fn judge(
+    findings: Vec<Finding>,
+    engine: &Engine,
+    moved: &[Moved],
+    told: &Told,
+) -> Vec<Finding> {
+    let name_of = |address| {
+        engine
+            .names
+            .names_of(address)
+            .first()
+            .map(|name| (*name).to_owned())
+    };
+    let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
+    let mut findings = network::neighbours::fold(&mut missing, findings);
+    findings.extend(missing);
+    findings.extend(loops(&findings, engine, &name_of));
+    let mut served: BTreeMap<IpAddr, Timestamp> = BTreeMap::new();
+    for stub in told.stubs.iter().filter(|stub| stub.established.is_some()) {
+        served.entry(stub.server.0).or_insert(stub.first);
+    }
+    let is_server = |address, until| served.get(&address).is_some_and(|first| *first < until);
+    findings = vip_moved::judge(findings, moved, &engine.neighbours, &is_server);
+    findings = egress_lost::judge(findings, &told.heard, &incident::site);
+    let mut stood: BTreeMap<IpAddr, Vec<(Timestamp, IpAddr)>> = BTreeMap::new();
+    for stub in &told.stubs {
+        if let Some(at) = stub.established {
+            let own = stood.entry(stub.client.0).or_default();
+            own.push((at.time, stub.server.0));
+        }
+    }
+    findings = host_silent::judge(findings, &told.heard, &stood, &incident::site);
+    findings = floods(findings, told);
+    findings.extend(paths(told, &name_of));
+    findings
+}
+
+/// Floods of SYNs, in place of what the flood's own connections and its victims' would tell.
+fn floods(mut findings: Vec<Finding>, told: &Told) -> Vec<Finding> {
+    let mut tries: BTreeMap<(IpAddr, u16), Vec<Tried>> = BTreeMap::new();
+    for stub in &told.stubs {
+        tries.entry(stub.server).or_default().push(Tried {
+            client: stub.client.0,
+            time: stub.first,
+            half_open: stub.half_open.as_deref().copied(),
+        });
+    }
+    for (server, tries) in tries {
+        if let Some(flood) = syn_flood::judge(server, &tries) {
+            findings = syn_flood::stand_for(flood, findings);
+        }
+    }
+    findings
+}
+
+/// Servers whose distance changed for everybody at one moment.
+fn paths(told: &Told, name_of: &dyn Fn(IpAddr) -> Option<String>) -> Vec<Finding> {
+    let mut samples: BTreeMap<IpAddr, Vec<(IpAddr, Timestamp, Hops)>> = BTreeMap::new();
+    for stub in &told.stubs {
+        if let Some(hops) = stub.hops.clone() {
+            let own = samples.entry(stub.server.0).or_default();
+            own.push((stub.client.0, stub.first, hops));
+        }
+    }
+    let changed = samples
+        .iter()
+        .filter_map(|(server, samples)| path_changed::judge(*server, samples));
+    changed
+        .map(|mut finding| {
+            finding.name = finding.server.and_then(|(ip, _)| name_of(ip));
+            finding
+        })
+        .collect()
+}
+
+/// Routing loops that no connection shows.
+fn loops(
+    findings: &[Finding],
+    engine: &Engine,
+    name_of: &dyn Fn(IpAddr) -> Option<String>,
+) -> Vec<Finding> {
+    let told: BTreeSet<IpAddr> = findings
+        .iter()
+        .filter(|finding| finding.class.code == routing_loop::CLASS.code)
+        .filter_map(|finding| Some(finding.server?.0))
+        .collect();
+    let beside = engine.beside.found.iter();
+    beside
+        .filter(|(_, destination, _)| !told.contains(destination))
+        .map(|(source, destination, circling)| {
+            let mut finding = routing_loop::beside_flows(*source, *destination, circling);
+            finding.name = name_of(*destination);
+            finding
+        })
+        .collect()
+}
