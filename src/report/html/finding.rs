@@ -135,7 +135,7 @@ fn evidence(finding: &Finding, clock: &Clock, lang: Lang) -> String {
         .iter()
         .map(|seen| {
             format!(
-                "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                "<tr><td class=\"keep\">{}</td><td>{}</td><td class=\"keep\">{}</td><td>{}</td></tr>\n",
                 seen.frame,
                 time(&seen.time, clock),
                 code(seen.role),

@@ -93,7 +93,15 @@ fn links(row: &Row, blocks: &[Block<'_>], lang: Lang) -> String {
     let mut links: Vec<String> = holding
         .iter()
         .take(LINKS_MAX)
-        .map(|block| link(block))
+        .map(|block| {
+            let title = block.first.title;
+            let alike = holding.iter().filter(|other| other.first.title == title);
+            let place = block.first.endpoint.as_deref().unwrap_or("");
+            match alike.count() {
+                1 => link(block),
+                _ => format!("{} {}", link(block), code(place)),
+            }
+        })
         .collect();
     if holding.len() > LINKS_MAX {
         links.push(plain(&words::more(holding.len() - LINKS_MAX, lang)));

@@ -134,17 +134,17 @@ fn endpoint(of: &Endpoint, lang: Lang) -> String {
             5.. => "n time",
             _ => "n",
         };
-        let bar = of.availability.filter(|_| place == 4);
-        let bar = bar.map_or_else(String::new, |share| {
-            let width = (share * 10_000.0 + 1e-6).floor() / 100.0;
-            format!(
-                "<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{width}%\"></i></span>"
-            )
-        });
+        let figure = match of.availability.filter(|_| place == 4) {
+            Some(share) => format!(
+                "<span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{:.2}%\"></i></span><span class=\"share\">{}</span>",
+                (share * 10_000.0 + 1e-6).floor() / 100.0,
+                plain(figure)
+            ),
+            None => plain(figure),
+        };
         row.push_str(&format!(
-            "<td class=\"{class}\" data-head=\"{}\">{bar}{}</td>",
-            plain(head),
-            plain(figure)
+            "<td class=\"{class}\" data-head=\"{}\">{figure}</td>",
+            plain(head)
         ));
     }
     row + "</tr>\n"
