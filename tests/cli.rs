@@ -327,6 +327,11 @@ fn options_that_cannot_be_meant_are_2() {
         2,
         "--format markdown is not offered",
     );
+    check_refused(
+        &["flows", "--format", "html", REFUSED],
+        2,
+        "--format html is not offered",
+    );
     for bad in [
         ["analyze", "--format", "yaml", REFUSED].as_slice(),
         &["analyze", "--fail-on", "always", REFUSED],

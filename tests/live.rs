@@ -196,11 +196,13 @@ fn what_cannot_be_read_live_is_refused_in_a_sentence() {
     };
     says(&["live"], 2, "-i eth0");
     says(&["live", DEMO], 2, "wirefault analyze captures/demo.pcapng");
-    says(
-        &["live", "-", "--format", "json"],
-        2,
-        "--format text or jsonl",
-    );
+    for format in ["json", "html"] {
+        says(
+            &["live", "-", "--format", format],
+            2,
+            "--format text or jsonl",
+        );
+    }
     let nothing = wirefault_fed(&["live", "-"], b"");
     assert_eq!(nothing.status, 3, "{}", nothing.stderr);
     let words = wirefault_fed(&["live", "-"], b"this is no capture at all\n");

@@ -135,9 +135,48 @@ fn every_format_is_what_it_says() {
             .starts_with("id,code,")
     );
     assert_eq!(out("csv").lines().count(), 2);
-    for format in ["text", "markdown"] {
+    for format in ["text", "markdown", "html"] {
         assert!(out(format).contains("transport.syn-refused"), "{format}");
     }
+}
+
+#[test]
+fn the_page_is_the_same_from_the_same_bytes_and_tells_all_of_the_text_s_findings() {
+    let demo = |arguments: &[&str]| {
+        let common = [
+            "analyze",
+            "captures/demo.pcapng",
+            "--ca-bundle",
+            "captures/lab/roots.pem",
+            "--tz",
+            "Asia/Shanghai",
+            "--format",
+        ];
+        let ran = wirefault(&[&common, arguments].concat());
+        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+        ran.stdout
+    };
+    let report = json(&demo(&["json"]));
+    for lang in ["en", "zh"] {
+        let page = demo(&["html", "--lang", lang]);
+        assert_eq!(
+            page,
+            demo(&["html", "--lang", lang, "--threads", "1"]),
+            "{lang}"
+        );
+        assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"") && page.ends_with("</html>\n"));
+        assert!(page.contains("2026-11-25 00:45:58") && page.contains("<h3>"));
+        for finding in list(&report, "findings") {
+            assert!(page.contains(text(finding, "code")), "{lang}: {finding}");
+        }
+        for incident in list(&report, "incidents") {
+            let anchor = format!("id=\"{}\"", text(incident, "id"));
+            assert!(page.contains(&anchor), "{lang}: {anchor}");
+        }
+    }
+    let failing = wirefault(&["analyze", "--format", "html", "--fail-on", "error", REFUSED]);
+    assert_eq!(failing.status, 1, "{}", failing.stderr);
+    assert!(failing.stdout.ends_with("</html>\n"));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         }
         FormatArg::Csv => Some(report::csv::findings(&told)),
         FormatArg::Text => Some(report::text::write(&told.whole(), &settings)),
+        FormatArg::Html => Some(report::html::write(&told.whole(), &settings)),
         FormatArg::Markdown => Some(report::markdown::write(&told.whole(), &settings)),
     };
     if let Some(text) = text {

@@ -5,10 +5,15 @@ use crate::report::table;
 
 /// Reads and writes the table as text, csv or json.
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
-    if matches!(common.format, FormatArg::Markdown) {
-        return Err(Failure::usage(
-            "flows: --format markdown is not offered; use text, csv, json or jsonl",
-        ));
+    let refused = match common.format {
+        FormatArg::Html => Some("html"),
+        FormatArg::Markdown => Some("markdown"),
+        _ => None,
+    };
+    if let Some(format) = refused {
+        return Err(Failure::usage(format!(
+            "flows: --format {format} is not offered; use text, csv, json or jsonl"
+        )));
     }
     let run = input::read(common, true)?;
     input::spare(common.output.as_deref(), &run.files)?;
@@ -18,7 +23,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         FormatArg::Csv => table::csv(&rows),
         FormatArg::Json => table::json(&rows),
         FormatArg::Jsonl => table::jsonl(&rows),
-        FormatArg::Text | FormatArg::Markdown => table::text(&rows),
+        FormatArg::Text | FormatArg::Html | FormatArg::Markdown => table::text(&rows),
     };
     output::write(common.output.as_deref(), text.as_bytes())?;
     Ok(

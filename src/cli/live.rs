@@ -45,7 +45,7 @@ pub(crate) fn run(source: &Source, common: &Common) -> Result<u8, Failure> {
     let lines = match common.format {
         FormatArg::Jsonl => true,
         FormatArg::Text => false,
-        FormatArg::Json | FormatArg::Markdown | FormatArg::Csv => {
+        FormatArg::Json | FormatArg::Html | FormatArg::Markdown | FormatArg::Csv => {
             return Err(Failure::usage(
                 "live tells what happens as it happens: use --format text or jsonl, and `analyze` for a report over a file",
             ));

@@ -139,7 +139,7 @@ pub(crate) struct Common {
     /// Language of texts; else from the locale
     #[arg(long, value_enum)]
     pub lang: Option<LangArg>,
-    /// Time zone of text and markdown; JSON and csv are UTC
+    /// Time zone of text, html and markdown; JSON and csv are UTC
     #[arg(long, value_name = "NAME")]
     pub tz: Option<String>,
     /// Threads; the report does not depend on them
@@ -184,6 +184,7 @@ pub(crate) enum FormatArg {
     Text,
     Json,
     Jsonl,
+    Html,
     Markdown,
     Csv,
 }

@@ -36,6 +36,18 @@ impl Clock {
         format!("{moment} {}", self.zone_name(time, lang))
     }
 
+    /// `2026-11-24 10:02:11.123456`, the fraction as fine as it is, of a time as the mirror writes it; `None` of any other text.
+    pub(super) fn exact(&self, text: &str) -> Option<String> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        let time = Timestamp::from_ns(i64::try_from(time.as_nanosecond()).ok()?);
+        let format = match time.ns() {
+            whole if whole % SECOND == 0 => "%F %T",
+            micros if micros % 1_000 == 0 => "%F %T%.6f",
+            _ => "%F %T%.9f",
+        };
+        (time.to_string() == text).then(|| self.format(time, format))
+    }
+
     /// `10:02:11`, or `11-24 10:02:11`.
     pub(super) fn brief(&self, time: Timestamp) -> String {
         self.format(
@@ -125,5 +137,10 @@ mod tests {
         assert_eq!(time.to_string(), "2026-11-24T16:02:11.000000000Z");
         assert_eq!(clock.brief(time), "11-25 00:02:11");
         assert_eq!(clock.zone_name(time, Lang::Zh), "UTC+08:00");
+        assert_eq!(
+            clock.exact("2026-11-24T16:02:11.120000000Z").as_deref(),
+            Some("2026-11-25 00:02:11.120000")
+        );
+        assert_eq!(clock.exact("2026-11-24T16:02:11Z"), None);
     }
 }

@@ -4,6 +4,7 @@
 use crate::failure::{Lang, Text};
 use crate::report::clock::Clock;
 use crate::report::layout::safe;
+use crate::report::row::masked_if;
 use crate::report::story::{self, Block};
 use crate::report::{Settings, Told, balance, incident, unjudged, words};
 
@@ -143,6 +144,8 @@ fn incidents(told: &Told, clock: &Clock, lang: Lang) -> String {
             .collect();
         text.push_str(&format!("### {severity} · {title}{cause}\n\n"));
         for (label, lines) in incident::words::items(one, clock, lang) {
+            let redact = told.options.redact;
+            let lines: Vec<String> = lines.iter().map(|line| masked_if(redact, line)).collect();
             let label = label.of(lang);
             let colon = incident::colon(lang);
             match lines.as_slice() {

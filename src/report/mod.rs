@@ -1,10 +1,11 @@
-//! Telling it: findings into text, Markdown, JSON, lines of events and CSV, flows into a table.
+//! Telling it: findings into text, Markdown, HTML, JSON, lines of events and CSV, flows into a table.
 //!
 //! Texts are made while writing. The same bytes with the same options give the same report, byte for byte.
 
 mod balance;
 mod clock;
 pub mod csv;
+pub mod html;
 pub mod id;
 mod incident;
 pub mod json;
@@ -37,7 +38,7 @@ use crate::time::Timestamp;
 pub struct Settings {
     /// Language of texts.
     pub lang: Lang,
-    /// Zone of the times in text and Markdown.
+    /// Zone of the times in text, Markdown and HTML.
     pub zone: jiff::tz::TimeZone,
     /// Findings of one code and endpoint kept before further ones fold by client.
     pub findings_max: usize,

@@ -234,7 +234,12 @@ fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
 
 /// A text that quotes the wire, as it may be shown.
 pub(super) fn masked(text: &str, settings: &Settings) -> String {
-    if settings.redact {
+    masked_if(settings.redact, text)
+}
+
+/// The same where only the switch is at hand; credentials are masked always.
+pub(super) fn masked_if(redact: bool, text: &str) -> String {
+    if redact {
         redact::redact(text)
     } else {
         redact::credentials(text)

@@ -1,4 +1,4 @@
-//! What a reader needs of the findings: folded, weighed and put in order. Text and Markdown tell it alike.
+//! What a reader needs of the findings: folded, weighed and put in order. Text, Markdown and HTML tell it alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +15,8 @@ const FRAMES_MAX: usize = 8;
 pub(super) struct Block<'a> {
     /// The first of them.
     pub(super) first: &'a Finding,
-    /// How many findings.
-    pub(super) findings: usize,
+    /// All of them.
+    pub(super) members: Vec<&'a Finding>,
     /// Addresses of the servers.
     pub(super) servers: Vec<&'a str>,
     /// Region that the server's name says.
@@ -110,7 +110,6 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
     };
     Some(Block {
         first,
-        findings: findings.len(),
         servers: distinct(
             findings
                 .iter()
@@ -139,6 +138,7 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
                 .iter()
                 .flat_map(|finding| finding.consequences.iter().copied()),
         ),
+        members: findings,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Headings, labels and sentences of the report in both languages, shared by text and Markdown.
+//! Headings, labels and sentences of the report in both languages, shared by text, Markdown and HTML.
 
 use crate::failure::{Lang, Text};
 use crate::report::clock::{Clock, duration};
@@ -71,7 +71,11 @@ pub(super) const fn findings(told: &Told) -> Text {
 
 /// The label of the summary: of several findings, it speaks of the first.
 pub(super) const fn seen(block: &Block<'_>) -> Text {
-    if block.findings > 1 { EXAMPLE } else { SEEN }
+    if block.members.len() > 1 {
+        EXAMPLE
+    } else {
+        SEEN
+    }
 }
 
 /// Something in the report was masked.

@@ -4,6 +4,7 @@ use crate::incident::Incident;
 use crate::report::Told;
 use crate::report::incident::{INCIDENTS_MAX, by_weight, layers, words};
 use crate::report::layout::{Style, columns, left, wrap};
+use crate::report::row::masked_if;
 use crate::report::text::Page;
 use crate::report::words::{enumeration, severity};
 
@@ -24,7 +25,7 @@ impl Page {
             if number > 0 {
                 self.text.push('\n');
             }
-            self.incident(one);
+            self.incident(one, told.options.redact);
         }
         if places.len() > INCIDENTS_MAX {
             self.dim(&words::further(places.len() - INCIDENTS_MAX, self.lang));
@@ -32,7 +33,7 @@ impl Page {
         self.layers(told);
     }
 
-    fn incident(&mut self, one: &Incident) {
+    fn incident(&mut self, one: &Incident, redact: bool) {
         let word = one.severity.name();
         let severity = severity(word, self.lang);
         let indent = columns(severity) + 2;
@@ -55,7 +56,7 @@ impl Page {
         for (label, lines) in words::items(one, &self.clock, self.lang) {
             for (number, value) in lines.iter().enumerate() {
                 let label = if number == 0 { label.of(self.lang) } else { "" };
-                self.hang(label, value, indent);
+                self.hang(label, &masked_if(redact, value), indent);
             }
         }
     }

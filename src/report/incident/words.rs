@@ -1,4 +1,4 @@
-//! What is said of an incident, the same in text and Markdown.
+//! What is said of an incident, the same in text, Markdown and HTML.
 
 use crate::engine::diagnosis::availability;
 use crate::failure::{Lang, Text};

@@ -13,7 +13,7 @@ use crate::report::schema::EVENTS_SCHEMA;
 use crate::report::{layout, markdown, text};
 
 /// Three SYNs that nobody answered, and what follows from them.
-fn unanswered() -> Diagnosis {
+pub(super) fn unanswered() -> Diagnosis {
     let class = classes::ALL
         .iter()
         .find(|class| class.code == "transport.syn-unanswered");

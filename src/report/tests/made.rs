@@ -187,6 +187,13 @@ pub(super) fn diagnosis() -> Diagnosis {
     }
 }
 
+/// The same with the remark about the capture.
+pub(super) fn with_remark(mut of: Diagnosis) -> Diagnosis {
+    of.findings
+        .push(Finding::new(&CAPTURE, Subject::Capture, time(1)));
+    of
+}
+
 /// Five attempts that went well.
 pub(super) fn healthy() -> Diagnosis {
     Diagnosis {

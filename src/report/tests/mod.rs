@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod check;
+mod html;
 mod incident;
 mod made;
 mod pattern;
