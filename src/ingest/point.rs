@@ -16,8 +16,8 @@ use std::sync::atomic::AtomicU64;
 const FRAMES_MIN: usize = 16;
 /// Bytes of blocks after which a batch is full.
 pub(super) const BATCH_BYTES: usize = 16 << 20;
-/// Inversions up to this are ordinary where one file of a ring follows the other.
-const OVERLAP_MIN: i64 = 50 * MILLISECOND;
+/// Inversions up to this are ordinary where one file of a ring follows the other, as within one.
+const OVERLAP_MIN: i64 = MILLISECOND;
 
 /// A file that waits for its turn.
 pub(super) struct Member {
