@@ -45,6 +45,8 @@ pub struct Stream {
     fin: Option<(u64, Mark)>,
     fin_told: bool,
     hole_since: Option<Timestamp>,
+    /// The last hole that nobody waits to read behind, as far as it is not acknowledged.
+    unacked_hole: Option<(u64, u64)>,
     /// Bytes that were never captured though the receiver acknowledged them.
     pub missed_bytes: u64,
     /// Overlaps whose bytes differ from the ones seen first.
@@ -120,6 +122,7 @@ impl Stream {
     /// The end of the flow: whatever waits is delivered, holes as gaps. What the receiver acknowledged of them, up to
     /// `acked`, was on the wire and is missing from the capture.
     pub fn finish(&mut self, acked: u64, at: Mark, sink: Sink<'_>) {
+        self.settle(acked);
         while let Some(first) = self.pieces.first().map(|piece| piece.start) {
             self.count_missed(first, acked);
             self.gap_to(first, at, sink);
@@ -148,8 +151,29 @@ impl Stream {
     }
 
     fn count_only(&mut self, start: u64, end: u64, acked: u64) {
-        self.count_missed(start, acked);
+        self.settle(acked);
+        if start > self.next {
+            let told = start.min(acked).max(self.next);
+            self.count_missed(start, acked);
+            self.unacked_hole = (told < start).then_some((told, start));
+        } else if let Some((from, to)) = self.unacked_hole
+            && start <= from
+        {
+            self.unacked_hole = (end < to).then_some((from.max(end), to));
+        }
         self.next = self.next.max(end);
+    }
+
+    /// Nobody reads any more, and a hole was left: what the receiver has acknowledged of it meanwhile is missing.
+    fn settle(&mut self, acked: u64) {
+        let Some((from, to)) = self.unacked_hole.filter(|(from, _)| acked > *from) else {
+            return;
+        };
+        let missed = to.min(acked) - from;
+        if missed <= 1 << 30 {
+            self.missed_bytes = self.missed_bytes.saturating_add(missed);
+        }
+        self.unacked_hole = (acked < to).then_some((acked, to));
     }
 
     /// The hole before `start`, as far as the receiver acknowledged it. No window is larger than 1 GiB (RFC 7323 2.3):

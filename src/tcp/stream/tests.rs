@@ -80,3 +80,22 @@ fn of_two_versions_of_a_byte_the_first_seen_is_delivered() {
     let bytes: Vec<u8> = out.into_iter().flatten().collect();
     assert_eq!(bytes, b"FIRSlaterRX");
 }
+
+#[test]
+fn a_hole_that_is_acknowledged_later_is_missed_though_nobody_reads() {
+    let missed = |fill: Option<(u64, usize)>| {
+        let mut stream = Stream::default();
+        let mut sink = |_: Chunk<'_>, _: Mark| Next::Done;
+        stream.push(100, &[0; 10], 0, 0, Mark::default(), &mut sink);
+        stream.push(150, &[0; 10], 0, 110, Mark::default(), &mut sink);
+        if let Some((start, len)) = fill {
+            stream.push(start, &vec![0; len], 0, 110, Mark::default(), &mut sink);
+        }
+        stream.push(160, &[0; 10], 0, 160, Mark::default(), &mut sink);
+        stream.finish(170, Mark::default(), &mut sink);
+        stream.missed_bytes
+    };
+    assert_eq!(missed(None), 40);
+    assert_eq!(missed(Some((110, 40))), 0);
+    assert_eq!(missed(Some((110, 30))), 10);
+}
