@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+pub(super) use crate::failure::network::outage::GAP;
+use crate::failure::network::outage::clusters;
 use crate::failure::{Finding, Severity};
 use crate::incident::context::{Context, site};
-use crate::time::{Nanos, SECOND, Timestamp};
+use crate::time::Timestamp;
 
-/// The pause of the capture's clock after which the next failure is another incident.
-pub(super) const GAP: Nanos = 120 * SECOND;
 /// Unrelated servers that must be unreachable before the way out of the site is suspected.
 pub(super) const UNRELATED_MIN: usize = 3;
 
@@ -177,30 +177,6 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         _ => {}
     }
     keys
-}
-
-/// The places, by time, cut where nothing happened for longer than `GAP`.
-fn clusters(findings: &[Finding], places: &[usize]) -> Vec<Vec<usize>> {
-    let mut timed: Vec<(Timestamp, Timestamp, usize)> = places
-        .iter()
-        .filter_map(|place| {
-            findings
-                .get(*place)
-                .map(|finding| (finding.first, finding.last, *place))
-        })
-        .collect();
-    timed.sort_unstable();
-    let mut clusters: Vec<Vec<usize>> = Vec::new();
-    let mut until: Option<Timestamp> = None;
-    for (first, last, place) in timed {
-        let near = until.is_some_and(|until| first.since(until) <= GAP);
-        match clusters.last_mut().filter(|_| near) {
-            Some(cluster) => cluster.push(place),
-            None => clusters.push(vec![place]),
-        }
-        until = Some(until.filter(|_| near).map_or(last, |until| until.max(last)));
-    }
-    clusters
 }
 
 /// Silence at three and more unrelated servers, to hosts of one site that reach nothing outside meanwhile, is one

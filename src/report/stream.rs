@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use crate::failure::Lang;
 use crate::report::id::Id;
 use crate::report::json::Lines;
+use crate::report::layout::safe;
 use crate::report::schema::{Finding, Header, Incident};
 use crate::report::{Findings, Settings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
@@ -297,7 +298,7 @@ impl<W: Write> Tell for Words<W> {
             "{}  {severity}  {}  {client}{}",
             self.clock(&row.first_time),
             row.code,
-            row.summary
+            safe(&row.summary)
         )
     }
 
@@ -320,8 +321,9 @@ impl<W: Write> Tell for Words<W> {
         let (when, scope) = (self.clock(&row.end), &row.scope);
         writeln!(
             self.out,
-            "{when}  {state}: {}  ({scope}; {clients})  {remedy}",
-            row.title
+            "{when}  {state}: {}  ({}; {clients})  {remedy}",
+            row.title,
+            safe(scope)
         )
     }
 

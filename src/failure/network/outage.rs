@@ -18,8 +18,8 @@ pub const SILENT: [&str; 6] = [
 ];
 /// Clients named.
 const SAMPLE_MAX: usize = 16;
-/// The pause after which the next silence is another one.
-const GAP: Nanos = 120 * SECOND;
+/// The pause of the capture's clock after which the next failure belongs to another outage, or another incident.
+pub const GAP: Nanos = 120 * SECOND;
 
 /// Was nothing said in answer: the code speaks of silence, and no data of a reply was seen by it?
 pub fn is_silence(finding: &Finding) -> bool {
@@ -33,7 +33,7 @@ pub fn passed_over(finding: &Finding) -> bool {
     finding.class.code == "transport.connect-slow" && code == Some("transport.syn-unanswered")
 }
 
-/// Places of silent findings, by time, cut where nothing failed for long.
+/// The places of findings, by time, cut where nothing failed for longer than `GAP`.
 pub fn clusters(findings: &[Finding], places: &[usize]) -> Vec<Vec<usize>> {
     let mut timed: Vec<(Timestamp, Timestamp, usize)> = places
         .iter()

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::engine::diagnosis::BOUNDS_MS;
 use crate::failure::Lang;
 use crate::report::schema::{EVENTS_SCHEMA, REPORT_SCHEMA};
+use crate::report::stream::{Stream, Words};
 use crate::report::{csv, markdown, table, text};
 use check::Check;
 use made::{diagnosis, finding, flow, healthy, settings, told};
@@ -245,12 +246,19 @@ fn a_name_from_the_wire_steers_neither_terminal_nor_markup() {
     all.findings = vec![finding(1, "/\u{1b}[2J\u{9b}31m|<script>")];
     all.endpoints[0].id = "\u{1b}]0;x\u{7}|evil:443".to_owned();
     let settings = settings(Lang::Zh);
-    let told = told(all, &settings);
+    let lazy = made::lazily(all, &settings);
+    let mut live = Vec::new();
+    let mut stream = Stream::new(Words::new(&mut live, settings.clone()));
+    stream.finish(&lazy).unwrap();
+    drop(stream);
+    let live = String::from_utf8(live).unwrap();
+    assert!(live.contains("\\u{1b}[2J"));
+    let told = lazy.whole();
     let text = text::write(&told, &settings);
     assert!(text.contains("\\u{1b}[2J"));
     let markdown = markdown::write(&told, &settings);
     assert!(markdown.contains("\\|&lt;script&gt;") && !markdown.contains("<script>"));
-    for written in [text, markdown] {
+    for written in [live, text, markdown] {
         assert!(
             !written
                 .chars()
