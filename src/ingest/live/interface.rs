@@ -20,6 +20,8 @@ const QUEUE: usize = 1_024;
 const PIECE: usize = 64 << 10;
 /// They are handed on after so long in any case.
 const GATHER: Duration = Duration::from_millis(100);
+/// A pause where no packet waits.
+const PAUSE: Duration = Duration::from_millis(5);
 /// How often losses are asked for.
 const STATISTICS: Duration = Duration::from_secs(1);
 
@@ -83,9 +85,10 @@ fn opened(name: &str, options: &Options) -> Result<Capture<Active>, String> {
         .promisc(true)
         .snaplen(snaplen)
         .buffer_size(buffer)
-        .timeout(50)
+        .immediate_mode(true)
         .precision(Precision::Nano);
-    let mut capture = inactive.open().map_err(refused)?;
+    let capture = inactive.open().map_err(refused)?;
+    let mut capture = capture.setnonblock().map_err(refused)?;
     if let Some(filter) = &options.filter {
         capture
             .filter(filter, true)
@@ -120,7 +123,11 @@ fn take(
                         true,
                     );
                 }
-                Err(pcap::Error::TimeoutExpired) => {}
+                // Nothing for now: libpcap's own wait may last until the next packet, with what was gathered unsent.
+                Err(pcap::Error::TimeoutExpired) => {
+                    piece.hand_on();
+                    std::thread::sleep(PAUSE);
+                }
                 Err(pcap::Error::NoMorePackets) => break,
                 Err(error) => {
                     piece.hand_on();
