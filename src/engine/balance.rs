@@ -54,22 +54,24 @@ pub(super) fn balances(
 
 fn balance<'b>(
     by_id: &'b mut BTreeMap<String, EndpointBalance>,
-    name: Option<String>,
+    name: Option<&str>,
     server: (IpAddr, u16),
     endpoints: &Endpoints<'_>,
 ) -> &'b mut EndpointBalance {
-    let rule = endpoints.rule(name.as_ref(), server);
+    let rule = endpoints.rule(name, server);
     let own = rule.filter(|rule| rule.takes_id);
-    let id = match (own, &name) {
+    let id = match (own, name) {
         (Some(rule), _) => rule.id.clone(),
         (None, Some(name)) => format!("{name}:{}", server.1),
         (None, None) => crate::failure::host_port(server.0, server.1),
     };
     let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
-        region: endpoints.region(rule, name.as_deref()),
+        region: endpoints.region(rule, name),
         invoicing: rule.is_some(),
         id,
-        name: own.and_then(|rule| rule.name.clone()).or(name),
+        name: own
+            .and_then(|rule| rule.name.clone())
+            .or_else(|| name.map(str::to_owned)),
         ..EndpointBalance::default()
     });
     if let Err(place) = balance.addresses.binary_search(&server.0) {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use smol_str::SmolStr;
+
 use crate::decode::Quoted;
 use crate::failure::{Class, Finding, Silence, Subject, application, data};
 use crate::flow::circling::Circling;
@@ -93,7 +95,7 @@ pub struct Web {
     /// Exchanges that were answered below 400, in full and in time.
     pub healthy: u32,
     /// Host of the first request, or of the tunnel.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// From the first request's last byte to its response's first.
     pub first_byte: Option<Nanos>,
     /// Targets of authenticated requests that succeeded, and when.
@@ -122,7 +124,7 @@ pub struct Exposure {
     /// Target without its query.
     pub path: String,
     /// Host, where known.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// The credential's kind and field.
     pub what: http1::Exposed,
 }
@@ -134,7 +136,7 @@ impl Exposure {
         let what = request.exposed.as_deref()?.clone();
         Some(Self {
             at: what.at.unwrap_or(request.head),
-            method: request.method.clone(),
+            method: request.method.to_string(),
             path: application::exchange::path(&request.target).into_owned(),
             host: request.host.clone(),
             what,
