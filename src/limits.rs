@@ -14,6 +14,7 @@
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
+//! | `CERTIFIED_PER_SHARD` | the leaf met first is looked up in the rules again |
 //! | `WAITS_PER_SHARD` | further handshakes that waited are not looked at for revocation |
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
@@ -54,6 +55,8 @@ pub const TRACES_PER_FLOW: usize = 256;
 pub const TRACES_PER_SHARD: usize = 1_024;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
+/// Leaves whose names were looked up in the endpoint rules, remembered by one shard.
+pub const CERTIFIED_PER_SHARD: usize = 16;
 /// Handshakes that waited, or failed after the certificates, remembered by one shard.
 pub const WAITS_PER_SHARD: usize = 512;
 

@@ -36,7 +36,16 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
     }
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
     let mut engine = engine(common, rows)?;
-    let (mut feed, errors) = Feed::open(&common.paths, &ingest::Options::default());
+    // One thread takes what it read at once, while it is in its core's cache; several need enough to share.
+    let portions = if threads(common)? > 1 {
+        ingest::Options::default()
+    } else {
+        ingest::Options {
+            block_bytes: 256 << 10,
+            batch_frames: 1_024,
+        }
+    };
+    let (mut feed, errors) = Feed::open(&common.paths, &portions);
     complain(&errors);
     let mut progress = Progress::new(common);
     let mut batch = Batch::default();
@@ -127,14 +136,19 @@ fn complain(errors: &[ingest::IngestError]) {
     }
 }
 
+/// How many threads were asked for, else as many as the machine has.
+fn threads(common: &Common) -> Result<usize, Failure> {
+    match common.threads {
+        Some(0) => Err(Failure::usage("--threads 0: at least one thread is needed")),
+        Some(threads) => Ok(threads),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
 /// An engine with the trust anchors and endpoint rules that were asked for.
 pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
     let trust = Arc::new(trust(common)?);
-    let threads = match common.threads {
-        Some(0) => return Err(Failure::usage("--threads 0: at least one thread is needed")),
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let threads = threads(common)?;
     let rules = common
         .endpoints
         .as_deref()

@@ -21,6 +21,7 @@ mod icmp;
 mod ip;
 mod link;
 mod mpls;
+mod plain;
 mod transport;
 mod tunnel;
 mod wifi;
@@ -37,6 +38,11 @@ const DEPTH_MAX: u8 = 8;
 
 /// Decodes one frame by its link type. Copies no payload.
 pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    if frame.link.0 == 1
+        && let Some(packet) = plain::tcp_over_ethernet(frame.bytes)
+    {
+        return packet;
+    }
     let fcs = usize::from(frame.fcs_len);
     let missing = (frame.wire_len as usize).saturating_sub(frame.bytes.len());
     let around = Around {

@@ -66,8 +66,14 @@ fn tcp(bytes: &[u8], len: usize) -> Result<TcpSegment<'_>, Stop> {
     })
 }
 
-fn options(mut bytes: &[u8]) -> TcpOptions {
+pub(super) fn options(mut bytes: &[u8]) -> TcpOptions {
     let mut found = TcpOptions::default();
+    // RFC 7323 appendix A: what nearly every segment carries.
+    if let &[1, 1, 8, 10, a, b, c, d, e, f, g, h] = bytes {
+        let (value, reply) = ([a, b, c, d], [e, f, g, h]);
+        found.timestamps = Some((u32::from_be_bytes(value), u32::from_be_bytes(reply)));
+        return found;
+    }
     while let Some((&kind, rest)) = bytes.split_first() {
         match kind {
             0 => break,

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use crate::endpoint::{Rules, Seen};
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::shard::Shard;
-use crate::protocol::tls::chain::Verdict;
+use crate::limits;
+use crate::protocol::tls::chain::{Certificate, Verdict};
+
+/// Leaves whose names were looked up in the rules, the latest last.
+#[derive(Debug, Default)]
+pub(super) struct Certified(Vec<(Arc<Certificate>, Option<Arc<str>>)>);
 
 impl Shard {
     /// The judgement of the chain, by the anchors of the endpoint's rule where it brings some.
@@ -42,6 +47,22 @@ impl Shard {
             Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),
             None => Some(verdict),
         }
+    }
+}
+
+impl Certified {
+    /// Of the names in a chain's leaf the first that an endpoint rule knows. A leaf that was met is the same object.
+    pub(super) fn name(&mut self, rules: &Rules, chain: &Verdict) -> Option<Arc<str>> {
+        let leaf = chain.leaf.as_ref()?;
+        if let Some((_, name)) = self.0.iter().find(|(known, _)| Arc::ptr_eq(known, leaf)) {
+            return name.clone();
+        }
+        let name = certified(rules, chain).map(Arc::from);
+        if self.0.len() >= limits::CERTIFIED_PER_SHARD {
+            self.0.remove(0);
+        }
+        self.0.push((Arc::clone(leaf), name.clone()));
+        name
     }
 }
 

@@ -66,7 +66,7 @@ impl Item<'_> {
 
 /// What a frame means to its flow.
 pub(super) fn flow(shard: &mut Shard, item: &Item<'_>) {
-    let (Some((key, from)), Some(ip)) = (item.key, item.packet.ip) else {
+    let (Some((key, from)), Some(ip)) = (item.key, &item.packet.ip) else {
         return;
     };
     match &item.packet.body {
@@ -74,7 +74,7 @@ pub(super) fn flow(shard: &mut Shard, item: &Item<'_>) {
             key,
             hash: item.hash,
             from,
-            segment: *segment,
+            segment,
             ip,
             place: item.place,
             at: item.at,
@@ -153,7 +153,7 @@ pub(super) fn item_of<'a>(
         }
         _ => None,
     };
-    let hash = key.as_ref().map_or(0, |(key, _)| hasher.hash(key));
+    let hash = key.as_ref().map_or(0, |(key, _)| hasher.key(key));
     let place = if key.is_some() {
         place(&packet, interface, hasher)
     } else {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
-use crate::flow::key::{End, FlowKey};
+use crate::flow::key::{self, End, FlowKey, fold};
 use crate::mark::Mark;
 use crate::tcp::sighting::Signature;
 use crate::time::Timestamp;
@@ -18,9 +18,9 @@ pub struct Routed<'a> {
     /// Who sent it.
     pub from: End,
     /// The segment.
-    pub segment: TcpSegment<'a>,
+    pub segment: &'a TcpSegment<'a>,
     /// Its IP header.
-    pub ip: IpFacts,
+    pub ip: &'a IpFacts,
     /// Where it was seen, hashed.
     pub place: u32,
     /// Its frame.
@@ -31,7 +31,7 @@ pub struct Routed<'a> {
 
 /// What tells this packet from every other of its flow, and from a copy of it.
 pub(super) fn signature(routed: &Routed<'_>) -> Signature {
-    let (segment, ip) = (&routed.segment, &routed.ip);
+    let (segment, ip) = (routed.segment, routed.ip);
     let stamp = segment.options.timestamps.map_or(0, |(value, _)| value);
     let id = ip.id.unwrap_or(0);
     let words = [
@@ -60,13 +60,9 @@ pub(super) fn signature(routed: &Routed<'_>) -> Signature {
 
 /// What tells a packet without a connection from every other: its addresses, some words of its headers, first bytes.
 pub(super) fn print(source: IpAddr, destination: IpAddr, words: [u64; 2], head: &[u8]) -> u64 {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => u128::from(u32::from(ip)),
-        IpAddr::V6(ip) => u128::from(ip),
-    };
     let mut print = words.iter().fold(1, |print, word| fold(print ^ word));
-    for ip in [bits(source), bits(destination)] {
-        print = fold(print ^ ip as u64 ^ (ip >> 64) as u64);
+    for [high, low] in [key::words(source), key::words(destination)] {
+        print = fold(print ^ low ^ high);
     }
     head.chunks(8).fold(print, |print, chunk| {
         let word = chunk
@@ -74,11 +70,4 @@ pub(super) fn print(source: IpAddr, destination: IpAddr, words: [u64; 2], head: 
             .fold(0, |word, byte| word << 8 | u64::from(*byte));
         fold(print ^ word)
     })
-}
-
-/// Multiplies and folds: enough for words below a seeded hash.
-fn fold(word: u64) -> u64 {
-    let wide = u128::from(word ^ 0x9e37_79b9_7f4a_7c15)
-        .wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
-    (wide as u64) ^ (wide >> 64) as u64
 }

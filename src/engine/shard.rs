@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashSet, HashTable};
 
 use crate::decode::flag;
 use crate::endpoint::Rules;
-use crate::engine::chains::certified;
+use crate::engine::chains::Certified;
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
@@ -43,6 +43,9 @@ const HALF_OPEN_IDLE: Nanos = 130 * SECOND;
 /// A connection that nobody used for so long is over.
 const IDLE: Nanos = 2 * 3_600 * SECOND;
 
+/// Ended conversations kept for their memory.
+const SPARE_MAX: usize = 4;
+
 /// Trust anchors that endpoint rules bring, by the id of the rule.
 pub type Anchors = BTreeMap<String, Arc<TrustStore>>;
 
@@ -58,6 +61,9 @@ pub struct Shard {
     ended: HashMap<u64, (Timestamp, Option<Mark>)>,
     ended_order: VecDeque<(Timestamp, u64)>,
     names: HashSet<Arc<str>>,
+    certified: Certified,
+    /// Conversations that ended: the next one begins in their memory, which is at hand.
+    spare: Vec<Box<Conversation>>,
     flows_max: usize,
     next_id: u64,
     pub(super) verifier: Verifier,
@@ -86,6 +92,8 @@ impl Shard {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             names: HashSet::new(),
+            certified: Certified::default(),
+            spare: Vec::new(),
             flows_max,
             next_id: 0,
             verifier,
@@ -147,8 +155,8 @@ impl Shard {
         }
         conversation.on_segment(
             routed.from,
-            &routed.segment,
-            &routed.ip,
+            routed.segment,
+            routed.ip,
             routed.place,
             routed.at,
         );
@@ -271,7 +279,7 @@ impl Shard {
             .is_some_and(|known| {
                 known
                     .connection
-                    .is_another(known.direction(routed.from), &routed.segment)
+                    .is_another(known.direction(routed.from), routed.segment)
             })
     }
 
@@ -279,12 +287,14 @@ impl Shard {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let mut conversation = Box::new(Conversation::new(
-            routed.key,
-            routed.from,
-            &routed.segment,
-            self.next_id,
-        ));
+        let new = Conversation::new(routed.key, routed.from, routed.segment, self.next_id);
+        let mut conversation = match self.spare.pop() {
+            Some(mut old) => {
+                *old = new;
+                old
+            }
+            None => Box::new(new),
+        };
         let closed = self.ended.get(&routed.hash).and_then(|past| past.1);
         conversation.reused =
             closed.filter(|closed| routed.at.time.since(closed.time) <= TIME_WAIT);
@@ -309,7 +319,7 @@ impl Shard {
             slots
                 .get(*other as usize)
                 .and_then(Option::as_ref)
-                .map_or(0, |known| hasher.hash(&known.key))
+                .map_or(0, |known| hasher.key(&known.key))
         });
         slot
     }
@@ -335,7 +345,7 @@ impl Shard {
         else {
             return;
         };
-        let hash = self.hasher.hash(&conversation.key);
+        let hash = self.hasher.key(&conversation.key);
         if let Ok(entry) = self.table.find_entry(hash, |other| *other == slot) {
             entry.remove();
         }
@@ -349,6 +359,9 @@ impl Shard {
         self.ended_order.push_back((until, hash));
         conversation.finish();
         self.judge(&conversation);
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(conversation);
+        }
     }
 
     fn judge(&mut self, conversation: &Conversation) {
@@ -388,8 +401,7 @@ impl Shard {
         let certificate = chain
             .as_deref()
             .filter(|_| name.is_none() || self.rules.reads_certificates());
-        let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
-        let certificate = certificate.map(|name| intern(&mut self.names, name));
+        let certificate = certificate.and_then(|chain| self.certified.name(&self.rules, chain));
         self.told.stubs.push(Box::new(Stub {
             client: conversation.client(),
             server: conversation.server(),

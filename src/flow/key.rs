@@ -82,25 +82,57 @@ impl FlowKey {
     }
 }
 
-/// The seeded hash of keys. Its low six bits choose the shard, the rest the slot.
+/// The seeded hash of keys. Six bits in its middle choose the shard; its ends choose the slot.
 #[derive(Clone, Debug)]
-pub struct KeyHasher(FixedState);
+pub struct KeyHasher(FixedState, u64);
 
 impl KeyHasher {
     /// A hasher of this run. Output never depends on the seed: nothing iterates over a hash table.
     pub const fn new(seed: u64) -> Self {
-        Self(FixedState::with_seed(seed))
+        Self(FixedState::with_seed(seed), fold(seed))
     }
 
-    /// Hash of a key.
+    /// Hash of a flow's key: a few multiplications, since every packet asks for it.
+    pub fn key(&self, key: &FlowKey) -> u64 {
+        let ports = u64::from(key.a_port) << 16 | u64::from(key.b_port);
+        let ends = match (key.a, key.b) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                fold(self.1 ^ (u64::from(u32::from(a)) << 32 | u64::from(u32::from(b))))
+            }
+            (a, b) => words(a)
+                .into_iter()
+                .chain(words(b))
+                .fold(self.1, |hash, word| fold(hash ^ word)),
+        };
+        let rest = ports << 32 | u64::from(key.tunnel);
+        fold(fold(ends ^ rest) ^ u64::from(key.protocol))
+    }
+
+    /// Hash of anything else.
     pub fn hash(&self, key: &impl Hash) -> u64 {
         self.0.hash_one(key)
     }
 }
 
-/// The shard that owns what hashes to `hash`.
+/// The shard that owns what hashes to `hash`, by bits that its table does not use.
 pub const fn shard_of(hash: u64) -> usize {
-    (hash % SHARDS as u64) as usize
+    ((hash >> 32) % SHARDS as u64) as usize
+}
+
+/// The bits of an address.
+pub fn words(ip: IpAddr) -> [u64; 2] {
+    let bits = match ip {
+        IpAddr::V4(ip) => u128::from(u32::from(ip)),
+        IpAddr::V6(ip) => u128::from(ip),
+    };
+    [(bits >> 64) as u64, bits as u64]
+}
+
+/// Multiplies and folds: enough between words of a seeded hash.
+pub const fn fold(word: u64) -> u64 {
+    let wide = ((word ^ 0x9e37_79b9_7f4a_7c15) as u128)
+        .wrapping_mul(0xd6e8_feb8_6659_fd93_a076_1d64_78bd_642f);
+    (wide as u64) ^ (wide >> 64) as u64
 }
 
 #[cfg(test)]

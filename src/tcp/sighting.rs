@@ -82,8 +82,8 @@ impl Default for Recent {
 impl Recent {
     /// Is this packet a further sighting of one that was just seen? If not it is remembered.
     pub fn is_sighting(&mut self, new: Signature) -> bool {
-        // The low bits chose the shard.
-        let place = (new.print >> 32) as usize % SETS;
+        // The middle bits chose the shard.
+        let place = new.print as usize % SETS;
         let (Some(prints), Some(set), Some(oldest)) = (
             self.prints.get_mut(place),
             self.signatures.get_mut(place),

@@ -179,7 +179,7 @@ impl Step<'_> {
     }
 
     fn segment(&mut self, key: FlowKey, from: End, segment: &TcpSegment<'_>, item: &Item<'_>) {
-        let Some(ip) = item.packet.ip else { return };
+        let Some(ip) = &item.packet.ip else { return };
         let conversation = self
             .conversation
             .get_or_insert_with(|| Conversation::new(key, from, segment, 0));
@@ -187,7 +187,7 @@ impl Step<'_> {
             key,
             hash: item.hash,
             from,
-            segment: *segment,
+            segment,
             ip,
             place: item.place,
             at: item.at,
@@ -212,7 +212,7 @@ impl Step<'_> {
             ..
         } = conversation;
         let said = &mut *self.said;
-        connection.on_segment(direction, segment, &ip, item.at, &mut |from, chunk, at| {
+        connection.on_segment(direction, segment, ip, item.at, &mut |from, chunk, at| {
             said.on_chunk(application, first_bytes, port, from, chunk, at)
         });
         let after = conversation.connection.half(direction).counts;

@@ -12,7 +12,6 @@ mod vantage;
 #[cfg(test)]
 mod tests;
 
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
@@ -26,6 +25,7 @@ use self::requests::{Request, Requests};
 pub use self::vantage::Sight;
 use self::vantage::Vantage;
 use crate::decode::{ArpPacket, Body, IcmpMessage, IpFacts, LinkFacts, Packet};
+use crate::flow::key::{fold, words};
 use crate::mark::Mark;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
 
@@ -48,7 +48,6 @@ const FAMILIAR: usize = 16_384;
 #[derive(Debug, Default)]
 pub struct Neighbours {
     familiar: Vec<Familiar>,
-    hasher: hashbrown::DefaultHashBuilder,
     hosts: HashMap<IpAddr, Timestamp>,
     carried: HashMap<Mac, Vec<IpAddr>>,
     routers: HashSet<IpAddr>,
@@ -96,20 +95,33 @@ impl Place {
     }
 }
 
+/// The ends of a frame and of its packet in a few multiplications: every packet is asked for them.
+fn fingerprint(ip: &IpFacts, link: &LinkFacts, interface: u32) -> u64 {
+    let mac = |mac: Option<[u8; 6]>| {
+        let [a, b, c, d, e, f] = mac.unwrap_or_default();
+        u64::from_be_bytes([u8::from(mac.is_some()), 0, a, b, c, d, e, f])
+    };
+    let place = u64::from(link.tunnel) << 32 | u64::from(interface);
+    let frame = [mac(link.source), mac(link.destination), place]
+        .into_iter()
+        .fold(0, |print, word| fold(print ^ word));
+    match (ip.source, ip.destination) {
+        (IpAddr::V4(from), IpAddr::V4(to)) => {
+            fold(frame ^ (u64::from(u32::from(from)) << 32 | u64::from(u32::from(to))))
+        }
+        (from, to) => words(from)
+            .into_iter()
+            .chain(words(to))
+            .fold(frame ^ 1, |print, word| fold(print ^ word)),
+    }
+}
+
 impl Neighbours {
     /// A packet with an IP header, whatever it carries. Costs one hash and one comparison where the same frame ends and
     /// hosts were seen before.
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         self.requests.heard(ip.source, at);
-        let ends = (
-            ip.source,
-            ip.destination,
-            link.source,
-            link.destination,
-            link.tunnel,
-            interface,
-        );
-        let fingerprint = self.hasher.hash_one(ends);
+        let fingerprint = fingerprint(ip, link, interface);
         if self.familiar.is_empty() {
             self.familiar.resize(FAMILIAR, Familiar::default());
         }

@@ -1,7 +1,7 @@
 //! Marks by which intermediaries are known: what firewalls write into headers and error pages, and what servers
 //! answer when plain HTTP meets their TLS port.
 
-use super::words::lower;
+use super::words::{holds, text};
 
 /// Header names that only a firewall's front sends, in lower case.
 const HEADER_NAMES: [(&str, &str); 8] = [
@@ -62,7 +62,15 @@ const PLAIN_TO_TLS: [&str; 4] = [
 /// The firewall that a header field gives away; `name` in lower case.
 pub(super) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
     if name == b"server" {
-        return find(&SERVERS, &lower(value, 128));
+        let value = text(value, 128);
+        let mut marks = SERVERS.iter();
+        return marks
+            .find(|(word, _)| holds(&value, word))
+            .map(|(_, product)| *product);
+    }
+    // Few names begin like one of them.
+    if !matches!(name.first(), Some(b'c' | b'x' | b'w')) {
+        return None;
     }
     HEADER_NAMES
         .iter()

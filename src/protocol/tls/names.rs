@@ -65,7 +65,11 @@ pub fn version(version: u16) -> String {
 
 /// Name of a cipher suite: IANA's, or GB/T 38636's.
 pub fn suite(id: u16) -> String {
-    let tlcp = match id {
+    known_suite(id).map_or_else(|| format!("0x{id:04x}"), str::to_owned)
+}
+
+fn known_suite(id: u16) -> Option<&'static str> {
+    Some(match id {
         0xe011 => "ECDHE_SM4_CBC_SM3",
         0xe013 => "ECC_SM4_CBC_SM3",
         0xe015 => "IBSDH_SM4_CBC_SM3",
@@ -80,14 +84,8 @@ pub fn suite(id: u16) -> String {
         0xe05a => "RSA_SM4_GCM_SHA256",
         0x00c6 => "TLS_SM4_GCM_SM3",
         0x00c7 => "TLS_SM4_CCM_SM3",
-        _ => "",
-    };
-    if tlcp.is_empty() {
-        TlsCipherSuite::from_id(id)
-            .map_or_else(|| format!("0x{id:04x}"), |suite| suite.name.to_owned())
-    } else {
-        tlcp.to_owned()
-    }
+        _ => TlsCipherSuite::from_id(id)?.name,
+    })
 }
 
 /// Why a suite is weak: `RC4`, `DES`, `3DES`, `NULL`, `EXPORT`, `anonymous`, `MD5`.
@@ -95,19 +93,18 @@ pub fn weakness(id: u16) -> Option<&'static str> {
     if matches!(id, 0x00ff | 0x5600) {
         return None;
     }
-    let name = suite(id);
-    let has = |word: &str| name.split('_').any(|part| part == word);
-    let prefix = |word: &str| name.split('_').any(|part| part.starts_with(word));
-    match () {
-        () if has("EXPORT") || prefix("EXPORT") => Some("EXPORT"),
-        () if has("NULL") => Some("NULL"),
-        () if has("anon") => Some("anonymous"),
-        () if prefix("RC4") || prefix("RC2") => Some("RC4"),
-        () if prefix("3DES") => Some("3DES"),
-        () if prefix("DES") => Some("DES"),
-        () if has("MD5") => Some("MD5"),
-        () => None,
-    }
+    // The worst of its parts; nearly every suite of today has none.
+    let parts = known_suite(id)?.split('_').filter_map(|part| match part {
+        _ if part.starts_with("EXPORT") => Some((0, "EXPORT")),
+        "NULL" => Some((1, "NULL")),
+        "anon" => Some((2, "anonymous")),
+        _ if part.starts_with("RC4") || part.starts_with("RC2") => Some((3, "RC4")),
+        _ if part.starts_with("3DES") => Some((4, "3DES")),
+        _ if part.starts_with("DES") => Some((5, "DES")),
+        "MD5" => Some((6, "MD5")),
+        _ => None,
+    });
+    parts.min().map(|(_, why)| why)
 }
 
 #[cfg(test)]
