@@ -4,6 +4,7 @@
 //! into its packet), `flow` and `tcp` (what a conversation went through), `protocol` (what was said in it),
 //! `failure` (what went wrong), `incident` (what caused it), `report` (telling it). `engine` conducts them, `cli` starts them.
 
+pub mod archive;
 pub mod cli;
 pub mod decode;
 pub mod digits;

@@ -22,6 +22,7 @@
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
+//! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
 
 use crate::flow::key::SHARDS;
@@ -55,6 +56,8 @@ pub const TRACES_PER_FLOW: usize = 256;
 pub const TRACES_PER_SHARD: usize = 1_024;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
+/// Kinds of words (roles, keys, reasons, codes) that merged partials may hold; the code has a few hundred.
+pub const WORDS_MAX: usize = 16_384;
 /// Leaves whose names were looked up in the endpoint rules, remembered by one shard.
 pub const CERTIFIED_PER_SHARD: usize = 16;
 /// Handshakes that waited, or failed after the certificates, remembered by one shard.

@@ -11,7 +11,18 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     input::spare(common.output.as_deref(), &run.files)?;
     let mut told = Told::lazily(run.diagnosis, &run.files, &run.interfaces, &settings);
     told.options.filter.clone_from(&common.filter);
-    let code = exit_code(&told, common.fail_on.map(Severity::from), run.skipped);
+    let skipped = run.skipped;
+    tell(told, common, &settings, skipped)
+}
+
+/// Writes a report in the format that was asked for; gives the exit status.
+pub(crate) fn tell(
+    told: Told<Findings>,
+    common: &Common,
+    settings: &Settings,
+    skipped: bool,
+) -> Result<u8, Failure> {
+    let code = exit_code(&told, common.fail_on.map(Severity::from), skipped);
     let stats = format!(
         "{} packets, {} flows, {} findings",
         told.report.summary.packets,
@@ -29,9 +40,9 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
             None
         }
         FormatArg::Csv => Some(report::csv::findings(&told)),
-        FormatArg::Text => Some(report::text::write(&told.whole(), &settings)),
-        FormatArg::Html => Some(report::html::write(&told.whole(), &settings)),
-        FormatArg::Markdown => Some(report::markdown::write(&told.whole(), &settings)),
+        FormatArg::Text => Some(report::text::write(&told.whole(), settings)),
+        FormatArg::Html => Some(report::html::write(&told.whole(), settings)),
+        FormatArg::Markdown => Some(report::markdown::write(&told.whole(), settings)),
     };
     if let Some(text) = text {
         output::write(path, text.as_bytes())?;

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, endpoints, output};
 use crate::decode;
+use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
+use crate::engine::shard::Anchors;
 use crate::engine::{Engine, Options};
 use crate::ingest::{self, Batch, Feed, FileReport, Interface, LinkType};
 use crate::limits;
@@ -107,7 +109,7 @@ pub(crate) fn spare(path: Option<&Path>, files: &[FileReport]) -> Result<(), Fai
 }
 
 /// Says of which captures no packet can be read for want of their link type; true if there are any.
-fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
+pub(crate) fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
     let mut any = false;
     for file in files {
         let faces = interfaces.iter().filter(|face| face.point == file.point);
@@ -130,14 +132,14 @@ fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
 }
 
 /// One sentence for each input that could not be read, or not to its end.
-fn complain(errors: &[ingest::IngestError]) {
+pub(crate) fn complain(errors: &[ingest::IngestError]) {
     for error in errors {
         output::complain(&error.to_string());
     }
 }
 
 /// How many threads were asked for, else as many as the machine has.
-fn threads(common: &Common) -> Result<usize, Failure> {
+pub(crate) fn threads(common: &Common) -> Result<usize, Failure> {
     match common.threads {
         Some(0) => Err(Failure::usage("--threads 0: at least one thread is needed")),
         Some(threads) => Ok(threads),
@@ -147,30 +149,62 @@ fn threads(common: &Common) -> Result<usize, Failure> {
 
 /// An engine with the trust anchors and endpoint rules that were asked for.
 pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
-    let trust = Arc::new(trust(common)?);
-    let threads = threads(common)?;
-    let rules = common
-        .endpoints
-        .as_deref()
-        .map(endpoints::read)
-        .transpose()?;
-    let mut engine = Engine::new(&Options {
-        threads,
-        rows,
-        trust,
-    })
-    .map_err(Failure::usage)?;
-    if let Some((rules, anchors)) = rules {
-        engine.judge_by(Arc::new(rules), &anchors);
-    }
+    let mut engine = Judging::of(common)?.engine(threads(common)?, rows)?;
     if let Some(size) = &common.memory {
-        engine.remember_at_most(flows_within(size)?);
+        engine.remember_at_most(flows_within(size, bytes(size)?)?);
     }
     Ok(engine)
 }
 
-/// How many conversations fit a size such as `512M`: K, M, G and T are powers of 1,024, with or without `iB`.
-fn flows_within(size: &str) -> Result<usize, Failure> {
+/// What engines judge by, read once.
+pub(crate) struct Judging {
+    trust: Arc<TrustStore>,
+    rules: Option<(Arc<Rules>, Anchors)>,
+}
+
+impl Judging {
+    /// The trust anchors and endpoint rules that were asked for.
+    pub(crate) fn of(common: &Common) -> Result<Self, Failure> {
+        let trust = Arc::new(trust(common)?);
+        let rules = common
+            .endpoints
+            .as_deref()
+            .map(endpoints::read)
+            .transpose()?;
+        Ok(Self {
+            trust,
+            rules: rules.map(|(rules, anchors)| (Arc::new(rules), anchors)),
+        })
+    }
+
+    /// An engine that judges by them.
+    pub(crate) fn engine(&self, threads: usize, rows: bool) -> Result<Engine, Failure> {
+        let mut engine = Engine::new(&Options {
+            threads,
+            rows,
+            trust: Arc::clone(&self.trust),
+        })
+        .map_err(Failure::usage)?;
+        if let Some((rules, anchors)) = &self.rules {
+            engine.judge_by(Arc::clone(rules), anchors);
+        }
+        Ok(engine)
+    }
+
+    /// The endpoint rules.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        let own = self.rules.as_ref().map(|(rules, _)| Arc::clone(rules));
+        own.unwrap_or_else(Rules::shared)
+    }
+
+    /// Identity of the trust anchors.
+    pub(crate) fn trust_store(&self) -> String {
+        self.trust.identity()
+    }
+}
+
+/// How many bytes a size such as `512M` is: K, M, G and T are powers of 1,024, with or without `iB`.
+pub(crate) fn bytes(size: &str) -> Result<u64, Failure> {
     let wrong =
         |what: &str| Failure::usage(format!("--memory {size}: {what}; write it as 512M or 2G"));
     let digits = size.len()
@@ -191,11 +225,17 @@ fn flows_within(size: &str) -> Result<usize, Failure> {
         _ => return Err(wrong("not a size")),
     };
     let number: u64 = number.parse().map_err(|_| wrong("not a size"))?;
-    let bytes = number
+    number
         .checked_mul(1 << shift)
-        .ok_or_else(|| wrong("larger than any memory"))?;
+        .ok_or_else(|| wrong("larger than any memory"))
+}
+
+/// How many conversations fit so many bytes, which are all or a share of `size`.
+pub(crate) fn flows_within(size: &str, bytes: u64) -> Result<usize, Failure> {
     if bytes < limits::MEMORY_MIN {
-        return Err(wrong("at least 96M are needed"));
+        return Err(Failure::usage(format!(
+            "--memory {size}: at least 96M are needed; write it as 512M or 2G"
+        )));
     }
     let flows = (bytes - limits::BASE_BYTES) / limits::FLOW_BYTES;
     Ok(usize::try_from(flows)
@@ -293,11 +333,11 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::flows_within;
+    use super::{bytes, flows_within};
 
     #[test]
     fn a_size_is_divided_by_what_a_flow_takes() {
-        let flows = |size: &str| flows_within(size).ok();
+        let flows = |size: &str| flows_within(size, bytes(size).ok()?).ok();
         assert_eq!(flows("96M"), Some(4_096));
         assert_eq!(flows("128MiB"), Some(8_192));
         assert_eq!(flows("134217728"), Some(8_192));

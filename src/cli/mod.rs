@@ -5,6 +5,7 @@
 
 mod again;
 mod analyze;
+mod batch;
 mod chosen;
 mod endpoints;
 mod explain;
@@ -14,6 +15,7 @@ mod flows;
 mod input;
 mod live;
 mod output;
+mod report;
 mod schema;
 mod show;
 
@@ -49,6 +51,18 @@ enum Command {
     Live {
         #[command(flatten)]
         source: live::Source,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Analyse an archive set by set, in parallel and resumable, and keep what reports and queries need
+    Batch {
+        #[command(flatten)]
+        target: batch::Target,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make a report from what `batch` wrote, without the captures; PATH are folders of results
+    Report {
         #[command(flatten)]
         common: Common,
     },
@@ -262,6 +276,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
         Command::Live { source, common } => live::run(&source, &common),
+        Command::Batch { target, common } => batch::run(&target, &common),
+        Command::Report { common } => report::run(&common),
         Command::Interfaces => live::list(),
         Command::Flows { common } => flows::run(&common),
         Command::Show { common, ids, all } => show::run(common, ids, all),

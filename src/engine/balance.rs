@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::engine::diagnosis::EndpointBalance;
+use crate::endpoint::Rule;
+use crate::engine::diagnosis::{EndpointBalance, Minute};
 use crate::engine::endpoints::Endpoints;
 use crate::engine::told::Stub;
 use crate::failure::Finding;
+use crate::failure::flow::Outcomes;
+use crate::time::{SECOND, Timestamp};
 
 /// Endpoints by what matters: those of a rule first, then by failures.
 pub(super) fn balances(
@@ -52,6 +55,41 @@ pub(super) fn balances(
     all
 }
 
+/// What was tried minute by minute; `stubs` are those of endpoints.
+pub(super) fn minutes(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Minute> {
+    const MINUTE: i64 = 60 * SECOND;
+    let mut all: BTreeMap<(String, Timestamp), Minute> = BTreeMap::new();
+    for stub in stubs {
+        let name = endpoints.name_of(stub);
+        let rule = endpoints.rule(name, stub.server);
+        let endpoint = id_of(rule.filter(|rule| rule.takes_id), name, stub.server);
+        let start = Timestamp::from_ns(stub.first.ns().div_euclid(MINUTE).saturating_mul(MINUTE));
+        let key = (endpoint.clone(), start);
+        let minute = all.entry(key).or_insert_with(|| Minute {
+            endpoint,
+            start,
+            attempts: Outcomes::default(),
+            latency: Default::default(),
+        });
+        minute.attempts.add(stub.outcomes);
+        for (histogram, ms) in minute.latency.iter_mut().zip(stub.latency_ms) {
+            if let Some(ms) = ms {
+                histogram.add(ms);
+            }
+        }
+    }
+    all.into_values().collect()
+}
+
+/// What an endpoint is called: `own` is the rule that gives it its id.
+fn id_of(own: Option<&Rule>, name: Option<&str>, server: (IpAddr, u16)) -> String {
+    match (own, name) {
+        (Some(rule), _) => rule.id.clone(),
+        (None, Some(name)) => format!("{name}:{}", server.1),
+        (None, None) => crate::failure::host_port(server.0, server.1),
+    }
+}
+
 fn balance<'b>(
     by_id: &'b mut BTreeMap<String, EndpointBalance>,
     name: Option<&str>,
@@ -60,11 +98,7 @@ fn balance<'b>(
 ) -> &'b mut EndpointBalance {
     let rule = endpoints.rule(name, server);
     let own = rule.filter(|rule| rule.takes_id);
-    let id = match (own, name) {
-        (Some(rule), _) => rule.id.clone(),
-        (None, Some(name)) => format!("{name}:{}", server.1),
-        (None, None) => crate::failure::host_port(server.0, server.1),
-    };
+    let id = id_of(own, name, server);
     let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
         region: endpoints.region(rule, name),
         invoicing: rule.is_some(),

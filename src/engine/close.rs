@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use crate::endpoint::Rules;
 use crate::engine::Engine;
-use crate::engine::balance::balances;
+use crate::engine::balance::{balances, minutes};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
@@ -73,6 +73,10 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         flows: told.flows,
         attempts: attempts(&stubs, failed_lookups),
         endpoints: balances(&stubs, &findings, &endpoints),
+        minutes: match engine.by_minute {
+            true => minutes(&stubs, &endpoints),
+            false => Vec::new(),
+        },
         findings,
         incidents,
         unjudged,

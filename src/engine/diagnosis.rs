@@ -9,6 +9,7 @@ use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
 use crate::incident::Incident;
+use crate::time::Timestamp;
 
 /// Upper bounds in milliseconds of the latency histograms; fixed, so that they add up across runs and machines.
 pub const BOUNDS_MS: [u32; 15] = [
@@ -77,6 +78,19 @@ pub struct EndpointBalance {
     pub findings_by_code: BTreeMap<&'static str, u64>,
 }
 
+/// What was tried at one endpoint in one minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Minute {
+    /// Id of the endpoint, as in its balance.
+    pub endpoint: String,
+    /// When the minute begins.
+    pub start: Timestamp,
+    /// Attempts whose connections began in it.
+    pub attempts: Outcomes,
+    /// Handshake, TLS, first byte.
+    pub latency: [Histogram; 3],
+}
+
 /// Everything that a report says.
 #[derive(Debug, Default)]
 pub struct Diagnosis {
@@ -88,6 +102,8 @@ pub struct Diagnosis {
     pub attempts: Outcomes,
     /// Endpoints: built-in names first, then by failures.
     pub endpoints: Vec<EndpointBalance>,
+    /// Attempts by endpoint and minute, by these two; where asked for.
+    pub minutes: Vec<Minute>,
     /// Findings by first time and id.
     pub findings: Vec<Finding>,
     /// Findings of one cause, by start; they name findings by their place above.

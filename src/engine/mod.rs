@@ -82,6 +82,7 @@ pub struct Engine {
     past: Outcomes,
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
+    by_minute: bool,
 }
 
 impl Engine {
@@ -126,7 +127,13 @@ impl Engine {
             past: Outcomes::default(),
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
+            by_minute: false,
         })
+    }
+
+    /// Counts attempts by endpoint and minute too.
+    pub fn count_by_minute(&mut self) {
+        self.by_minute = true;
     }
 
     /// Other endpoint rules than the built-in ones, with the trust anchors that some of them bring. Before `push`.

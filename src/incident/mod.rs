@@ -97,6 +97,20 @@ pub struct Reason {
     pub findings: Vec<usize>,
 }
 
+/// The row of the table of causes with this name.
+pub fn cause_of(name: &str) -> Option<&'static Cause> {
+    let mut all = CAUSES.iter().flat_map(|causes| causes.iter());
+    all.find(|cause| cause.name == name)
+}
+
+/// The item of evidence with this name.
+pub fn item_of(id: &str) -> Option<&'static Item> {
+    let all = CAUSES.iter().flat_map(|causes| causes.iter());
+    let mut items = all.flat_map(|cause| cause.favour.iter().chain(cause.against));
+    let weighed = items.find(|(item, _)| item.id == id).map(|(item, _)| *item);
+    weighed.or_else(|| Some(&evidence::CODES).filter(|item| item.id == id))
+}
+
 impl Incident {
     /// The cause with the highest score.
     pub fn cause(&self) -> Option<&'static Cause> {

@@ -20,6 +20,7 @@ mod plan;
 mod point;
 mod report;
 mod set;
+mod sets;
 mod sink;
 mod source;
 mod window;
@@ -32,6 +33,7 @@ pub use report::{
     Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
     TEXT_BYTES_MAX, Tally,
 };
+pub use sets::{Archive, Head, Known, Part, Set};
 pub use writer::Writer;
 
 use crate::mark::Mark;

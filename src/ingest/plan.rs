@@ -11,6 +11,7 @@ use super::note::Note;
 use super::point::{Member, Point};
 use super::report::FileReport;
 use super::set::{self, Name};
+use super::sets::Head;
 use super::sink::{Faces, Sink};
 use super::source::{self, Place, Source};
 use crate::time::Timestamp;
@@ -98,6 +99,16 @@ pub(super) fn probe(
     file.first_time = batch.frames.first().map(|frame| frame.at.time);
     file.report.link_types = scratch.link_types;
     Ok(file)
+}
+
+/// What a look into a file tells, for those who read it another time.
+pub(super) fn head(input: &Input) -> Result<Head, IngestError> {
+    let file = probe(input, false, PROBE_BLOCK, &Arc::default())?;
+    Ok(Head {
+        sha256: file.report.sha256_head,
+        links: file.report.link_types,
+        first: file.first_time,
+    })
 }
 
 /// Sorts the files into capture points. Reports stand in the order of the files given.

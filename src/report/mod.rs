@@ -27,8 +27,8 @@ mod told;
 mod unjudged;
 mod words;
 
-pub use row::Findings;
-pub use told::Told;
+pub use row::{Findings, masked_detail};
+pub use told::{Reading, Told, catalogue};
 
 use crate::failure::Lang;
 use crate::time::Timestamp;

@@ -9,9 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::digits;
 use crate::failure::{Finding, Lang, Subject, Value, classes};
-use crate::ingest::FileReport;
 use crate::report::order::Kept;
-use crate::report::schema::{End, Evidence, Finding as Row};
+use crate::report::schema::{Capture, End, Evidence, Finding as Row};
 use crate::report::{Settings, id, redact};
 
 /// The findings of a report, each mirrored when it is asked for.
@@ -23,7 +22,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub(super) fn new(rows: Vec<Kept>, files: &[FileReport], settings: &Settings) -> Self {
+    pub(super) fn new(rows: Vec<Kept>, files: &[Capture], settings: &Settings) -> Self {
         Self {
             rows,
             shared: Shared::new(files, settings.lang),
@@ -88,7 +87,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(files: &[FileReport], lang: Lang) -> Self {
+    fn new(files: &[Capture], lang: Lang) -> Self {
         Self {
             texts: classes::ALL
                 .iter()
@@ -196,6 +195,19 @@ fn filter(finding: &Finding) -> String {
 }
 
 fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
+    let text = |text: &String| masked_detail(key, text, settings.redact);
+    match value {
+        Value::Number(number) => json!(number),
+        Value::Thousandths(share) => json!(*share as f64 / 1_000.0),
+        Value::Bool(flag) => json!(flag),
+        Value::Text(words) => json!(text(words)),
+        Value::List(items) => json!(items.iter().map(text).collect::<Vec<_>>()),
+        Value::Time(time) => json!(time.to_string()),
+    }
+}
+
+/// A detail's text, as it may be shown. Masking twice is masking once.
+pub fn masked_detail(key: &str, text: &str, redact: bool) -> String {
     // Serial numbers and hashes of certificates are public and may look like anything.
     let public = [
         "serial",
@@ -206,20 +218,10 @@ fn detail(key: &str, value: &Value, settings: &Settings) -> Json {
         "not_before",
     ]
     .contains(&key);
-    let text = |text: &String| {
-        if public {
-            text.clone()
-        } else {
-            masked(text, settings)
-        }
-    };
-    match value {
-        Value::Number(number) => json!(number),
-        Value::Thousandths(share) => json!(*share as f64 / 1_000.0),
-        Value::Bool(flag) => json!(flag),
-        Value::Text(words) => json!(text(words)),
-        Value::List(items) => json!(items.iter().map(text).collect::<Vec<_>>()),
-        Value::Time(time) => json!(time.to_string()),
+    if public {
+        text.to_owned()
+    } else {
+        masked_if(redact, text)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The serialised mirror of a report: `wirefault.report/1`. The only types that implement `Serialize`.
+//! The serialised mirror of a report: `wirefault.report/1`. What `archive` stores has mirrors of its own.
 //!
 //! Members that are unknown are absent; there are no nulls and no empty strings. The JSON Schema beside this file
 //! is what `wirefault schema` prints.
@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The JSON Schema of `Report`.
@@ -120,7 +120,7 @@ pub struct Closing<'a> {
 }
 
 /// One input file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Capture {
     /// `c-` and a number in reading order.
     pub id: String,

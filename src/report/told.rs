@@ -72,6 +72,16 @@ impl Told<Findings> {
         interfaces: &[Interface],
         settings: &Settings,
     ) -> Self {
+        let limited = diagnosis.unjudged.contains_key("evicted");
+        Self::of(
+            diagnosis,
+            Reading::of(files, interfaces, limited, settings),
+            settings,
+        )
+    }
+
+    /// The same where what was read is mirrored already.
+    pub fn of(diagnosis: Diagnosis, reading: Reading, settings: &Settings) -> Self {
         let within = |finding: &Finding| {
             settings.since.is_none_or(|since| finding.first >= since)
                 && settings.until.is_none_or(|until| finding.first <= until)
@@ -92,7 +102,6 @@ impl Told<Findings> {
             .collect();
         let (incidents, mirrors) =
             incident::mirror(diagnosis.incidents, &Named::of(&rows), settings);
-        let limited = diagnosis.unjudged.contains_key("evicted");
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -102,18 +111,14 @@ impl Told<Findings> {
                 endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
             },
-            captures: files
-                .iter()
-                .enumerate()
-                .map(|(index, file)| capture((index, limited), file, interfaces, settings))
-                .collect(),
             summary: summary(
                 &diagnosis.attempts,
                 (diagnosis.packets, diagnosis.flows),
                 &rows,
             ),
             endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
-            findings: Findings::new(rows, files, settings),
+            findings: Findings::new(rows, &reading.captures, settings),
+            captures: reading.captures,
             incidents: mirrors,
             unjudged: diagnosis.unjudged,
         };
@@ -123,8 +128,35 @@ impl Told<Findings> {
             options: options(settings),
             worst,
             times,
-            span: span(files),
+            span: reading.span,
             rules: diagnosis.rules,
+        }
+    }
+}
+
+/// What was read, as a report tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The files, by the numbers that marks carry.
+    pub captures: Vec<Capture>,
+    /// From the first frame to the last, over all files.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+impl Reading {
+    /// Of a run's files; `limited` says that a limit closed flows of the run early.
+    pub fn of(
+        files: &[FileReport],
+        interfaces: &[Interface],
+        limited: bool,
+        settings: &Settings,
+    ) -> Self {
+        let numbered = files.iter().enumerate();
+        Self {
+            captures: numbered
+                .map(|(index, file)| capture((index, limited), file, interfaces, settings))
+                .collect(),
+            span: span(files),
         }
     }
 }
@@ -178,7 +210,8 @@ fn span(files: &[FileReport]) -> Option<(Timestamp, Timestamp)> {
     Some((first, files.iter().filter_map(|file| file.last_time).max()?))
 }
 
-fn catalogue() -> String {
+/// Which codes and guides these are: a hash over them.
+pub fn catalogue() -> String {
     let mut hash = Sha256::new();
     for class in classes::ALL {
         hash.update(class.code.as_bytes());

@@ -157,6 +157,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         packets: 1_234,
         flows: 10,
         attempts,
+        minutes: Vec::new(),
         endpoints: vec![EndpointBalance {
             id: "tax.beijing.chinatax.gov.cn:443".to_owned(),
             name: Some("tax.beijing.chinatax.gov.cn".to_owned()),

@@ -1,0 +1,209 @@
+//! One set: read, judged, written.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::archive::{Manifest, Options, Partial, Place, Store, StoreError, TABLES_WRITTEN};
+use crate::cli::batch::plan::{Shares, Wanted};
+use crate::cli::batch::progress::Progress;
+use crate::cli::filter::Filter;
+use crate::cli::{Failure, input, output};
+use crate::engine::diagnosis::Diagnosis;
+use crate::failure::Lang;
+use crate::ingest::{self, Batch, Feed, FileReport, Interface};
+use crate::report::{Reading, Settings};
+
+/// What all sets share.
+pub(crate) struct Work<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) judging: &'a input::Judging,
+    pub(crate) settings: &'a Settings,
+    pub(crate) options: &'a Options,
+    pub(crate) filter: Option<&'a str>,
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) shares: Shares,
+}
+
+/// Why a set is not done.
+pub(crate) enum Trouble {
+    /// It costs itself only.
+    Set(String),
+    /// Nothing more can be written.
+    Store(StoreError),
+}
+
+/// What was read of a set.
+struct Read {
+    diagnosis: Diagnosis,
+    files: Vec<FileReport>,
+    interfaces: Vec<Interface>,
+    complete: bool,
+}
+
+/// Reads, judges and writes a set; `None` where the run was interrupted meanwhile.
+pub(crate) fn analyse(
+    work: &Work<'_>,
+    wanted: &Wanted,
+    progress: &Progress,
+) -> Result<Option<Manifest>, Trouble> {
+    let first = wanted.files.first().map_or("", |file| &file.path);
+    // An engine's mistake about one set must not cost the others.
+    let read = catch_unwind(AssertUnwindSafe(|| read(work, wanted, progress)));
+    let read = match read {
+        Ok(Ok(Some(read))) => read,
+        Ok(Ok(None)) => return Ok(None),
+        Ok(Err(failure)) => {
+            output::complain(&failure.message);
+            return Err(Trouble::Set(failure.message));
+        }
+        Err(_) => {
+            let reason = format!("{first}: wirefault failed on this set; please report it");
+            output::complain(&reason);
+            return Err(Trouble::Set(reason));
+        }
+    };
+    let written = write(work, wanted, read).map_err(Trouble::Store)?;
+    progress.ended();
+    Ok(Some(written))
+}
+
+fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<Read>, Failure> {
+    let mut filter = work.filter.map(Filter::new).transpose()?;
+    let mut engine = work
+        .judging
+        .engine(work.shares.threads, work.options.flows)?;
+    engine.remember_at_most(work.shares.flows_max);
+    engine.count_by_minute();
+    let paths: Vec<String> = wanted.files.iter().map(|file| file.path.clone()).collect();
+    let portions = ingest::Options {
+        block_bytes: 256 << 10,
+        batch_frames: 1_024,
+    };
+    let (mut feed, errors) = Feed::open(&paths, &portions);
+    input::complain(&errors);
+    let mut batch = Batch::default();
+    let mut told = 0;
+    while feed.next(&mut batch) {
+        if work.stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if let Some(filter) = &mut filter {
+            filter.apply(&mut batch)?;
+        }
+        engine.push(&batch);
+        let now = feed.progress().bytes_read;
+        progress.read(now.saturating_sub(told));
+        told = now;
+    }
+    let late = feed.take_errors();
+    input::complain(&late);
+    let (files, interfaces) = (feed.files().to_vec(), feed.interfaces().to_vec());
+    if files.is_empty() {
+        let reason = errors.first().map(ToString::to_string);
+        return Err(Failure {
+            status: 4,
+            message: reason.unwrap_or_else(|| "a set could not be read".to_owned()),
+        });
+    }
+    let left_out = filter.map_or(Ok(0), Filter::finish)?;
+    let mut diagnosis = engine.finish(&files);
+    if left_out > 0 {
+        let reason = "filtered-out".to_owned();
+        diagnosis.unjudged.insert(reason, left_out);
+    }
+    let unread = input::unread(&files, &interfaces);
+    let whole = errors.is_empty() && late.is_empty() && !unread;
+    Ok(Some(Read {
+        diagnosis,
+        complete: whole && files.iter().all(|file| file.complete),
+        files,
+        interfaces,
+    }))
+}
+
+/// Outputs first, the manifest last: whoever sees it finds them.
+fn write(work: &Work<'_>, wanted: &Wanted, mut read: Read) -> Result<Manifest, StoreError> {
+    let limited = read.diagnosis.unjudged.contains_key("evicted");
+    let reading = |lang| {
+        let settings = Settings {
+            lang,
+            ..work.settings.clone()
+        };
+        Reading::of(&read.files, &read.interfaces, limited, &settings)
+    };
+    let (english, chinese) = (reading(Lang::En), reading(Lang::Zh));
+    // 2026-11-24T10:02:11Z
+    let first = english.span.map(|(first, _)| first.text());
+    let day = first.and_then(|text| text.get(..10).map(str::to_owned));
+    let place = Place {
+        set: &wanted.set,
+        day: day.as_deref(),
+        point: &wanted.point,
+    };
+    let partial = Partial::of(&read.diagnosis, &english, &chinese, work.settings.redact);
+    let mut outputs = vec![work.store.write_partial(&place, &partial)?];
+    let findings = read.diagnosis.findings.iter();
+    let worst = findings
+        .filter(|finding| finding.class.layer() != "capture")
+        .map(|finding| finding.severity as u8)
+        .max();
+    if TABLES_WRITTEN {
+        let diagnosis = std::mem::take(&mut read.diagnosis);
+        let reading = match work.settings.lang {
+            Lang::En => english,
+            Lang::Zh => chinese,
+        };
+        let made = tables(work, wanted, diagnosis, reading, read.complete);
+        outputs.extend(work.store.write_tables(&place, made)?);
+    }
+    outputs.sort();
+    let manifest = Manifest {
+        schema: Manifest::SCHEMA.to_owned(),
+        set: wanted.set.clone(),
+        point: wanted.point.clone(),
+        day: day.clone(),
+        files: wanted.files.clone(),
+        complete: read.complete,
+        limited,
+        flows_max: work.shares.flows_max,
+        worst,
+        outputs,
+    };
+    work.store.done(&manifest)?;
+    Ok(manifest)
+}
+
+/// A table's name and its bytes.
+type Made = Result<Vec<(&'static str, Vec<u8>)>, String>;
+
+#[cfg(feature = "parquet")]
+fn tables(
+    work: &Work<'_>,
+    wanted: &Wanted,
+    mut diagnosis: Diagnosis,
+    reading: Reading,
+    complete: bool,
+) -> Made {
+    let minutes = std::mem::take(&mut diagnosis.minutes);
+    let mut flows = std::mem::take(&mut diagnosis.rows);
+    flows.sort_by_key(|row| (row.ts, row.key));
+    let settings = Settings {
+        // Whoever queries folds by himself.
+        findings_max: usize::MAX,
+        ..work.settings.clone()
+    };
+    crate::archive::tables::of(&crate::archive::tables::Source {
+        set: &wanted.set,
+        files: &wanted.files,
+        options: work.options,
+        complete,
+        told: &crate::report::Told::of(diagnosis, reading, &settings),
+        minutes: &minutes,
+        flows: work.options.flows.then_some(flows.as_slice()),
+    })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn tables(_: &Work<'_>, _: &Wanted, _: Diagnosis, _: Reading, _: bool) -> Made {
+    Ok(Vec::new())
+}
