@@ -130,6 +130,12 @@ impl File {
         }
     }
 
+    /// It is as it was: size and time of writing are.
+    pub fn stands(&self) -> bool {
+        crate::ingest::stamp(self.path.as_ref())
+            .is_ok_and(|stamp| stamp == (self.size, self.modified_ns))
+    }
+
     /// What a look at its first bytes would tell again.
     pub fn head(&self) -> Option<Head> {
         let digit = |at: usize| self.sha256.get(at..at + 2);

@@ -143,9 +143,14 @@ impl Store {
         read_run(&self.root).ok().map(|(run, _)| run)
     }
 
-    /// Sets that are done.
+    /// Sets that are done: their outputs are all there.
     pub fn manifests(&self) -> Vec<Manifest> {
-        manifests(&self.root)
+        let mut all = manifests(&self.root);
+        all.retain(|manifest| {
+            let mut outputs = manifest.outputs.iter();
+            outputs.all(|path| self.root.join(path).is_file())
+        });
+        all
     }
 
     /// Writes down what is asked for.

@@ -33,7 +33,7 @@ pub use report::{
     Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
     TEXT_BYTES_MAX, Tally,
 };
-pub use sets::{Archive, Head, Known, Part, Set};
+pub use sets::{Archive, Head, Known, Part, Set, stamp};
 pub use writer::Writer;
 
 use crate::mark::Mark;

@@ -12,6 +12,7 @@ use super::source::Place;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -123,14 +124,7 @@ fn look(place: &Path, input: &Input, known: Known<'_>) -> Result<Part, IngestErr
         path: input.path.clone(),
         source,
     };
-    let about = fs::metadata(place).map_err(unreadable)?;
-    if !about.is_file() {
-        return Err(unreadable(std::io::Error::other("not a file")));
-    }
-    let written = about.modified().map_err(unreadable)?;
-    let since = written.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let modified_ns = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
-    let size = about.len();
+    let (size, modified_ns) = stamp(place).map_err(unreadable)?;
     let head = match known(&input.path, size, modified_ns) {
         Some(head) => head,
         None => plan::head(input)?,
@@ -141,6 +135,17 @@ fn look(place: &Path, input: &Input, known: Known<'_>) -> Result<Part, IngestErr
         modified_ns,
         head,
     })
+}
+
+/// Size of a file and when it was last written, in nanoseconds since 1970.
+pub fn stamp(path: &Path) -> io::Result<(u64, i64)> {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    let since = about.modified()?.duration_since(UNIX_EPOCH);
+    let modified_ns = i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX);
+    Ok((about.len(), modified_ns))
 }
 
 /// `gw1/ring` of `/archive/gw1/ring_<n>_<t>.pcap`, where `/archive` was given.
@@ -158,4 +163,17 @@ fn point(stem: &str, paths: &[String]) -> String {
         .unwrap_or(&name)
         .trim_matches(['_', '-', '.', '/', ' ']);
     trimmed.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::point;
+
+    #[test]
+    fn a_point_is_named_below_the_folder_that_was_given() {
+        let paths = ["/archive/".to_owned()];
+        assert_eq!(point("/archive/gw1/ring_<n>_<t>.pcap", &paths), "gw1/ring");
+        assert_eq!(point("/archive/<t>.pcapng", &paths), "");
+        assert_eq!(point("/other/x.pcap", &paths), "other/x");
+    }
 }

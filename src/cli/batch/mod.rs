@@ -80,13 +80,7 @@ pub(crate) fn run(target: &Target, common: &Common) -> Result<u8, Failure> {
         output::complain("interrupted: the sets that are done stay, start again to go on");
     }
     if !common.quiet {
-        output::remark(&format!(
-            "{} sets: {} were done, {} done now, {} not",
-            plan.done.len() + plan.wanted.len(),
-            plan.done.len(),
-            ended.done.len(),
-            plan.wanted.len() - ended.done.len()
-        ));
+        summary(&plan, &ended);
     }
     let done = || plan.done.iter().chain(&ended.done);
     let threshold = common.fail_on.map(Severity::from);
@@ -100,6 +94,22 @@ pub(crate) fn run(target: &Target, common: &Common) -> Result<u8, Failure> {
         () if cut => 4,
         () => 0,
     })
+}
+
+/// One line about the sets, and another where this build could not do all.
+fn summary(plan: &Plan, ended: &Ended) {
+    output::remark(&format!(
+        "{} sets: {} were done, {} done now, {} not",
+        plan.done.len() + plan.wanted.len(),
+        plan.done.len(),
+        ended.done.len(),
+        plan.wanted.len() - ended.done.len()
+    ));
+    if !crate::archive::TABLES_WRITTEN {
+        output::remark(
+            "no tables: for Parquet build with `cargo build --release --features parquet`; reports need none",
+        );
+    }
 }
 
 /// What makes no sense here.

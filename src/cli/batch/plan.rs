@@ -74,7 +74,7 @@ impl Plan {
         let options = options(target, common, judging, settings);
         let mut all = Vec::new();
         for set in archive.sets {
-            let parts = within(set.parts, settings);
+            let parts = within(set.parts, settings.since, settings.until);
             if parts.is_empty() {
                 continue;
             }
@@ -152,8 +152,8 @@ fn parted(
 }
 
 /// The files that may hold something of the window. A file of a ring ends where the next one begins.
-fn within(parts: Vec<Part>, settings: &Settings) -> Vec<Part> {
-    if settings.since.is_none() && settings.until.is_none() {
+fn within(parts: Vec<Part>, since: Option<Timestamp>, until: Option<Timestamp>) -> Vec<Part> {
+    if since.is_none() && until.is_none() {
         return parts;
     }
     let mut firsts: Vec<Timestamp> = parts.iter().filter_map(|part| part.head.first).collect();
@@ -164,8 +164,8 @@ fn within(parts: Vec<Part>, settings: &Settings) -> Vec<Part> {
             return true;
         };
         let next = firsts.get(firsts.partition_point(|other| *other <= first));
-        let late = settings.until.is_some_and(|until| first > until);
-        let early = settings.since.zip(next).is_some_and(|(since, next)| {
+        let late = until.is_some_and(|until| first > until);
+        let early = since.zip(next).is_some_and(|(since, next)| {
             // Twice the context: frames of neighbours may overlap.
             next.plus(2 * CONTEXT) < since
         });
@@ -193,4 +193,48 @@ fn shares(common: &Common, sets: usize) -> Result<Shares, Failure> {
         threads: (threads / at_once).max(1),
         flows_max,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Head;
+
+    /// Files that begin at these minutes; those that are read with `--since` and `--until` at these.
+    fn check(begin: &[Option<i64>], since: Option<i64>, until: Option<i64>, read: &[usize]) {
+        let minute = |minute: i64| Timestamp::from_ns(minute * 60 * SECOND);
+        let part = |(place, first): (usize, &Option<i64>)| Part {
+            path: place.to_string(),
+            size: 1,
+            modified_ns: 0,
+            head: Head {
+                sha256: [0; 32],
+                links: Vec::new(),
+                first: first.map(minute),
+            },
+        };
+        let parts: Vec<Part> = begin.iter().enumerate().map(part).collect();
+        let kept = within(parts, since.map(minute), until.map(minute));
+        let kept: Vec<usize> = kept
+            .iter()
+            .filter_map(|part| part.path.parse().ok())
+            .collect();
+        assert_eq!(kept, read);
+    }
+
+    #[test]
+    fn files_that_end_before_or_begin_after_the_window_are_not_read() {
+        let ring = [Some(0), Some(10), Some(20), Some(30)];
+        check(&ring, None, None, &[0, 1, 2, 3]);
+        check(&ring, Some(15), None, &[1, 2, 3]);
+        check(&ring, Some(11), None, &[0, 1, 2, 3]);
+        check(&ring, None, Some(20), &[0, 1, 2]);
+        check(&ring, Some(25), Some(29), &[2]);
+        check(&ring, Some(99), None, &[3]);
+    }
+
+    #[test]
+    fn a_file_without_a_frame_is_read_since_it_may_be_damaged() {
+        check(&[None, Some(0)], None, Some(-1), &[0]);
+    }
 }

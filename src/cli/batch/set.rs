@@ -62,6 +62,15 @@ pub(crate) fn analyse(
             return Err(Trouble::Set(reason));
         }
     };
+    // What is kept is named by the files as they were found.
+    if let Some(file) = wanted.files.iter().find(|file| !file.stands()) {
+        let reason = format!(
+            "{}: changed while it was read; start again later",
+            file.path
+        );
+        output::complain(&reason);
+        return Err(Trouble::Set(reason));
+    }
     let written = write(work, wanted, read).map_err(Trouble::Store)?;
     progress.ended();
     Ok(Some(written))
