@@ -97,13 +97,18 @@ fn tree(out: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// The numbers of the sentence `198 sets: 0 were done, 198 done now, 0 not`.
+/// All sets, those done before and now, those not done: of the sentence `6 of 6 sets done: 4 before, 2 now`.
 fn counts(ran: &Ran) -> [u64; 4] {
-    let line = ran.stderr.lines().find(|line| line.contains(" sets: "));
+    let line = ran
+        .stderr
+        .lines()
+        .find(|line| line.contains(" sets done: "));
     let line = line.unwrap_or_else(|| panic!("no counts in {}", ran.stderr));
     let words = line.split([' ', ':', ',']);
     let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
-    numbers.try_into().expect("four counts")
+    let [done, all, before, now] = numbers.try_into().expect("four counts");
+    assert_eq!(done, before + now, "{line}");
+    [all, before, now, all - done]
 }
 
 #[test]
@@ -241,6 +246,10 @@ fn what_cannot_be_meant_is_refused() {
             "choose an empty folder",
         ),
         (vec!["report"], "OUT is missing"),
+        (
+            vec!["report", "src", "--filter", "tcp"],
+            "read by `wirefault batch`",
+        ),
     ] {
         let (archive, out, inside) = (text(&archive), text(&out), text(&inside));
         let named = arguments.iter().map(|argument| match *argument {

@@ -18,6 +18,7 @@ use crate::archive::{Manifest, Run, Store, Unread};
 use crate::cli::batch::plan::{Plan, Wanted};
 use crate::cli::batch::progress::Progress;
 use crate::cli::batch::set::Work;
+use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, analyze, input, output};
 use crate::failure::Severity;
 
@@ -27,7 +28,7 @@ pub(crate) struct Target {
     /// Folder of the results; made if it is absent, gone on with if it holds some
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write the table of flows too
+    /// Write the table of flows too (builds with the feature `parquet`)
     #[arg(long)]
     pub flows: bool,
 }
@@ -35,6 +36,8 @@ pub(crate) struct Target {
 /// Plans, removes what is no longer true, does what is not done.
 pub(crate) fn run(target: &Target, common: &Common) -> Result<u8, Failure> {
     refuse(target, common)?;
+    // A filter that cannot be had fails before anything is done.
+    common.filter.as_deref().map(Filter::new).transpose()?;
     let settings = analyze::settings(common)?;
     let judging = input::Judging::of(common)?;
     let stop = input::stop_on_interrupt()?;
@@ -99,11 +102,11 @@ pub(crate) fn run(target: &Target, common: &Common) -> Result<u8, Failure> {
 /// One line about the sets, and another where this build could not do all.
 fn summary(plan: &Plan, ended: &Ended) {
     output::remark(&format!(
-        "{} sets: {} were done, {} done now, {} not",
+        "{} of {} sets done: {} before, {} now",
+        plan.done.len() + ended.done.len(),
         plan.done.len() + plan.wanted.len(),
         plan.done.len(),
-        ended.done.len(),
-        plan.wanted.len() - ended.done.len()
+        ended.done.len()
     ));
     if !crate::archive::TABLES_WRITTEN {
         output::remark(
@@ -152,17 +155,17 @@ fn refuse(target: &Target, common: &Common) -> Result<(), Failure> {
 struct Ended {
     done: Vec<Manifest>,
     failed: Vec<Unread>,
-    /// Nothing more can be written.
+    /// Why no further set was begun.
     fatal: Option<Failure>,
 }
 
 /// Does the sets, several at once, in the order of the plan.
 fn all(work: &Work<'_>, wanted: &[Wanted], progress: &Progress) -> Ended {
     let next = AtomicUsize::new(0);
-    let full = AtomicBool::new(false);
+    let over = AtomicBool::new(false);
     let ended = Mutex::new(Ended::default());
     let at_once = || {
-        while !work.stop.load(Ordering::Relaxed) && !full.load(Ordering::Relaxed) {
+        while !work.stop.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
             let Some(set) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 break;
             };
@@ -172,9 +175,9 @@ fn all(work: &Work<'_>, wanted: &[Wanted], progress: &Progress) -> Ended {
                 Ok(Some(manifest)) => ended.done.push(manifest),
                 Ok(None) => {}
                 Err(set::Trouble::Set(reason)) => ended.failed.push(Unread { reason }),
-                Err(set::Trouble::Store(error)) => {
-                    full.store(true, Ordering::Relaxed);
-                    ended.fatal = Some(Failure::usage(error.to_string()));
+                Err(set::Trouble::Run(failure)) => {
+                    over.store(true, Ordering::Relaxed);
+                    ended.fatal = Some(failure);
                 }
             }
         }

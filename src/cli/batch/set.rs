@@ -28,8 +28,8 @@ pub(crate) struct Work<'a> {
 pub(crate) enum Trouble {
     /// It costs itself only.
     Set(String),
-    /// Nothing more can be written.
-    Store(StoreError),
+    /// It would be the same with every other: nothing can be written, or what was asked for makes no sense.
+    Run(Failure),
 }
 
 /// What was read of a set.
@@ -52,6 +52,7 @@ pub(crate) fn analyse(
     let read = match read {
         Ok(Ok(Some(read))) => read,
         Ok(Ok(None)) => return Ok(None),
+        Ok(Err(failure)) if failure.status == 2 => return Err(Trouble::Run(failure)),
         Ok(Err(failure)) => {
             output::complain(&failure.message);
             return Err(Trouble::Set(failure.message));
@@ -71,7 +72,8 @@ pub(crate) fn analyse(
         output::complain(&reason);
         return Err(Trouble::Set(reason));
     }
-    let written = write(work, wanted, read).map_err(Trouble::Store)?;
+    let written = write(work, wanted, read)
+        .map_err(|error| Trouble::Run(Failure::usage(error.to_string())))?;
     progress.ended();
     Ok(Some(written))
 }
