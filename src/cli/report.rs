@@ -1,6 +1,6 @@
 //! `wirefault report`: any report from what `batch` wrote, without the captures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::archive::{self, Manifest, Merged, Options, Run};
@@ -48,7 +48,7 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
             });
         added.map_err(|message| Failure { status: 3, message })?;
     }
-    let unread: Vec<&str> = runs
+    let unread: BTreeSet<&str> = runs
         .iter()
         .flat_map(|run| run.unread.iter().map(|unread| unread.reason.as_str()))
         .collect();
@@ -78,7 +78,14 @@ fn read(paths: &[String]) -> Result<(Vec<Run>, Vec<Found>), Failure> {
         for manifest in manifests {
             let first = manifest.files.first().map(|file| file.path.clone());
             let key = (first.unwrap_or_default(), manifest.set.clone());
-            sets.insert(key, (manifest, root.to_owned()));
+            // Of one set judged twice, the one that had more room: whatever the order of the folders.
+            let room = |manifest: &Manifest| (!manifest.limited, manifest.flows_max);
+            let better = sets
+                .get(&key)
+                .is_none_or(|(known, _)| room(known) < room(&manifest));
+            if better {
+                sets.insert(key, (manifest, root.to_owned()));
+            }
         }
     }
     if sets.is_empty() {
@@ -87,7 +94,6 @@ fn read(paths: &[String]) -> Result<(Vec<Run>, Vec<Found>), Failure> {
             message: "no set is done there; start `wirefault batch` again".to_owned(),
         });
     }
-    runs.sort_by(|a, b| a.paths.cmp(&b.paths));
     Ok((runs, sets.into_values().collect()))
 }
 
