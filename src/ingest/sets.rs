@@ -148,11 +148,15 @@ pub fn stamp(path: &Path) -> io::Result<(u64, i64)> {
     Ok((about.len(), modified_ns))
 }
 
-/// `gw1/ring` of `/archive/gw1/ring_<n>_<t>.pcap`, where `/archive` was given.
+/// `archive/gw1/ring` of `/data/archive/gw1/ring_<n>_<t>.pcap`, where `/data/archive` was given.
 fn point(stem: &str, paths: &[String]) -> String {
     let below = |path: &String| {
         let folder = path.trim_end_matches('/');
-        stem.strip_prefix(folder)?.strip_prefix('/')
+        stem.strip_prefix(folder)?.strip_prefix('/')?;
+        let parent = folder
+            .rsplit_once('/')
+            .map_or(0, |(parent, _)| parent.len());
+        stem.get(parent..)
     };
     let name = paths.iter().find_map(below).unwrap_or(stem);
     let name = name.replace("<n>", "").replace("<t>", "");
@@ -170,10 +174,12 @@ mod tests {
     use super::point;
 
     #[test]
-    fn a_point_is_named_below_the_folder_that_was_given() {
-        let paths = ["/archive/".to_owned()];
-        assert_eq!(point("/archive/gw1/ring_<n>_<t>.pcap", &paths), "gw1/ring");
-        assert_eq!(point("/archive/<t>.pcapng", &paths), "");
-        assert_eq!(point("/other/x.pcap", &paths), "other/x");
+    fn a_point_is_named_by_the_folder_that_was_given_and_what_is_below() {
+        let paths = ["/data/archive/".to_owned(), "gw2".to_owned()];
+        let check = |stem: &str, expected: &str| assert_eq!(point(stem, &paths), expected);
+        check("/data/archive/gw1/ring_<n>_<t>.pcap", "archive/gw1/ring");
+        check("/data/archive/<t>.pcapng", "archive");
+        check("gw2/ring_<n>_<t>.pcap", "gw2/ring");
+        check("/other/x.pcap", "other/x");
     }
 }
