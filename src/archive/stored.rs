@@ -160,6 +160,20 @@ pub(super) struct Reason {
 impl Partial {
     /// What is kept of a diagnosis. `english` and `chinese` are what was read, in both languages.
     pub fn of(diagnosis: &Diagnosis, english: &Reading, chinese: &Reading, redact: bool) -> Self {
+        // Here and below: whoever adds a field is told by the compiler that it must be kept, or why not.
+        let Diagnosis {
+            packets: _,
+            flows: _,
+            attempts: _,
+            endpoints: _,
+            minutes: _,
+            findings: _,
+            incidents: _,
+            unjudged: _,
+            rows: _,
+            trust_store: _,
+            rules: _,
+        } = diagnosis;
         let notes = chinese.captures.iter().map(|capture| capture.notes.clone());
         Self {
             schema: SCHEMA.to_owned(),
@@ -201,6 +215,17 @@ fn attempts(outcomes: &Outcomes) -> Attempts {
 }
 
 fn endpoint(balance: &EndpointBalance) -> Endpoint {
+    let EndpointBalance {
+        id: _,
+        name: _,
+        region: _,
+        invoicing: _,
+        addresses: _,
+        ports: _,
+        attempts: _,
+        latency: _,
+        findings_by_code: _,
+    } = balance;
     let counts = |histogram: &diagnosis::Histogram| histogram.counts.to_vec();
     Endpoint {
         id: balance.id.clone(),
@@ -220,6 +245,31 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
 }
 
 fn finding(told: &failure::Finding, redact: bool) -> Finding {
+    // Not kept: `twin`, `origin` and `silence`, which nobody asks for once a set is judged.
+    let failure::Body {
+        class: _,
+        severity: _,
+        confidence: _,
+        reason: _,
+        subject: _,
+        protocol: _,
+        client: _,
+        server: _,
+        name: _,
+        endpoint: _,
+        flow: _,
+        twin: _,
+        origin: _,
+        first: _,
+        last: _,
+        evidence: _,
+        details: _,
+        fails: _,
+        also: _,
+        consequences: _,
+        silence: _,
+        count: _,
+    } = &**told;
     let owned = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
     Finding {
         code: told.class.code.to_owned(),
@@ -246,20 +296,7 @@ fn finding(told: &failure::Finding, redact: bool) -> Finding {
         }),
         first_ns: told.first.ns(),
         last_ns: told.last.ns(),
-        evidence: told
-            .evidence
-            .iter()
-            .map(|seen| {
-                let at = seen.at;
-                Frame(
-                    at.file,
-                    at.frame,
-                    at.offset,
-                    at.time.ns(),
-                    seen.role.to_owned(),
-                )
-            })
-            .collect(),
+        evidence: told.evidence.iter().map(frame).collect(),
         details: told
             .details
             .iter()
@@ -270,6 +307,17 @@ fn finding(told: &failure::Finding, redact: bool) -> Finding {
         consequences: owned(&told.consequences),
         count: told.count,
     }
+}
+
+fn frame(seen: &failure::Evidence) -> Frame {
+    let at = seen.at;
+    Frame(
+        at.file,
+        at.frame,
+        at.offset,
+        at.time.ns(),
+        seen.role.to_owned(),
+    )
 }
 
 fn detail(key: &str, value: &Value, redact: bool) -> Detail {
@@ -285,6 +333,22 @@ fn detail(key: &str, value: &Value, redact: bool) -> Detail {
 }
 
 fn incident(told: &incident::Incident, redact: bool) -> Incident {
+    let incident::Incident {
+        scope: _,
+        severity: _,
+        start: _,
+        end: _,
+        endpoints: _,
+        regions: _,
+        clients: _,
+        client_sample: _,
+        attempts: _,
+        codes: _,
+        hypotheses: _,
+        findings: _,
+        open: _,
+        revision: _,
+    } = told;
     Incident {
         scope: match &told.scope {
             incident::Scope::Client(ip) => Scope::Client(*ip),
