@@ -3,6 +3,9 @@
 //! | limit | at the limit |
 //! | --- | --- |
 //! | `FLOWS_PER_SHARD` | the flow that was to be looked at next is judged and forgotten, counted as `evicted` |
+//! | `STUBS_PER_SHARD` | the older half of the ended connections is added up by client and server, counted as `connections-summed` |
+//! | `FINDINGS_PER_SHARD` | the same of findings, counted as `findings-summed` |
+//! | `PAIRS_PER_SHARD` | further pairs of hosts are not noted, counted as `pairs-not-noted`; from then on no silence of a host or of a way out is told |
 //! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
@@ -30,6 +33,22 @@ use crate::flow::key::SHARDS;
 pub const FLOWS_MAX: usize = 1 << 20;
 /// What a conversation may take while it lives, with its readers: `--memory` is divided by it.
 pub const FLOW_BYTES: u64 = 8 << 10;
+/// Connections that ended, of which one shard tells one by one.
+pub const STUBS_PER_SHARD: usize = 1 << 16;
+/// What one of them takes.
+pub const STUB_BYTES: u64 = 256;
+/// Findings of connections that one shard tells one by one.
+pub const FINDINGS_PER_SHARD: usize = 1 << 14;
+/// What one of them takes.
+pub const FINDING_BYTES: u64 = 1 << 10;
+/// Pairs of receiver and sender of which one shard remembers when they were heard.
+pub const PAIRS_PER_SHARD: usize = 1 << 14;
+/// What one of them takes.
+pub const PAIR_BYTES: u64 = 128;
+/// What a lookup takes while it is followed, and two that failed with it.
+pub const LOOKUP_BYTES: u64 = 4 << 10;
+/// What a pair of client and name takes, with its addresses, in both generations.
+pub const NAME_BYTES: u64 = 1 << 10;
 /// What a run takes before its first conversation: trust anchors, read blocks, tables of fixed size.
 pub const BASE_BYTES: u64 = 64 << 20;
 /// The least that `--memory` may be.

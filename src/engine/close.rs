@@ -39,6 +39,10 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
 /// What the shards told, against what only the whole capture knows. Takes from the engine what it needs whole.
 pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -> Diagnosis {
     told.heard.merge(std::mem::take(&mut engine.heard));
+    if told.heard.omitted() > 0 {
+        told.unjudged
+            .insert("pairs-not-noted", told.heard.omitted());
+    }
     let mut unjudged = unjudged(engine, &mut told);
     let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
     let moved = engine.neighbours.moved();

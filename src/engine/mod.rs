@@ -19,6 +19,7 @@ pub mod routed;
 pub mod row;
 pub mod shard;
 mod states;
+mod summed;
 pub mod told;
 pub mod trace;
 pub mod unnamed;
@@ -141,6 +142,31 @@ impl Engine {
     pub fn remember_at_most(&mut self, flows: usize) {
         for shard in &mut self.shards {
             shard.remember_at_most(flows / SHARDS);
+        }
+    }
+
+    /// Takes about so many bytes: what is remembered of conversations, of those that ended, of findings and of who was
+    /// heard has a share of them each.
+    pub fn within(&mut self, bytes: u64) {
+        let room = bytes.saturating_sub(limits::BASE_BYTES) / SHARDS as u64;
+        let share = |part: u64, each: u64, most: usize| {
+            usize::try_from(room / part / each).map_or(most, |share| share.min(most))
+        };
+        let shards = SHARDS as u64;
+        self.lookups.remember_at_most(
+            usize::try_from(room * shards / 16 / limits::LOOKUP_BYTES).unwrap_or(usize::MAX),
+        );
+        self.names.remember_at_most(
+            usize::try_from(room * shards / 16 / limits::NAME_BYTES).unwrap_or(usize::MAX),
+        );
+        for shard in &mut self.shards {
+            let flows = share(8, limits::FLOW_BYTES, limits::FLOWS_PER_SHARD / 3);
+            shard.remember_at_most(3 * flows);
+            shard.tell_at_most(
+                share(8, limits::STUB_BYTES, limits::STUBS_PER_SHARD),
+                share(4, limits::FINDING_BYTES, limits::FINDINGS_PER_SHARD),
+                share(8, limits::PAIR_BYTES, limits::PAIRS_PER_SHARD),
+            );
         }
     }
 

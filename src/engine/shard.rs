@@ -65,6 +65,8 @@ pub struct Shard {
     /// Conversations that ended: the next one begins in their memory, which is at hand.
     spare: Vec<Box<Conversation>>,
     flows_max: usize,
+    stubs_max: usize,
+    findings_max: usize,
     next_id: u64,
     pub(super) verifier: Verifier,
     pub(super) rules: Arc<Rules>,
@@ -95,6 +97,8 @@ impl Shard {
             certified: Certified::default(),
             spare: Vec::new(),
             flows_max,
+            stubs_max: limits::STUBS_PER_SHARD,
+            findings_max: limits::FINDINGS_PER_SHARD,
             next_id: 0,
             verifier,
             rules: crate::endpoint::Rules::shared(),
@@ -120,6 +124,12 @@ impl Shard {
     /// Remembers at most so many flows at once, and one at least.
     pub fn remember_at_most(&mut self, flows: usize) {
         self.flows_max = flows.max(1);
+    }
+
+    /// Tells at most so many ended connections, findings and pairs of hosts one by one.
+    pub fn tell_at_most(&mut self, stubs: usize, findings: usize, pairs: usize) {
+        (self.stubs_max, self.findings_max) = (stubs, findings);
+        self.told.heard.remember_at_most(pairs);
     }
 
     /// Takes one segment.
@@ -424,6 +434,7 @@ impl Shard {
             half_open: HalfOpen::of(&episode).map(Box::new),
             hops: Hops::of(&episode),
         }));
+        self.told.sum_up(self.stubs_max, self.findings_max);
     }
 }
 

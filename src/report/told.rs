@@ -92,7 +92,14 @@ impl Told<Findings> {
             .collect();
         let (incidents, mirrors) =
             incident::mirror(diagnosis.incidents, &Named::of(&rows), settings);
-        let limited = diagnosis.unjudged.contains_key("evicted");
+        let limited = [
+            "evicted",
+            "connections-summed",
+            "findings-summed",
+            "pairs-not-noted",
+        ]
+        .iter()
+        .any(|reason| diagnosis.unjudged.contains_key(*reason));
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {

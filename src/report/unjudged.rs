@@ -84,6 +84,21 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "并发连接过多，提前结束判断",
     ),
     (
+        "connections-summed",
+        "ended connections that were too many to be told one by one: they are counted",
+        "已结束的连接过多，不再逐条说明，仅计数",
+    ),
+    (
+        "findings-summed",
+        "findings that were too many to be told one by one: they are counted with others of their server",
+        "故障过多，不再逐条说明，并入同一服务器的计数",
+    ),
+    (
+        "pairs-not-noted",
+        "packets between hosts that were too many to remember: no host is called silent from then on",
+        "通信主机对过多，未记录的报文不作为主机无响应的依据",
+    ),
+    (
         "chains-not-compared",
         "certificate chains that were too many to be compared with others",
         "证书链数量过多，未与其他证书链比对",

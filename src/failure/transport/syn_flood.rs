@@ -42,11 +42,13 @@ pub struct HalfOpen {
 }
 
 impl HalfOpen {
-    /// What stays of a flow that got no further than its SYN.
+    /// What stays of a flow that got no further than its SYN and was not refused.
     pub fn of(at: &Episode<'_>) -> Option<Self> {
         let client = at.client_half();
         let syn = at.connection.syns.first()?;
-        if at.connection.established.is_some() || client.counts.data_segments > 0 {
+        // A server that refuses keeps nothing open: whoever is refused so often asks a closed port.
+        let refused = at.server_half().reset.is_some();
+        if at.connection.established.is_some() || client.counts.data_segments > 0 || refused {
             return None;
         }
         let form = client.window_bytes.unwrap_or(0) << 12
