@@ -7,7 +7,10 @@
 mod claims;
 mod moves;
 mod requests;
+mod shown;
+mod storm;
 mod vantage;
+mod vlans;
 
 #[cfg(test)]
 mod tests;
@@ -23,8 +26,12 @@ pub use self::moves::Moved;
 use self::moves::{Moves, NO_PAIR};
 pub use self::requests::Outage;
 use self::requests::{Request, Requests};
+pub use self::storm::Burst;
+use self::storm::Storms;
 pub use self::vantage::Sight;
 use self::vantage::Vantage;
+use self::vlans::Vlans;
+pub use self::vlans::{Flapping, Ignored, Port};
 use crate::decode::{ArpPacket, Body, IcmpMessage, IpFacts, LinkFacts, Packet};
 use crate::mark::Mark;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
@@ -56,6 +63,8 @@ pub struct Neighbours {
     requests: Requests,
     claims: Claims,
     moves: Moves,
+    storms: Storms,
+    vlans: Vlans,
     omitted: u64,
 }
 
@@ -101,13 +110,16 @@ impl Neighbours {
     /// hosts were seen before.
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         self.requests.heard(ip.source, at);
+        if link.destination.is_some() {
+            self.vlans.on_packet(ip, Place::of(link, interface), at);
+        }
         let ends = (
             ip.source,
             ip.destination,
             link.source,
             link.destination,
             link.tunnel,
-            interface,
+            (interface, link.vlan),
         );
         let fingerprint = self.hasher.hash_one(ends);
         if self.familiar.is_empty() {
@@ -161,6 +173,9 @@ impl Neighbours {
         self.talked(ip.destination, at.time);
         // Inside a tunnel the addresses are not those of the frame's ends.
         if link.tunnel == 0 {
+            if let Some(tag) = link.vlan {
+                self.vlans.talks(ip.source, ip.destination, tag, at);
+            }
             self.vantage.on_unicast(
                 (link.source, ip.source),
                 (link.destination, ip.destination),
@@ -198,6 +213,17 @@ impl Neighbours {
             );
         }
         let place = Place::of(link, interface);
+        if to.is_none() {
+            let print =
+                self.hasher
+                    .hash_one((arp.operation, arp.sender_mac, arp.sender_ip, arp.target_ip));
+            self.storms.on_broadcast(arp, print, place, at);
+        }
+        match arp.operation {
+            1 => self.vlans.asks(sender, target, link.vlan, at),
+            2 => self.vlans.answers(target, sender, link.vlan, at),
+            _ => {}
+        }
         let kind = match arp.operation {
             1 if sender == target => Kind::Announcement,
             1 => Kind::Request,
@@ -394,7 +420,12 @@ impl Neighbours {
 
     /// What did not fit the limits.
     pub fn omitted(&self) -> u64 {
-        self.omitted + self.requests.omitted() + self.claims.omitted() + self.moves.omitted
+        self.omitted
+            + self.requests.omitted()
+            + self.claims.omitted()
+            + self.moves.omitted
+            + self.storms.omitted
+            + self.vlans.omitted
     }
 }
 
