@@ -12,6 +12,7 @@
 //! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
 //! | `flow::neighbours::storm::LINKS_MAX` | further interfaces and VLANs are not watched for storms, counted as `neighbours-omitted` |
 //! | `flow::neighbours::vlans::HOSTS_MAX`, `TALKS_MAX`, `ASKED_MAX` | further hosts and pairs are not watched for their VLAN, counted as `neighbours-omitted` |
+//! | `flow::tunnels::asks::OPEN_MAX`, `ENDED_MAX`, `LIVES_MAX`; `ike::ASSOCIATIONS_MAX`; `esp::PAIRS_MAX`, `SILENCES_MAX`; `REFUSALS_MAX` | further questions, attempts and pairs of a VPN are not judged, counted as `tunnels-omitted` |
 //! | `flow::leases::CLIENTS_MAX`, `NAKS_MAX` | further clients of DHCP are not judged, counted as `leases-omitted` |
 //! | `flow::dialup::DIALS_MAX`, `FAILURES_MAX` | further hosts that dial are not judged, counted as `dialups-omitted` |
 //! | `flow::checksums::HOSTS_MAX` | further hosts with wrong checksums are not judged, counted as `checksums-omitted` |

@@ -9,3 +9,4 @@ pub mod leases;
 pub mod lookup;
 pub mod names;
 pub mod neighbours;
+pub mod tunnels;

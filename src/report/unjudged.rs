@@ -129,6 +129,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "链路上主机过多，部分未跟踪",
     ),
     (
+        "tunnels-omitted",
+        "attempts at a VPN that were too many to follow",
+        "VPN 协商过多，部分未跟踪",
+    ),
+    (
         "leases-omitted",
         "clients of DHCP that were too many to follow",
         "DHCP 客户端过多，部分未跟踪",

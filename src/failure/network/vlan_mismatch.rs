@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::failure::network::outage::take_over;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Value};
 use crate::flow::heard::Heard;
-use crate::flow::neighbours::{Ignored, Neighbours};
+use crate::flow::neighbours::{Ignored, Neighbours, Tagged};
 use crate::guide;
 use crate::mark::Mark;
 
@@ -93,24 +93,23 @@ pub fn judge(
     findings
 }
 
-/// The tags of two directions where they have none in common, with the first frames that carry them.
+/// The tags of two directions where they have none in common, with the first frames that carry them. Only between the
+/// same two cards: a router joins VLANs that differ, and its MAC stands in for the host behind it.
 fn tags(neighbours: &Neighbours, client: IpAddr, server: IpAddr) -> Option<(Tags, Vec<Mark>)> {
-    let (to, back) = (
-        neighbours.tags(client, server),
-        neighbours.tags(server, client),
-    );
+    let to = neighbours.tags(client, server);
+    let back = neighbours.tags(server, client);
     let common = to
         .iter()
-        .any(|(tag, _)| back.iter().any(|(other, _)| tag == other));
-    if common || (to.is_empty() && back.is_empty()) {
+        .any(|seen| back.iter().any(|other| seen.tag == other.tag));
+    let direct = |seen: &Tagged, other: &Tagged| {
+        let own = (seen.macs.0, seen.macs.1);
+        own == (other.macs.1, other.macs.0) && own.0.is_some() && own.1.is_some()
+    };
+    let (first, answer) = to.first().zip(back.first())?;
+    if common || !direct(first, answer) {
         return None;
     }
-    let first = |tags: &[(u16, Mark)]| tags.first().map(|(tag, _)| *tag);
-    let marks = to.first().into_iter().chain(back.first());
-    Some((
-        (first(to), first(back)),
-        marks.map(|(_, mark)| *mark).collect(),
-    ))
+    Some(((first.tag, answer.tag), vec![first.at, answer.at]))
 }
 
 fn about(of: Tags, ends: (IpAddr, IpAddr), by: &Finding, marks: &[Mark]) -> Finding {
@@ -119,16 +118,11 @@ fn about(of: Tags, ends: (IpAddr, IpAddr), by: &Finding, marks: &[Mark]) -> Find
     finding.client = Some((ends.0, 0));
     finding.server = Some((ends.1, 0));
     finding.name.clone_from(&by.name);
-    finding.evidence = marks
-        .iter()
-        .map(|mark| Evidence {
-            at: *mark,
-            role: "tagged",
-        })
-        .collect();
-    finding
-        .evidence
-        .extend(by.evidence.iter().take(EVIDENCE_MAX));
+    finding.evidence = by.evidence.iter().take(EVIDENCE_MAX).copied().collect();
+    finding.evidence.extend(marks.iter().map(|mark| Evidence {
+        at: *mark,
+        role: "tagged",
+    }));
     finding.evidence.sort_by_key(|seen| seen.at);
     finding.evidence.dedup_by_key(|seen| seen.at);
     told(finding, of)

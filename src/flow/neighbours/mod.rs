@@ -31,7 +31,7 @@ use self::storm::Storms;
 pub use self::vantage::Sight;
 use self::vantage::Vantage;
 use self::vlans::Vlans;
-pub use self::vlans::{Flapping, Ignored, Port};
+pub use self::vlans::{Flapping, Ignored, Port, Tagged};
 use crate::decode::{ArpPacket, Body, IcmpMessage, IpFacts, LinkFacts, Packet};
 use crate::mark::Mark;
 use crate::time::{MILLISECOND, SECOND, Timestamp};
@@ -173,9 +173,12 @@ impl Neighbours {
         self.talked(ip.destination, at.time);
         // Inside a tunnel the addresses are not those of the frame's ends.
         if link.tunnel == 0 {
-            if let Some(tag) = link.vlan {
-                self.vlans.talks(ip.source, ip.destination, tag, at);
-            }
+            let seen = Tagged {
+                tag: link.vlan,
+                macs: (link.source, link.destination),
+                at,
+            };
+            self.vlans.talks(ip.source, ip.destination, seen);
             self.vantage.on_unicast(
                 (link.source, ip.source),
                 (link.destination, ip.destination),

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Burst, Flapping, Ignored, Mac, Neighbours};
-use crate::mark::Mark;
+use super::{Burst, Flapping, Ignored, Mac, Neighbours, Tagged};
 
 impl Neighbours {
     /// Times in which ARP broadcasts came thick and fast.
@@ -33,8 +32,8 @@ impl Neighbours {
         self.vlans.ignored()
     }
 
-    /// VLAN tags of what `from` sent to `to`, with their first frames; none where all of it was untagged.
-    pub fn tags(&self, from: IpAddr, to: IpAddr) -> &[(u16, Mark)] {
+    /// VLAN tags of what `from` sent to `to`, with their first frames.
+    pub fn tags(&self, from: IpAddr, to: IpAddr) -> &[Tagged] {
         self.vlans.tags(from, to)
     }
 

@@ -36,6 +36,9 @@ const PRINTS: usize = 4;
 /// An answer in the wrong VLAN does not end the asking: so many more requests.
 const IGNORED_MIN: u32 = 2;
 
+/// Initial TTLs of the stacks in use.
+const INITIAL: [u8; 4] = [32, 64, 128, 255];
+
 /// Interface and VLAN.
 pub type Port = (u32, Option<u16>);
 
@@ -75,6 +78,17 @@ pub struct Ignored {
     pub last: Mark,
 }
 
+/// The first packet of one host to another with some tag.
+#[derive(Clone, Copy, Debug)]
+pub struct Tagged {
+    /// The tag.
+    pub tag: Option<u16>,
+    /// Ends of the frame.
+    pub macs: (Option<Mac>, Option<Mac>),
+    /// Where.
+    pub at: Mark,
+}
+
 #[derive(Clone, Debug)]
 struct Host {
     port: Port,
@@ -106,7 +120,7 @@ pub(super) struct Vlans {
     only: Option<Port>,
     many: bool,
     hosts: HashMap<(Mac, IpAddr), Host>,
-    talks: HashMap<(IpAddr, IpAddr), Vec<(u16, Mark)>>,
+    talks: HashMap<(IpAddr, IpAddr), Vec<Tagged>>,
     asked: HashMap<(IpAddr, IpAddr), Asked>,
     pub(super) omitted: u64,
 }
@@ -126,6 +140,10 @@ impl Vlans {
             }
         }
         let Some(mac) = place.source else { return };
+        // What a router passed on has no initial TTL any more; its MAC is at home in every VLAN.
+        if !INITIAL.contains(&ip.ttl) {
+            return;
+        }
         let key = (mac, ip.source);
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&key) {
             self.omitted += 1;
@@ -150,15 +168,16 @@ impl Vlans {
         host.take(print, port, at);
     }
 
-    /// The first packet of one host to another with this tag.
-    pub(super) fn talks(&mut self, from: IpAddr, to: IpAddr, tag: u16, at: Mark) {
+    /// A packet of one host to another; the first with its tag is kept.
+    pub(super) fn talks(&mut self, from: IpAddr, to: IpAddr, seen: Tagged) {
         if self.talks.len() >= TALKS_MAX && !self.talks.contains_key(&(from, to)) {
-            self.omitted += 1;
+            // Where nothing is tagged nothing is missed.
+            self.omitted += u64::from(seen.tag.is_some());
             return;
         }
         let tags = self.talks.entry((from, to)).or_default();
-        if tags.len() < TAGS_MAX && tags.iter().all(|(known, _)| *known != tag) {
-            tags.push((tag, at));
+        if tags.len() < TAGS_MAX && tags.iter().all(|known| known.tag != seen.tag) {
+            tags.push(seen);
         }
     }
 
@@ -220,8 +239,8 @@ impl Vlans {
         all
     }
 
-    /// Tags of what `from` sent to `to`, with their first frames; none where all of it was untagged.
-    pub(super) fn tags(&self, from: IpAddr, to: IpAddr) -> &[(u16, Mark)] {
+    /// Tags of what `from` sent to `to`, with their first frames.
+    pub(super) fn tags(&self, from: IpAddr, to: IpAddr) -> &[Tagged] {
         self.talks.get(&(from, to)).map_or(&[], Vec::as_slice)
     }
 
@@ -364,7 +383,12 @@ mod tests {
         assert_eq!(vlans.omitted, 1);
         for number in 0..=u32::try_from(TALKS_MAX).unwrap_or(0) {
             let target = IpAddr::from(number.to_be_bytes());
-            vlans.talks(HOST, target, 10, at(1));
+            let seen = Tagged {
+                tag: Some(10),
+                macs: (None, None),
+                at: at(1),
+            };
+            vlans.talks(HOST, target, seen);
         }
         assert_eq!(vlans.omitted, 2);
     }
