@@ -72,7 +72,6 @@ pub struct Checksums {
     hosts: HashMap<(IpAddr, Layer), Damage>,
     /// Right checksums by sender, of hosts without wrong ones so far: address, layer, how many. Newer ones displace.
     right: Vec<Option<(IpAddr, u32, u32)>>,
-    hasher: hashbrown::DefaultHashBuilder,
     omitted: u64,
 }
 
@@ -102,7 +101,6 @@ impl Checksums {
     }
 
     fn note_right(&mut self, ip: &IpFacts, by: u32) {
-        use std::hash::BuildHasher;
         let body = u32::from(ip.body_sum == Sum::Right) * by;
         let head = u32::from(ip.head_sum == Sum::Right) * by;
         if body == 0 && head == 0 {
@@ -111,7 +109,7 @@ impl Checksums {
         if self.right.is_empty() {
             self.right.resize(RIGHT, None);
         }
-        let place = self.hasher.hash_one((ip.source, ip.protocol)) as usize % RIGHT;
+        let place = place_of(ip);
         let Some(slot) = self.right.get_mut(place) else {
             return;
         };
@@ -125,8 +123,7 @@ impl Checksums {
     }
 
     fn known_right(&self, ip: &IpFacts, layer: Layer) -> u64 {
-        use std::hash::BuildHasher;
-        let place = self.hasher.hash_one((ip.source, ip.protocol)) as usize % RIGHT;
+        let place = place_of(ip);
         match self.right.get(place) {
             Some(Some((source, heads, bodies))) if *source == ip.source => {
                 let count = if layer == Layer::Ip { heads } else { bodies };
@@ -195,6 +192,18 @@ impl Checksums {
     pub const fn omitted(&self) -> u64 {
         self.omitted
     }
+}
+
+/// The place of a sender: by its address, so that it is the same at every run.
+fn place_of(ip: &IpFacts) -> usize {
+    let bits = match ip.source {
+        IpAddr::V4(ip) => u32::from(ip),
+        IpAddr::V6(ip) => {
+            let bits = u128::from(ip);
+            (bits ^ bits >> 64) as u32
+        }
+    };
+    (bits ^ bits >> 12 ^ u32::from(ip.protocol) << 6) as usize % RIGHT
 }
 
 impl Damage {

@@ -217,10 +217,7 @@ impl Neighbours {
         }
         let place = Place::of(link, interface);
         if to.is_none() {
-            let print =
-                self.hasher
-                    .hash_one((arp.operation, arp.sender_mac, arp.sender_ip, arp.target_ip));
-            self.storms.on_broadcast(arp, print, place, at);
+            self.storms.on_broadcast(arp, place, at);
         }
         match arp.operation {
             1 => self.vlans.asks(sender, target, link.vlan, at),

@@ -68,8 +68,8 @@ pub(super) struct Storms {
 
 impl Storms {
     /// An ARP packet to everybody.
-    pub(super) fn on_broadcast(&mut self, arp: &ArpPacket, print: u64, place: Place, at: Mark) {
-        if self.is_copy(print, place, at.time) {
+    pub(super) fn on_broadcast(&mut self, arp: &ArpPacket, place: Place, at: Mark) {
+        if self.is_copy(print(arp), place, at.time) {
             return;
         }
         let link = (place.interface, place.vlan);
@@ -198,6 +198,19 @@ impl Burst {
     }
 }
 
+/// What two copies have in common: the same at every run, so that what displaces what is too (FNV-1a).
+fn print(arp: &ArpPacket) -> u64 {
+    let (sender, target) = (arp.sender_ip.octets(), arp.target_ip.octets());
+    let operation = arp.operation.to_be_bytes();
+    let parts = [&arp.sender_mac[..], &sender, &target, &operation];
+    parts
+        .into_iter()
+        .flatten()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
 fn count(senders: &mut Vec<(Mac, u64)>, mac: Mac, by: u64) {
     if let Some((_, count)) = senders.iter_mut().find(|(known, _)| *known == mac) {
         *count += by;
@@ -216,7 +229,7 @@ mod tests {
     /// So many broadcasts in each second, evenly, each for another address; gives counts of the bursts and medians.
     fn check(seconds: &[u32], copies: u32) -> Vec<(u64, u64)> {
         let mut storms = Storms::default();
-        let mut print = 0;
+        let mut print = 0_u32;
         for (second, number) in (0..).zip(seconds) {
             for index in 0..*number {
                 print += 1;
@@ -225,7 +238,7 @@ mod tests {
                     sender_mac: [2, 0, 0, 0, 0, 9],
                     sender_ip: Ipv4Addr::new(192, 0, 2, 9),
                     target_mac: [0; 6],
-                    target_ip: Ipv4Addr::from(print as u32),
+                    target_ip: Ipv4Addr::from(print),
                 };
                 let time = second * SECOND + i64::from(index) * SECOND / i64::from(*number);
                 for _ in 0..copies {
@@ -233,7 +246,7 @@ mod tests {
                         time: Timestamp::from_ns(time),
                         ..Mark::default()
                     };
-                    storms.on_broadcast(&arp, print, Place::default(), at);
+                    storms.on_broadcast(&arp, Place::default(), at);
                 }
             }
         }
@@ -278,7 +291,7 @@ mod tests {
                 interface,
                 ..Place::default()
             };
-            storms.on_broadcast(&arp, 1, place, Mark::default());
+            storms.on_broadcast(&arp, place, Mark::default());
         }
         assert_eq!(storms.omitted, 1);
     }
