@@ -275,3 +275,32 @@ def wireguard_well(lab):
     lab.capture("c")
     ping(lab, seconds=4)
     time.sleep(12)
+
+
+# a branch whose way to the head office is a tunnel
+
+@scenario("incident/vpn-down/branch", "`security.vpn-tunnel-lost`, `network.host-silent`",
+          "captured at the gateway of a branch: two clients reach the invoicing service of the head office through a WireGuard tunnel, and a server outside beside it; "
+          "from second eight on the head office is gone, the server outside serves on: initiations in vain [[wg.type==1 && frame.time_relative>9]]",
+          "wg || tcp.flags.syn==1", tools=WG, cause="vpn-down", hosts="c=lan.15 b=lan.16 e=lan.17 s=dc.20 t=dc.21")
+def branch(lab):
+    from network_hosts import serve, visits
+    ours, theirs = wireguard_keys()
+    wireguard(lab, "s", "c", theirs)
+    wireguard(lab, "c", "s", ours)
+    for host in "st":
+        serve(lab, host, 8080)
+    c = lab.ns("c")
+    sh(f"ip netns exec {c} sysctl -qw net.ipv4.ip_forward=1; ip netns exec {c} nft 'add table ip nat; add chain ip nat post {{ type nat hook postrouting priority 100; }}; "
+       f"add rule ip nat post ip daddr 10.0.0.0/8 masquerade'")
+    for host in "be":
+        sh(f"ip -n {lab.ns(host)} route replace 10.0.0.0/8 via {lab.ip('c')}; ip -n {lab.ns(host)} route replace {lab.ip('t')}/32 via {lab.ip('c')}")
+    lab.capture("c")
+    end = time.monotonic() + 48
+    workers = [visits(lab, host, [(tunnels.INNER["s"], 8080)], end, 3.0, 12.0) for host in "be"]
+    workers += [visits(lab, host, [("t", 8080)], end, 6.0) for host in "be"]
+    time.sleep(8)
+    lab.nft("s", "input", "udp dport 51820 drop")
+    lab.nft("s", "output", "udp sport 51820 drop")
+    for worker in workers:
+        worker.join()

@@ -62,12 +62,16 @@ fn meanwhile(way: &Finding, finding: &Finding) -> bool {
 
 /// Beside the tunnel, from the host or network that wants it, or to its other end; or inside it.
 fn of_tunnel(way: &Finding, finding: &Finding) -> bool {
-    let (Some((client, _)), Some((server, _))) = (finding.client, finding.server) else {
+    let Some((server, _)) = finding.server else {
         return false;
     };
-    let own = way.client.is_some_and(|(ip, _)| site(ip) == site(client));
+    // A host that is silent to everybody has no single client; the tunnel's own end stands for them.
+    let client = finding.client.or(way.client).map(|(ip, _)| ip);
+    let own = finding
+        .client
+        .is_some_and(|(ip, _)| way.client.is_some_and(|(asker, _)| site(asker) == site(ip)));
     let peer = way.server.is_some_and(|(ip, _)| ip == server);
-    own || peer || (is_private(server) && site(server) != site(client))
+    own || peer || (is_private(server) && client.is_some_and(|ip| site(server) != site(ip)))
 }
 
 fn leaves_site(finding: &Finding) -> bool {
