@@ -1,10 +1,12 @@
 """Captures of tunnels: IKE, ESP, WireGuard, OpenVPN, L2TP that get no answer, are refused, or fall silent."""
+import contextlib
 import socket
 import struct
+import threading
 import time
 
 import tunnels
-from net import sh, until
+from net import LAB, sh
 from play import scenario
 from tunnels import Charon, openvpn, ping, wireguard, wireguard_keys
 from wire import DROP
@@ -84,6 +86,39 @@ def l2tp_off(lab):
     beside(lab)
     xl2tpd(lab, "c", lab.ip("s"))
     time.sleep(8)
+
+
+PPTP = "pptp 1.10; its server's control connection and PPP itself by scripts of the lab, this kernel has no PPP"
+
+
+def control(lab, host, after=b""):
+    """The server's side of PPTP's control connection: it accepts everything (RFC 2637 2.2, 2.8)."""
+    listener = lab.listen(host, 1723)
+
+    def serve():
+        one, _ = listener.accept()
+        lab.sockets.append(one)
+        with contextlib.suppress(OSError):
+            talk(one)
+
+    def talk(one):
+        while data := one.recv(4096):
+            kind = struct.unpack("!H", data[8:10])[0]
+            if kind == 1:
+                one.sendall(struct.pack("!HHIHHHBBIIHH64s64s", 156, 1, 0x1A2B3C4D, 2, 0, 0x100, 1, 0, 3, 3, 1, 1, b"lab", b"lab"))
+            elif kind == 7:
+                call = struct.unpack("!H", data[12:14])[0]
+                one.sendall(struct.pack("!HHIHHHHBBHIHHI", 32, 1, 0x1A2B3C4D, 8, 0, 77, call, 1, 0, 0, 10_000_000, 64, 0, 0))
+    threading.Thread(target=serve, daemon=True).start()
+
+
+@told("no-answer", "pptp-gre-filtered", "PPTP's control connection on TCP 1723 succeeds; GRE is dropped on the way, link control stays unanswered", "LCP [[gre && lcp]]", "pptp || gre", tools=PPTP)
+def pptp_gre(lab):
+    control(lab, "s")
+    lab.nft("g", "forward", "ip protocol gre drop")
+    lab.capture("c")
+    lab.start("c", ["env", "PPP_END=client:secret", "PPP_SECONDS=20", "python3", LAB / "ppp_end.py", "pty", f"pptp {lab.ip('s')} --nolaunchpppd"])
+    time.sleep(17)
 
 
 def stands(lab, **of):
