@@ -18,6 +18,8 @@ const FAILURES_MAX: usize = 512;
 const MARKS_MAX: usize = 8;
 /// The same question again within this is a further sighting.
 const SIGHTING: Nanos = 400 * MILLISECOND;
+/// A refusal is mended by what succeeds within this.
+const SECOND_TRY: Nanos = 30 * SECOND;
 /// A pause after which a host begins anew.
 const PAUSE: Nanos = 120 * SECOND;
 
@@ -95,7 +97,7 @@ impl Dialups {
                 // RFC 2516 5.4: a PADS without a session refuses; a session means that earlier refusals are mended.
                 match ppp::discovery_error(packet.tags) {
                     Some(what) => self.refuse(what, (from, to), 0, None, at),
-                    None if packet.session != 0 => self.mend(to),
+                    None if packet.session != 0 => self.mend(to, false, at),
                     None => {}
                 }
                 self.open.remove(&(step, to, 0));
@@ -118,15 +120,18 @@ impl Dialups {
             Some(Said::Refused(words)) => {
                 self.refuse("authentication", (from, to), session, words, at);
             }
-            Some(Said::Accepted) => self.mend(to),
+            Some(Said::Accepted) => self.mend(to, true, at),
             _ => {}
         }
     }
 
-    fn mend(&mut self, client: Mac) {
-        let own = self.refused.iter_mut();
-        own.filter(|refused| refused.mac == client && refused.what != "authentication")
-            .for_each(|refused| refused.mended = true);
+    /// A session is there, or a login accepted at a second try.
+    fn mend(&mut self, client: Mac, login: bool, at: Mark) {
+        for refused in self.refused.iter_mut().filter(|old| old.mac == client) {
+            let of_login = refused.what == "authentication";
+            let soon = at.time.since(refused.at.time) <= SECOND_TRY;
+            refused.mended |= (login || !of_login) && soon;
+        }
     }
 
     fn refuse(
@@ -279,6 +284,12 @@ mod tests {
         dialups.on_ppp((LINE, HOST), &nak, at(1));
         let said = dialups.refused().first().and_then(|one| one.words.clone());
         assert_eq!(said.as_deref(), Some("no"));
+        let ack = Ppp {
+            payload: &[2, 2, 0, 5, 0],
+            ..nak
+        };
+        dialups.on_ppp((LINE, HOST), &ack, at(2));
+        assert!(dialups.refused().iter().all(|one| one.mended));
     }
 
     #[test]

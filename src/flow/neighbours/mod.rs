@@ -111,7 +111,10 @@ impl Neighbours {
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         self.requests.heard(ip.source, at);
         if link.destination.is_some() {
-            self.vlans.on_packet(ip, Place::of(link, interface), at);
+            let moves = &self.moves;
+            let before = |port, mac| moves.knows(port, mac, ip.source);
+            self.vlans
+                .on_packet(ip, Place::of(link, interface), before, at);
         }
         let ends = (
             ip.source,

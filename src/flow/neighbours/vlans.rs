@@ -127,7 +127,14 @@ pub(super) struct Vlans {
 
 impl Vlans {
     /// A packet of a host with a link header. Costs one comparison where the whole capture has one interface and no tags.
-    pub(super) fn on_packet(&mut self, ip: &IpFacts, place: Place, at: Mark) {
+    /// `before` tells whether a host was seen at the first place, which is not followed until there is a second one.
+    pub(super) fn on_packet(
+        &mut self,
+        ip: &IpFacts,
+        place: Place,
+        before: impl Fn(Port, Mac) -> bool,
+        at: Mark,
+    ) {
         let port = (place.interface, place.vlan);
         if !self.many {
             match self.only {
@@ -152,8 +159,9 @@ impl Vlans {
         let print = u64::from(ip.id.unwrap_or(0)) << 32
             | u64::from(ip.total_len) << 8
             | u64::from(ip.protocol);
+        let only = self.only.filter(|only| *only != port);
         let host = self.hosts.entry(key).or_insert_with(|| Host {
-            port,
+            port: only.filter(|only| before(*only, mac)).unwrap_or(port),
             from: None,
             mirrored: false,
             came: at.time,
@@ -315,6 +323,7 @@ mod tests {
     /// Second, VLAN, IP identification; gives how often the host changed, if it flaps.
     fn check(packets: &[(i64, u16, u32)]) -> Option<u64> {
         let mut vlans = Vlans::default();
+        let mut seen_before = false;
         for (second, vlan, id) in packets {
             let ip = IpFacts {
                 source: HOST,
@@ -332,7 +341,9 @@ mod tests {
                 vlan: Some(*vlan),
                 source: Some([2, 0, 0, 0, 0, 9]),
             };
-            vlans.on_packet(&ip, place, at(*second));
+            let before = |_, _| seen_before;
+            vlans.on_packet(&ip, place, before, at(*second));
+            seen_before = true;
         }
         vlans.flapping().first().map(|host| host.count)
     }
@@ -347,8 +358,9 @@ mod tests {
             (12, 20, 5),
             (15, 10, 6),
         ];
-        assert_eq!(check(&goes), Some(3));
-        assert_eq!(check(&goes[..5]), None);
+        assert_eq!(check(&goes), Some(4));
+        assert_eq!(check(&goes[..5]), Some(3));
+        assert_eq!(check(&goes[..4]), None);
     }
 
     #[test]

@@ -27,6 +27,9 @@ use crate::time::Timestamp;
 /// Refusals kept.
 const REFUSALS_MAX: usize = 1_024;
 
+/// Result of a StopCCN: the requester is not authorized (RFC 2661 4.4.2).
+const NOT_AUTHORIZED: u16 = 4;
+
 /// An address and port.
 pub type End = (IpAddr, u16);
 
@@ -164,7 +167,7 @@ impl Tunnels {
             } => {
                 self.asks.answered_all(Kind::L2tp, from, to, at);
                 let hello = kind == Some(l2tp::kind::HELLO);
-                if kind == Some(l2tp::kind::STOP) && matches!(result, Some(4 | 5)) {
+                if kind == Some(l2tp::kind::STOP) && result == Some(NOT_AUTHORIZED) {
                     self.refused(Kind::L2tp, (from, to), "stop-ccn", None, at);
                 }
                 if let Some(kind) = kind {
