@@ -13,6 +13,12 @@
 //! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
 //! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
+//! | `flow::neighbours::storm::LINKS_MAX` | further interfaces and VLANs are not watched for storms, counted as `neighbours-omitted` |
+//! | `flow::neighbours::vlans::HOSTS_MAX`, `TALKS_MAX`, `ASKED_MAX` | further hosts and pairs are not watched for their VLAN, counted as `neighbours-omitted` |
+//! | `flow::tunnels::asks::OPEN_MAX`, `ENDED_MAX`, `LIVES_MAX`; `ike::ASSOCIATIONS_MAX`; `esp::PAIRS_MAX`, `SILENCES_MAX`; `REFUSALS_MAX` | further questions, attempts and pairs of a VPN are not judged, counted as `tunnels-omitted` |
+//! | `flow::leases::CLIENTS_MAX`, `NAKS_MAX` | further clients of DHCP are not judged, counted as `leases-omitted` |
+//! | `flow::dialup::DIALS_MAX`, `FAILURES_MAX` | further hosts that dial are not judged, counted as `dialups-omitted` |
+//! | `flow::checksums::HOSTS_MAX` | further hosts with wrong checksums are not judged, counted as `checksums-omitted` |
 //! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |

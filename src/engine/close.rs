@@ -60,6 +60,12 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
+    findings.extend(engine.outside.judge(
+        &engine.neighbours,
+        &told.heard,
+        engine.clock,
+        &mut unjudged,
+    ));
     findings = links::judge(findings, engine, &moved, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
@@ -98,7 +104,10 @@ fn unjudged(engine: &mut Engine, told: &mut Told) -> BTreeMap<String, u64> {
         ("neighbours-omitted", engine.neighbours.omitted()),
         ("lookups-evicted", lookups.evicted + lookups.omitted),
         ("names-forgotten", engine.names.forgotten),
-    ] {
+    ]
+    .into_iter()
+    .chain(engine.outside.omitted())
+    {
         if count > 0 {
             unjudged.insert(reason.to_owned(), count);
         }

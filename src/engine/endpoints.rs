@@ -167,6 +167,8 @@ impl<'e> Endpoints<'e> {
         }
         match (finding.subject, finding.server) {
             (Subject::Capture, _) => true,
+            // A tunnel is the way to endpoints, whatever its own end is.
+            (Subject::Link, _) if finding.class.code.starts_with("security.vpn-") => true,
             (Subject::Link | Subject::Host, Some((address, 0))) => {
                 let hop = finding.details.contains(&("next_hop", Value::Bool(true)));
                 hop || self.rules.holds(address) || !self.strangers.contains(&address)

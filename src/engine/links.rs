@@ -8,7 +8,9 @@ use crate::engine::Engine;
 use crate::engine::told::Told;
 use crate::failure::Finding;
 use crate::failure::network::path_changed::{self, Hops};
-use crate::failure::network::{self, egress_lost, host_silent, routing_loop, vip_moved};
+use crate::failure::network::{
+    self, arp_storm, egress_lost, host_silent, mac_flapping, routing_loop, vip_moved, vlan_mismatch,
+};
 use crate::failure::transport::syn_flood::{self, Tried};
 use crate::flow::neighbours::Moved;
 use crate::incident;
@@ -28,6 +30,7 @@ pub(super) fn judge(
             .first()
             .map(|name| (*name).to_owned())
     };
+    let findings = tagged(findings, engine, told);
     let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
     let mut findings = network::neighbours::fold(&mut missing, findings);
     findings.extend(missing);
@@ -49,6 +52,24 @@ pub(super) fn judge(
     findings = host_silent::judge(findings, &told.heard, &stood, &incident::site);
     findings = floods(findings, told);
     findings.extend(paths(told, &name_of));
+    findings
+}
+
+/// Links whose two directions carry different tags, broadcast storms, hosts that flap.
+fn tagged(mut findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
+    let worked: Vec<(IpAddr, IpAddr)> = told
+        .stubs
+        .iter()
+        .filter(|stub| stub.established.is_some())
+        .map(|stub| (stub.client.0, stub.server.0))
+        .collect();
+    findings = vlan_mismatch::judge(findings, &engine.neighbours, &told.heard, &worked);
+    let begin = engine.outside.begin.unwrap_or(engine.clock);
+    findings.extend(arp_storm::judge(
+        &engine.neighbours.bursts(),
+        (begin, engine.clock),
+    ));
+    findings.extend(mac_flapping::judge(&engine.neighbours.flapping()));
     findings
 }
 

@@ -15,6 +15,7 @@ mod endpoints;
 mod lane;
 mod links;
 mod ongoing;
+mod outside;
 pub mod routed;
 pub mod row;
 pub mod shard;
@@ -34,6 +35,7 @@ use crate::decode::{Body, IcmpMessage, IpFacts, Packet};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
+use crate::engine::outside::Outside;
 use crate::engine::shard::{Anchors, Shard};
 use crate::failure::flow::Outcomes;
 use crate::flow::circling::Beside;
@@ -75,6 +77,7 @@ pub struct Engine {
     names: Names,
     heard: Heard,
     beside: Beside,
+    outside: Outside,
     last_heard: Option<(std::net::IpAddr, std::net::IpAddr, i64)>,
     packets: u64,
     undecoded: BTreeMap<String, u64>,
@@ -120,6 +123,7 @@ impl Engine {
             names: Names::default(),
             heard: Heard::default(),
             beside: Beside::default(),
+            outside: Outside::default(),
             last_heard: None,
             packets: 0,
             undecoded: BTreeMap::new(),
@@ -280,6 +284,7 @@ impl Engine {
         if let Some(stop) = packet.stopped {
             *self.undecoded.entry(reason(stop)).or_default() += 1;
         }
+        self.outside.on_item(item);
         match (&packet.body, &packet.ip) {
             (Body::Tcp(_), Some(ip)) => self.note_host(packet, ip, item),
             (Body::Udp(datagram), Some(ip)) => {

@@ -49,6 +49,7 @@ impl Engine {
         }
         self.heard.forget_before(time);
         self.lookups.forget_before(time);
+        self.outside.forget_before(time);
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) use crate::failure::network::outage::GAP;
 use crate::failure::network::outage::clusters;
 use crate::failure::{Finding, Severity};
 use crate::incident::context::{Context, site};
+use crate::incident::ways;
 use crate::time::Timestamp;
 
 /// Unrelated servers that must be unreachable before the way out of the site is suspected.
@@ -41,7 +42,7 @@ pub(super) const SILENT: [&str; 5] = [
     "network.egress-lost",
 ];
 /// Codes whose cause can lie in a host as a whole.
-const OF_HOST: [&str; 9] = [
+const OF_HOST: [&str; 10] = [
     "transport.syn-unanswered",
     "transport.syn-refused",
     "transport.data-unacked",
@@ -51,6 +52,7 @@ const OF_HOST: [&str; 9] = [
     "network.arp-conflict",
     "network.host-silent",
     "network.vip-moved",
+    "network.vlan-mismatch",
 ];
 /// Codes whose cause lies in the client where other clients get along with the same server.
 const OF_CLIENT: [&str; 5] = [
@@ -108,6 +110,7 @@ pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usiz
         }
     }
     join_sites(findings, context, &mut sets);
+    ways::join(findings, context, &mut sets);
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for place in (0..findings.len()).filter(|place| findings.get(*place).is_some_and(founds)) {
         groups.entry(sets.root(place)).or_default().push(place);
@@ -263,7 +266,7 @@ fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Ve
 }
 
 /// Disjoint sets; the smallest member stands for its set.
-struct Sets(Vec<usize>);
+pub(super) struct Sets(Vec<usize>);
 
 impl Sets {
     fn root(&mut self, of: usize) -> usize {
@@ -278,7 +281,7 @@ impl Sets {
         root
     }
 
-    fn join_all(&mut self, members: &[usize]) {
+    pub(super) fn join_all(&mut self, members: &[usize]) {
         let Some((&first, rest)) = members.split_first() else {
             return;
         };

@@ -13,6 +13,7 @@ mod group;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::net::IpAddr;
 

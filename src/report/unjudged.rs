@@ -144,6 +144,26 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "链路上主机过多，部分未跟踪",
     ),
     (
+        "tunnels-omitted",
+        "attempts at a VPN that were too many to follow",
+        "VPN 协商过多，部分未跟踪",
+    ),
+    (
+        "leases-omitted",
+        "clients of DHCP that were too many to follow",
+        "DHCP 客户端过多，部分未跟踪",
+    ),
+    (
+        "dialups-omitted",
+        "hosts that dial by PPPoE that were too many to follow",
+        "PPPoE 拨号主机过多，部分未跟踪",
+    ),
+    (
+        "checksums-omitted",
+        "hosts with wrong checksums that were too many to follow",
+        "校验和错误的主机过多，部分未跟踪",
+    ),
+    (
         "incidents-omitted",
         "incidents beyond the first thousand",
         "超出前一千个的事件",

@@ -291,6 +291,9 @@ pub(super) fn packet(packet: &Packet<'_>) -> String {
             other => format!("ARP operation {other}"),
         },
         Body::Fragment(piece) => format!("fragment at {}  {} B", piece.offset, piece.payload_len),
+        Body::Esp(esp) => format!("ESP SPI 0x{:08x} seq {}", esp.spi, esp.seq),
+        Body::Ppp(control) => format!("PPP protocol 0x{:04x}", control.protocol),
+        Body::PppoeDiscovery(found) => format!("PPPoE discovery code 0x{:02x}", found.code),
         Body::Other => match (packet.stopped, packet.ip) {
             (Some(stop), _) => format!("not read from layer {} on", stop.layer),
             (None, Some(ip)) => format!("IP protocol {}", ip.protocol),

@@ -38,6 +38,11 @@ pub mod client_cert_rejected;
 pub mod client_flight;
 pub mod revocation_unreachable;
 pub mod shown;
+pub mod vpn;
+pub mod vpn_auth_failed;
+pub mod vpn_no_answer;
+pub mod vpn_no_proposal;
+pub mod vpn_tunnel_lost;
 
 use crate::failure::Finding;
 use crate::failure::episode::Episode;

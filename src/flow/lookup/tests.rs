@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use crate::decode::IpFacts;
+use crate::decode::{IpFacts, Sum};
 use crate::protocol::dns::{Address, Message, Question, kind, rcode};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10));
@@ -32,6 +32,8 @@ fn ip(id: u32, ttl: u8) -> IpFacts {
         dont_fragment: false,
         total_len: 60,
         protocol: 17,
+        head_sum: Sum::default(),
+        body_sum: Sum::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::failure::Text;
 use crate::incident::evidence::{
     ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS, NEXT_HOP,
     OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_DUMB, SEVERAL_NAMES,
-    SEVERAL_SERVERS,
+    SEVERAL_SERVERS, STORM,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -155,6 +155,26 @@ pub(super) static CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "address-not-assigned",
+        title: Text {
+            en: "DHCP gives no address",
+            zh: "DHCP 未分配地址",
+        },
+        owner: Owner::Site,
+        codes: &[("network.dhcp-no-offer", 88)],
+        needs: &[],
+        favour: &[(&SEVERAL_SERVERS, 10)],
+        against: &[],
+        disproof: Text {
+            en: "An offer for this client on its own link while it lasts. Capture beside the server and beside the client.",
+            zh: "期间该客户端所在网段出现给它的 OFFER 即不成立。请在服务器侧与客户端侧同时抓包。",
+        },
+        remedy: Text {
+            en: "Now: set a free address by hand. For good: mend server, relay or pool; watch its free addresses.",
+            zh: "临时：手工配置空闲地址。根治：修复 DHCP 服务、中继或地址池，并监控剩余地址数。",
+        },
+    },
+    Cause {
         name: "vlan-misconfigured",
         title: Text {
             en: "A port or trunk carries the wrong VLAN",
@@ -205,9 +225,17 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "广播风暴（ARP 风暴）",
         },
         owner: Owner::Site,
-        codes: &[("network.arp-storm", 90), ("network.mac-flapping", 25)],
-        needs: &[],
-        favour: &[(&SEVERAL_SERVERS, 20)],
+        codes: &[
+            ("network.arp-storm", 90),
+            ("network.mac-flapping", 25),
+            ("network.packet-loss", 10),
+            ("network.arp-unanswered", 10),
+            ("transport.syn-unanswered", 5),
+            ("transport.data-unacked", 5),
+            ("network.dns-timeout", 5),
+        ],
+        needs: &[&STORM],
+        favour: &[(&STORM, 80), (&SEVERAL_SERVERS, 20)],
         against: &[],
         disproof: Text {
             en: "A capture of the same second on another port without the broadcasts.",

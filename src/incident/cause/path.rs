@@ -4,9 +4,9 @@ use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
     ACKED, ALL_FAIL, BIG_HELLO, CONNECT_SLOWER_THEN, ELSEWHERE_DEAD, ELSEWHERE_WELL, HELLO_NAME,
-    HOST_SILENT, INTERMITTENT, IPV4_WORKS, LAN_ANSWERS, LOAD_ROSE, LOSS, NAMES_RESOLVE, NOT_ACKED,
-    ONE_ADDRESS_BAD, OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, ROUTER_HOST, ROUTER_NET,
-    ROUTER_PORT, SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
+    HOST_SILENT, INTERMITTENT, IPV4_WORKS, LAN_ANSWERS, LINE_DOWN, LOAD_ROSE, LOSS, NAMES_RESOLVE,
+    NOT_ACKED, ONE_ADDRESS_BAD, OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, ROUTER_HOST,
+    ROUTER_NET, ROUTER_PORT, SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -42,6 +42,33 @@ pub(super) static CAUSES: &[Cause] = &[
         remedy: Text {
             en: "Now: switch to the backup line (4G/5G). For good: check gateway, address translation and line, and have the carrier confirm.",
             zh: "临时：切换备用链路（4G/5G）。根治：检查出口网关、NAT 和专线，并请运营商确认线路状态。",
+        },
+    },
+    Cause {
+        name: "dial-up-failed",
+        title: Text {
+            en: "The office's dial-up line does not come up",
+            zh: "宽带拨号线路未接通",
+        },
+        owner: Owner::Carrier,
+        codes: &[
+            ("network.pppoe-failed", 90),
+            ("network.egress-lost", 15),
+            ("transport.syn-unanswered", 10),
+            ("transport.data-unacked", 10),
+            ("network.dns-timeout", 10),
+            ("network.icmp-unreachable", 10),
+        ],
+        needs: &[&LINE_DOWN],
+        favour: &[(&LINE_DOWN, 85)],
+        against: &[(&OUTSIDE_HEARD, 60)],
+        disproof: Text {
+            en: "A PPPoE session that carries packets both ways while it lasts. Capture between router and modem.",
+            zh: "期间 PPPoE 会话中双向有数据即不成立。请在路由器与光猫之间抓包。",
+        },
+        remedy: Text {
+            en: "Now: restart modem and router, use a mobile line for urgent invoices. For good: have the carrier check line, account and binding.",
+            zh: "临时：重启光猫和路由器，紧急开票改用 4G/5G。根治：请运营商核查线路、账号状态与绑定关系。",
         },
     },
     Cause {
@@ -148,6 +175,7 @@ pub(super) static CAUSES: &[Cause] = &[
         owner: Owner::Carrier,
         codes: &[
             ("network.packet-loss", 60),
+            ("network.frame-corrupt", 40),
             ("transport.data-unacked", 30),
             ("security.tls-handshake-stalled", 25),
             ("transport.connect-slow", 30),

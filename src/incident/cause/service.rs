@@ -5,7 +5,7 @@ use crate::failure::Text;
 use crate::incident::evidence::{
     ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT,
     INTERMITTENT, LOAD_ROSE, NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER,
-    SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
+    SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, TUNNEL_DOWN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -359,10 +359,19 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.vpn-auth-failed", 85),
             ("security.vpn-no-proposal", 85),
             ("security.vpn-tunnel-lost", 92),
+            ("transport.syn-unanswered", 10),
+            ("transport.data-unacked", 10),
+            ("transport.idle-dropped", 5),
+            ("network.dns-timeout", 5),
+            ("network.icmp-unreachable", 5),
+            ("network.host-silent", 5),
+            ("network.egress-lost", 5),
+            ("application.no-response", 5),
         ],
-        needs: &[],
-        favour: &[(&ELSEWHERE_WELL, 15)],
-        against: &[],
+        needs: &[&TUNNEL_DOWN],
+        favour: &[(&TUNNEL_DOWN, 80), (&ELSEWHERE_WELL, 15)],
+        // The line took the tunnel along.
+        against: &[(&ELSEWHERE_DEAD, 45)],
         disproof: Text {
             en: "Traffic in both directions inside the tunnel.",
             zh: "隧道内双向有流量则不成立。",

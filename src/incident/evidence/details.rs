@@ -136,6 +136,55 @@ pub(in crate::incident) static NOT_ACKED: Item = Item {
     measure: |case| half_open(case, false),
 };
 
+pub(in crate::incident) static TUNNEL_DOWN: Item = Item {
+    id: "tunnel-down-meanwhile",
+    text: Text {
+        en: "a tunnel of the same network fails meanwhile: {what} ({n}×)",
+        zh: "同一时段内隧道失败：{what}（{n} 次）",
+    },
+    measure: |case| meanwhile(case, &["security.vpn-"]),
+};
+
+pub(in crate::incident) static STORM: Item = Item {
+    id: "storm-meanwhile",
+    text: Text {
+        en: "a broadcast storm goes on meanwhile ({n}×: {what})",
+        zh: "同一时段内存在广播风暴（{n} 次：{what}）",
+    },
+    measure: |case| meanwhile(case, &["network.arp-storm"]),
+};
+
+pub(in crate::incident) static LINE_DOWN: Item = Item {
+    id: "line-down-meanwhile",
+    text: Text {
+        en: "the office's dial-up line does not come up meanwhile ({n}×: {what})",
+        zh: "同一时段内拨号线路未接通（{n} 次：{what}）",
+    },
+    measure: |case| meanwhile(case, &["network.pppoe-failed"]),
+};
+
+/// Findings of these codes in the case, however few beside what fails by them.
+fn meanwhile(case: &Case<'_>, codes: &[&str]) -> Option<Found> {
+    let is_one = |finding: &Finding| {
+        codes
+            .iter()
+            .any(|code| finding.class.code.starts_with(code))
+    };
+    let found = shown(case, is_one)?;
+    let named: BTreeSet<&str> = case
+        .members()
+        .filter(|(_, finding)| is_one(finding))
+        .map(|(_, finding)| finding.class.code)
+        .collect();
+    Some(
+        Found {
+            strength: 1.0,
+            ..found
+        }
+        .what(list(named)),
+    )
+}
+
 pub(in crate::incident) static WAF: Item = Item {
     id: "waf-mark",
     text: Text {
