@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 use crate::endpoint::Rules;
 use crate::engine::Engine;
 use crate::engine::balance::balances;
+use crate::engine::crossing;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
@@ -28,7 +29,7 @@ use crate::flow::lookup::Lookup;
 use crate::flow::names::Names;
 use crate::incident::{self, Answered, Context, Incident, Seen};
 use crate::ingest::FileReport;
-use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
+use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Everything that was told becomes one diagnosis.
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
@@ -56,14 +57,14 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     };
     let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
-    findings = links::judge(findings, engine, &moved, &told);
+    findings = links::judge(findings, engine, &moved, &mut told);
+    for (reason, count) in told.unjudged.drain() {
+        *unjudged.entry(reason.to_owned()).or_default() += count;
+    }
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
-    let stubs = endpoints.keep(
-        without_twins(std::mem::take(&mut told.stubs)),
-        &mut unjudged,
-    );
+    let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
     let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
@@ -115,6 +116,7 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    findings = crossing::settle(&mut told.stubs, findings);
     let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
     for stub in &told.stubs {
         if let Some(at) = stub.established {
@@ -123,7 +125,7 @@ fn connections(
     }
     findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
-    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    let (folded, parts) = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -136,9 +138,13 @@ fn connections(
             .chain(asked)
             .collect()
     });
-    findings = silence(findings, told, unjudged);
+    no_failures(&mut told.stubs, parts);
+    findings = silence(folded, told, unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    no_failures(&mut told.stubs, &settled);
+    let challenges = settled.iter().filter(|finding| finding.fails);
+    let flows =
+        challenges.filter_map(|finding| Some((finding.client?, finding.server?, finding.flow?.1)));
+    no_failures(&mut told.stubs, flows.collect());
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
@@ -258,20 +264,16 @@ fn silence(
     kept
 }
 
-/// A challenge that was settled on another connection was no failed attempt.
-fn no_failures(stubs: &mut [Box<Stub>], settled: &[Finding]) {
-    for finding in settled.iter().filter(|finding| finding.fails) {
-        let flow = (
-            finding.flow.map(|(_, began)| began),
-            finding.client,
-            finding.server,
-        );
-        let stub = stubs
-            .iter_mut()
-            .find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
-        if let Some(stub) = stub {
-            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
-        }
+/// A connect that was part of another attempt, and a challenge that was settled on another connection, were no failed
+/// attempts.
+fn no_failures(stubs: &mut [Box<Stub>], mut flows: Vec<attempt::Failed>) {
+    flows.sort_unstable();
+    for stub in stubs.iter_mut().filter(|stub| stub.outcomes.failed > 0) {
+        let flow = (stub.client, stub.server, stub.first);
+        let from = flows.partition_point(|known| *known < flow);
+        let alike = flows.iter().skip(from).take_while(|known| **known == flow);
+        let count = u32::try_from(alike.count()).unwrap_or(u32::MAX);
+        stub.outcomes.failed = stub.outcomes.failed.saturating_sub(count);
     }
 }
 
@@ -363,29 +365,6 @@ fn lookups_told(
         .count() as u64;
     findings.extend(said.findings);
     failed
-}
-
-/// Of flows that differ by address translation alone, the one seen first.
-fn without_twins(stubs: Vec<Box<Stub>>) -> Vec<Box<Stub>> {
-    type Twin = ((IpAddr, u16), (u32, u32));
-    type Sides = Vec<(i64, (IpAddr, u16))>;
-    let mut seen: HashMap<Twin, Sides> = HashMap::new();
-    stubs
-        .into_iter()
-        .filter(|stub| {
-            let Some(twin) = stub.twin else { return true };
-            let known = seen.entry((stub.server, twin)).or_default();
-            let now = stub.first.ns();
-            if known
-                .iter()
-                .any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND)
-            {
-                return false;
-            }
-            known.push((now, stub.client));
-            true
-        })
-        .collect()
 }
 
 /// What the findings add up to, beside what else went on.

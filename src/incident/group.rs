@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub(super) use crate::failure::network::outage::GAP;
-use crate::failure::network::outage::clusters;
+use crate::failure::network::outage::{clusters, kept_by_gateway};
 use crate::failure::{Finding, Severity};
 use crate::incident::context::{Context, site};
 use crate::time::Timestamp;
@@ -30,6 +30,10 @@ enum Key {
     Hops(i64),
     /// Failing in a way that other clients do not.
     Client(IpAddr),
+    /// Connections of one site that were forgotten while they rested.
+    Rested(IpAddr),
+    /// Packets of one site that its gateway kept.
+    Kept(IpAddr),
 }
 
 /// Silence and unreachability: what failing hosts, links and filters look like.
@@ -80,7 +84,13 @@ pub(super) fn founds(finding: &Finding) -> bool {
         && finding.severity > Severity::Info
         && (finding.fails
             || finding.severity >= Severity::Error
-            || OF_THEIR_OWN.contains(&finding.class.code))
+            || OF_THEIR_OWN.contains(&finding.class.code)
+            || moved(finding))
+}
+
+/// An address that passed to another machine, and something was lost or late by it.
+fn moved(finding: &Finding) -> bool {
+    finding.class.code == "network.vip-moved" && finding.number("failures") > Some(0)
 }
 
 /// Can it belong to one that others began?
@@ -162,9 +172,15 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         .into_iter()
         .collect();
     let server = finding.server.map(|(ip, _)| ip);
+    if kept_by_gateway(finding) {
+        keys.extend(finding.client.map(|(client, _)| Key::Kept(site(client))));
+    }
     match code {
         "network.dns-timeout" | "network.dns-servfail" | "network.dns-refused" => {
             keys.extend(server.map(Key::Resolver));
+        }
+        "transport.idle-dropped" => {
+            keys.extend(finding.client.map(|(client, _)| Key::Rested(site(client))));
         }
         "transport.reset-injected" => keys.extend(finding.number("rst_hops").map(Key::Hops)),
         code if OF_HOST.contains(&code) => keys.extend(server.map(Key::Host)),

@@ -4,7 +4,8 @@ use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
     ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE, INTERMITTENT,
-    NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
+    LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, ONE_ADDRESS_BAD, OTHERS_SUCCEED, ROOT_UNKNOWN,
+    SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -17,7 +18,12 @@ pub(super) static CAUSES: &[Cause] = &[
         owner: Owner::Service,
         codes: &[("security.cert-expired", 88)],
         needs: &[],
-        favour: &[(&ALL_FAIL, 35), (&INTERMEDIATE, 10), (&NEVER_WORKED, 10)],
+        favour: &[
+            (&ALL_FAIL, 35),
+            (&INTERMEDIATE, 10),
+            (&NEVER_WORKED, 10),
+            (&CERT_CHANGED, 10),
+        ],
         against: &[(&OTHERS_SUCCEED, 25), (&ONE_ADDRESS_BAD, 30)],
         disproof: Text {
             en: "Another address of the name with a valid chain, or a capture clock that is wrong. Compare openssl s_client -showcerts from outside.",
@@ -42,12 +48,19 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 15),
         ],
         needs: &[],
-        favour: &[(&ALL_FAIL, 25), (&NEVER_WORKED, 5), (&CERT_CHANGED, 20)],
+        favour: &[
+            (&LEAF_ALONE, 40),
+            (&ALL_FAIL, 25),
+            (&NEVER_WORKED, 5),
+            (&CERT_CHANGED, 20),
+        ],
         // Some clients fetch or remember the missing part, so success elsewhere says little.
         against: &[
             (&OTHERS_SUCCEED, 20),
             (&ONE_ADDRESS_BAD, 30),
             (&CLOCK_SIGN, 60),
+            // All that a server has to send was sent.
+            (&ROOT_UNKNOWN, 45),
         ],
         disproof: Text {
             en: "The missing certificate on the wire (openssl s_client -showcerts), or a trust store that lacks the root only here.",
@@ -73,10 +86,16 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 20),
             ("security.cert-rejected-inferred", 20),
             ("security.cert-untrusted-root", 20),
+            ("security.cert-chain-incomplete", 15),
         ],
         needs: &[],
-        favour: &[(&CERT_CHANGED, 65), (&WORKED_BEFORE, 40), (&ALL_FAIL, 25)],
-        against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60)],
+        favour: &[
+            (&CERT_CHANGED, 65),
+            (&WORKED_BEFORE, 40),
+            (&ALL_FAIL, 25),
+            (&NEW_ISSUER, 30),
+        ],
+        against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60), (&LEAF_ALONE, 40)],
         disproof: Text {
             en: "The same certificate served well before. Compare its serial number with an older capture or the clients' cache.",
             zh: "若此前同一证书可正常使用则不成立。请与旧抓包或客户端缓存比对证书序列号。",
@@ -97,7 +116,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 45),
             ("security.cert-rejected-inferred", 40),
             ("security.cert-untrusted-root", 40),
-            ("security.cert-chain-incomplete", 10),
+            ("security.cert-chain-incomplete", 15),
         ],
         needs: &[],
         favour: &[
@@ -106,8 +125,10 @@ pub(super) static CAUSES: &[Cause] = &[
             (&SEVERAL_SERVERS, 20),
             (&UNKNOWN_CA, 40),
             (&FEW_CLIENTS, 10),
+            (&ROOT_UNKNOWN, 10),
+            (&NEW_ISSUER, 10),
         ],
-        against: &[(&CLOCK_SIGN, 75), (&INTERMITTENT, 40)],
+        against: &[(&CLOCK_SIGN, 75), (&INTERMITTENT, 40), (&LEAF_ALONE, 30)],
         disproof: Text {
             en: "The issuer's root in the client's store. List it (certmgr, keytool -list, the UKey's tool) and compare with the chain's issuer.",
             zh: "若客户端信任库已含该根证书则不成立。请用 certmgr、keytool -list 或 UKey 工具查看并与签发者比对。",

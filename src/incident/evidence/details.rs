@@ -43,7 +43,8 @@ pub(in crate::incident) static UNKNOWN_CA: Item = Item {
     },
     measure: |case| {
         shown(case, |finding| {
-            rejects(finding) && finding.number("alert_code") == Some(48)
+            let about_chain = finding.class.code.starts_with("security.cert-");
+            about_chain && finding.number("alert_code") == Some(48)
         })
     },
 };
@@ -246,26 +247,22 @@ pub(in crate::incident) static CREDENTIALS: Item = Item {
     },
 };
 
-pub(in crate::incident) static CERT_CHANGED: Item = Item {
-    id: "certificate-changed",
+pub(in crate::incident) static LEAF_ALONE: Item = Item {
+    id: "leaf-alone",
     text: Text {
-        en: "the server's certificate changed just before",
-        zh: "此前服务器证书刚刚更换",
+        en: "the server sends its own certificate and nothing that leads on from it ({n}×); missing: {what}",
+        zh: "服务器只发送自身证书，缺少上级证书：{n} 次（缺少 {what}）",
     },
-    measure: |case| {
-        shown(case, |finding| {
-            finding.class.code == "security.cert-changed"
-        })
-        .map(strong)
-        .or_else(|| {
-            // Findings of one server that speak of different chains.
-            let chains: BTreeSet<&str> = case
-                .members()
-                .filter_map(|(_, finding)| finding.text("chain"))
-                .collect();
-            (chains.len() > 1 && case.servers.len() == 1).then(|| Found::new(0.6, chains.len()))
-        })
+    measure: |case| path_sent(case, |sent| sent < 2),
+};
+
+pub(in crate::incident) static ROOT_UNKNOWN: Item = Item {
+    id: "only-the-root-is-unknown",
+    text: Text {
+        en: "intermediates are sent; what is missing is the root above them ({n}×): {what}",
+        zh: "中间证书已下发，缺少的是其上的根证书：{n} 次（{what}）",
     },
+    measure: |case| path_sent(case, |sent| sent >= 2),
 };
 
 pub(in crate::incident) static BIG_HELLO: Item = Item {
@@ -289,6 +286,28 @@ pub(in crate::incident) static BIG_HELLO: Item = Item {
         })
     },
 };
+
+/// Chains that lack an issuer, by how many certificates of the path were sent.
+fn path_sent(case: &Case<'_>, wanted: impl Fn(i64) -> bool) -> Option<Found> {
+    let sent = |finding: &Finding| {
+        let surplus = finding.details.iter().find(|(key, _)| *key == "surplus");
+        let surplus = match surplus {
+            Some((_, Value::List(surplus))) => surplus.len(),
+            _ => 0,
+        };
+        let sent = finding.number("certificates_sent")?;
+        Some(sent - i64::try_from(surplus).unwrap_or(0))
+    };
+    let lacks = |finding: &Finding| {
+        finding.class.code == "security.cert-chain-incomplete" && sent(finding).is_some_and(&wanted)
+    };
+    let missing: BTreeSet<&str> = case
+        .members()
+        .filter(|(_, finding)| lacks(finding))
+        .filter_map(|(_, finding)| finding.text("missing_issuer"))
+        .collect();
+    Some(shown(case, lacks)?.what(list(missing)))
+}
 
 /// Handshakes whose last ACK was seen, or was not.
 fn half_open(case: &Case<'_>, acked: bool) -> Option<Found> {
@@ -335,10 +354,6 @@ fn router(case: &Case<'_>, words: &[&str]) -> Option<Found> {
         .filter_map(|(_, finding)| finding.text("router"))
         .collect();
     Some(shown(case, says)?.what(list(routers)))
-}
-
-fn rejects(finding: &Finding) -> bool {
-    finding.class.code.starts_with("security.cert-rejected")
 }
 
 fn flag(finding: &Finding, key: &str) -> Option<bool> {

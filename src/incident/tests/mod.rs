@@ -8,6 +8,7 @@
 
 mod group;
 mod network;
+mod path;
 mod reach;
 mod service;
 mod table;
