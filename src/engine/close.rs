@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::endpoint::Rules;
 use crate::engine::Engine;
 use crate::engine::balance::balances;
 use crate::engine::crossing;
@@ -24,10 +23,9 @@ use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
-use crate::flow::heard::Heard;
-use crate::flow::lookup::Lookup;
+use crate::flow::lookup::{self, Lookup, Lookups};
 use crate::flow::names::Names;
-use crate::incident::{self, Answered, Context, Incident, Seen};
+use crate::incident::{self, Answered, Context, Seen};
 use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
@@ -41,7 +39,8 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
 pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -> Diagnosis {
     told.heard.merge(std::mem::take(&mut engine.heard));
     let mut unjudged = unjudged(engine, &mut told);
-    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let mut table = std::mem::take(&mut engine.lookups);
+    let lookups = lookup::once(table.finish(engine.clock));
     let moved = engine.neighbours.moved();
     let engine = &*engine;
     let names = &engine.names;
@@ -65,7 +64,11 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
     let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
-    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
+    let answered = answered(&lookups, &table);
+    let context = Context::new(seen(&stubs, names), answered, &told.heard)
+        .answers_from(table.well.from)
+        .with_rules(&rules);
+    let (incidents, omitted) = incident::find(&findings, &context);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
@@ -367,16 +370,9 @@ fn lookups_told(
     failed
 }
 
-/// What the findings add up to, beside what else went on.
-fn incidents(
-    findings: &[Finding],
-    stubs: &[Box<Stub>],
-    lookups: &[Lookup],
-    heard: &Heard,
-    names: &Names,
-    rules: &Rules,
-) -> (Vec<Incident>, usize) {
-    let seen = stubs.iter().map(|stub| Seen {
+/// The connections of a run, as incidents see them.
+fn seen(stubs: &[Box<Stub>], names: &Names) -> Vec<Seen> {
+    let one = |stub: &Stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
@@ -388,21 +384,28 @@ fn incidents(
                 .map(Arc::from)
         }),
         latency_ms: stub.latency_ms,
-    });
-    let answered = lookups.iter().filter_map(|lookup| {
+    };
+    stubs.iter().map(|stub| one(stub)).collect()
+}
+
+/// Names that were resolved: those that had trouble, and those that had none.
+fn answered(lookups: &[Lookup], table: &Lookups) -> Vec<Answered> {
+    let troubled = lookups.iter().filter_map(|lookup| {
         let answer = lookup
             .answer()
             .filter(|answer| !answer.addresses.is_empty())?;
-        let (client, name) = (lookup.client, lookup.name.clone());
         Some(Answered {
-            client,
+            client: lookup.client,
             resolver: answer.resolver,
-            name,
+            name: Arc::from(lookup.name.as_str()),
             time: answer.at.time,
         })
     });
-    incident::find(
-        findings,
-        &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules),
-    )
+    let well = table.well.iter().map(|one| Answered {
+        client: one.client,
+        resolver: one.resolver,
+        name: Arc::clone(&one.name),
+        time: one.time,
+    });
+    troubled.chain(well).collect()
 }

@@ -238,7 +238,11 @@ impl<'a> Case<'a> {
         self.hosts()
             .into_iter()
             .flat_map(|host| context.to_host(host, span).collect::<Vec<_>>())
-            .filter(|seen| !self.servers.contains(&seen.server))
+            .filter(|seen| {
+                // Port 0 is the host as a whole: it has no other.
+                let whole = self.servers.contains(&(seen.server.0, 0));
+                !whole && !self.servers.contains(&seen.server)
+            })
             .collect()
     }
 

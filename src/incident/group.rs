@@ -32,6 +32,8 @@ enum Key {
     Client(IpAddr),
     /// Connections of one site that were forgotten while they rested.
     Rested(IpAddr),
+    /// Cut at the same name in the hello.
+    Cut(String),
     /// Packets of one site that its gateway kept.
     Kept(IpAddr),
 }
@@ -44,6 +46,8 @@ pub(super) const SILENT: [&str; 5] = [
     "network.icmp-unreachable",
     "network.egress-lost",
 ];
+/// Loss and full queues on the way.
+const LOSSY: [&str; 2] = ["network.packet-loss", "network.congestion"];
 /// Codes whose cause can lie in a host as a whole.
 const OF_HOST: [&str; 9] = [
     "transport.syn-unanswered",
@@ -118,6 +122,7 @@ pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usiz
         }
     }
     join_sites(findings, context, &mut sets);
+    join_lossy(findings, &mut sets);
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for place in (0..findings.len()).filter(|place| findings.get(*place).is_some_and(founds)) {
         groups.entry(sets.root(place)).or_default().push(place);
@@ -182,6 +187,9 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         "transport.idle-dropped" => {
             keys.extend(finding.client.map(|(client, _)| Key::Rested(site(client))));
         }
+        "security.tls-cut-on-hello" => {
+            keys.extend(finding.text("sni").map(|name| Key::Cut(name.to_owned())));
+        }
         "transport.reset-injected" => keys.extend(finding.number("rst_hops").map(Key::Hops)),
         code if OF_HOST.contains(&code) => keys.extend(server.map(Key::Host)),
         code if code.starts_with("security.cert-") => {
@@ -233,6 +241,23 @@ fn join_sites(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
             if servers.len() >= UNRELATED_MIN && !escaped {
                 sets.join_all(&cluster);
             }
+        }
+    }
+}
+
+/// Heavy loss at three and more servers at once lies on the way that they share.
+fn join_lossy(findings: &[Finding], sets: &mut Sets) {
+    let lossy = |finding: &Finding| founds(finding) && LOSSY.contains(&finding.class.code);
+    let places: Vec<usize> = (0..findings.len())
+        .filter(|place| findings.get(*place).is_some_and(lossy))
+        .collect();
+    for cluster in clusters(findings, &places) {
+        let servers: BTreeSet<IpAddr> = cluster
+            .iter()
+            .filter_map(|place| Some(findings.get(*place)?.server?.0))
+            .collect();
+        if servers.len() >= UNRELATED_MIN {
+            sets.join_all(&cluster);
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::incident::evidence::{
     ACKED, ADDRESS_CHANGED, ALL_ADDRESSES_BAD, ALL_FAIL, BURST_BEFORE, DISTANCE_CHANGED,
     ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, FLOOD, GATEWAY_KEPT, GATEWAY_LEFT, HOST_SILENT,
     HOST_SPEAKS, INTERMITTENT, IPV4_WORKS, LOAD_ROSE, MACHINE_CHANGED, NOT_ACKED, ONE_ADDRESS_BAD,
-    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, ROUTER_HOST, ROUTER_NET,
-    ROUTER_PORT, SLOWER_THEN, WORKED_BEFORE,
+    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, RESOLVER_CLOSED,
+    RESOLVER_DUMB, ROUTER_HOST, ROUTER_NET, ROUTER_PORT, SLOWER_THEN, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -45,6 +45,9 @@ pub(super) static CAUSES: &[Cause] = &[
             (&INTERMITTENT, 40),
             (&GATEWAY_KEPT, 50),
             (&FLOOD, 70),
+            // Several names: it is the resolver, and whoever filters it filters that.
+            (&RESOLVER_DUMB, 40),
+            (&RESOLVER_CLOSED, 50),
         ],
         disproof: Text {
             en: "A SYN-ACK or RST from this port. Capture on the server's side at once: if the SYNs arrive there, the filter lies behind that point or the service itself is mute.",
@@ -157,6 +160,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.closed-early", 10),
             ("transport.handshake-incomplete", 10),
             ("network.icmp-unreachable", 10),
+            ("network.host-silent", 10),
             ("security.tls-no-reply", 10),
             ("security.cert-expired", 5),
             ("security.cert-chain-incomplete", 5),

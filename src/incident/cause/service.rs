@@ -4,9 +4,9 @@ use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
     ACKED, ADDRESS_CHANGED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS,
-    FLOOD, HOST_SILENT, INTERMITTENT, LOAD_ROSE, MACHINE_CHANGED, NEVER_WORKED, ONE_ADDRESS_BAD,
-    OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN,
-    WAF, WORKED_BEFORE,
+    FLOOD, HOST_SILENT, INTERMITTENT, LOAD_ROSE, LOSS, MACHINE_CHANGED, NEVER_WORKED,
+    ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL, SEVERAL_SERVERS,
+    SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -52,6 +52,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&HOST_SILENT, 60),
             (&FEW_CLIENTS, 30),
             (&FLOOD, 40),
+            // What is sent again and again is late, however fast the server.
+            (&LOSS, 40),
         ],
         disproof: Text {
             en: "Answers that stay fast while it fails, or failures that go on at night. Compare response times with the number of connections a minute.",

@@ -17,6 +17,16 @@ pub(in crate::incident) static CODES: Item = Item {
     measure: |_| None,
 };
 
+/// Against a cause whose codes are the lesser part of the failures; measured per cause too.
+pub(in crate::incident) static EXPLAINS_LITTLE: Item = Item {
+    id: "explains-little",
+    text: Text {
+        en: "of {what} failures it would explain only {n}",
+        zh: "共 {what} 次失败，仅能解释其中 {n} 次",
+    },
+    measure: |_| None,
+};
+
 pub(in crate::incident) static RETRY_AFTER: Item = Item {
     id: "retry-after",
     text: Text {

@@ -84,3 +84,79 @@ fn an_address_that_moved_with_nothing_lost_is_no_incident() {
     detail(moved, "failures", Value::Number(2));
     assert_eq!(only(&world).cause().unwrap().name, "load-balancer-failover");
 }
+
+#[test]
+fn heavy_loss_at_three_servers_is_one_way_that_loses() {
+    argues(
+        |world| {
+            for server in [SERVER, "203.0.113.21:443", "198.51.100.70:8443"] {
+                let finding = world.says("network.packet-loss", CLIENTS[0], server, 100);
+                finding.severity = Severity::Error;
+                finding.client = None;
+                detail(finding, "share", Value::Thousandths(200));
+            }
+            world.fails("transport.handshake-incomplete", CLIENTS[0], SERVER, 101);
+        },
+        "path-loss",
+    );
+}
+
+#[test]
+fn loss_at_two_servers_may_have_two_causes() {
+    let mut world = World::default();
+    for server in [SERVER, "203.0.113.21:443"] {
+        world
+            .says("network.packet-loss", CLIENTS[0], server, 100)
+            .severity = Severity::Error;
+    }
+    assert_eq!(world.incidents().len(), 2);
+}
+
+#[test]
+fn one_name_cut_on_two_ports_is_one_incident() {
+    argues(
+        |world| {
+            for server in ["203.0.113.20:443", "203.0.113.99:8443"] {
+                let finding = world.fails("security.tls-cut-on-hello", CLIENTS[0], server, 100);
+                let name = "dppt.beijing.chinatax.gov.cn".to_owned();
+                detail(finding, "sni", Value::Text(name));
+            }
+        },
+        "middlebox-reset",
+    );
+}
+
+#[test]
+fn a_cause_is_not_carried_by_what_it_does_not_explain() {
+    let mut world = World::default();
+    for at in 0..9 {
+        world.fails("security.cert-expired", CLIENTS[0], SERVER, 100 + at);
+    }
+    world.fails("application.http-503", CLIENTS[1], SERVER, 105);
+    let incident = only(&world);
+    let overload = incident
+        .hypotheses
+        .iter()
+        .find(|one| one.cause.name == "server-overload");
+    let little = |one: &crate::incident::Hypothesis| {
+        one.against
+            .iter()
+            .any(|reason| reason.item.id == "explains-little" && reason.weight > 0.7)
+    };
+    assert!(overload.is_none_or(little));
+    assert_eq!(incident.cause().unwrap().name, "certificate-expired");
+}
+
+#[test]
+fn a_silent_host_beyond_the_own_network_lost_no_neighbours_cable() {
+    argues(
+        |world| {
+            for (at, client) in (100..).zip(CLIENTS) {
+                world.hears(client, "192.0.2.1", at);
+                let finding = world.says("network.host-silent", client, "203.0.113.20", at);
+                finding.fails = true;
+            }
+        },
+        "server-down",
+    );
+}
