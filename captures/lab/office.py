@@ -113,7 +113,7 @@ class Office:
             lines += [f"ip -n {space} link set {device} up", f"ip netns exec {space} ethtool -K {device} tx off rx off tso off gso off gro off"]
         for address in addresses:
             lines.append(f"ip -n {own} addr add {address} dev eth0")
-        lines += [f"ip -n {own} route add default via 203.0.113.1", f"ip -n {own} -6 route add default via 2001:db8:2::1 || true"]
+        lines += [f"ip -n {own} route add default via 203.0.113.1 || true", f"ip -n {own} -6 route add default via 2001:db8:2::1 || true"]
         (stage.dir / f"{who}.sh").write_text("set -e\n" + "\n".join(lines) + "\n")
         sh(f"bash {stage.dir}/{who}.sh >/dev/null")
         stage.everyone.append(own)

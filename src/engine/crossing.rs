@@ -76,14 +76,14 @@ pub(super) fn settle(stubs: &mut Vec<Box<Stub>>, findings: Vec<Finding>) -> Vec<
         let key = (finding.client?, finding.server?, finding.flow?.1);
         places.get(&key).copied()
     };
-    let near: HashSet<(usize, &'static str, bool)> = findings
+    let near: HashSet<(usize, &'static str)> = findings
         .iter()
-        .filter_map(|finding| Some((place_of(finding)?, finding.class.code, finding.fails)))
+        .filter_map(|finding| Some((place_of(finding)?, finding.class.code)))
         .collect();
+    // Whether an attempt failed is what its client saw.
     let told_near = |place: usize, finding: &Finding| {
         let code = finding.class.code;
-        let same = near.contains(&(place, code, true)) || near.contains(&(place, code, false));
-        same || finding.fails && near.iter().any(|(of, _, fails)| *of == place && *fails)
+        finding.fails || near.contains(&(place, code))
     };
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {

@@ -3,9 +3,9 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE, INTERMITTENT,
-    LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, ONE_ADDRESS_BAD, OTHERS_SUCCEED, ROOT_UNKNOWN,
-    SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
+    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, EXPIRED_SAID, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE,
+    INTERMITTENT, LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, ONE_ADDRESS_BAD, OTHERS_SUCCEED,
+    ROOT_UNKNOWN, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -16,15 +16,24 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "服务器证书（链）已过期",
         },
         owner: Owner::Service,
-        codes: &[("security.cert-expired", 88)],
+        codes: &[
+            ("security.cert-expired", 88),
+            ("security.cert-rejected", 10),
+        ],
         needs: &[],
         favour: &[
+            // TLS 1.3 hides the chain, and not what clients say of it.
+            (&EXPIRED_SAID, 75),
             (&ALL_FAIL, 35),
             (&INTERMEDIATE, 10),
             (&NEVER_WORKED, 10),
             (&CERT_CHANGED, 10),
         ],
-        against: &[(&OTHERS_SUCCEED, 25), (&ONE_ADDRESS_BAD, 30)],
+        against: &[
+            (&OTHERS_SUCCEED, 25),
+            (&ONE_ADDRESS_BAD, 30),
+            (&CLOCK_SIGN, 60),
+        ],
         disproof: Text {
             en: "Another address of the name with a valid chain, or a capture clock that is wrong. Compare openssl s_client -showcerts from outside.",
             zh: "若抓包主机时钟有误，或该域名其他地址的证书链有效则不成立。请从外部用 openssl s_client -showcerts 对比。",
@@ -95,7 +104,12 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ALL_FAIL, 25),
             (&NEW_ISSUER, 30),
         ],
-        against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60), (&LEAF_ALONE, 40)],
+        against: &[
+            (&OTHERS_SUCCEED, 50),
+            (&CLOCK_SIGN, 60),
+            (&LEAF_ALONE, 40),
+            (&EXPIRED_SAID, 50),
+        ],
         disproof: Text {
             en: "The same certificate served well before. Compare its serial number with an older capture or the clients' cache.",
             zh: "若此前同一证书可正常使用则不成立。请与旧抓包或客户端缓存比对证书序列号。",
@@ -128,7 +142,12 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ROOT_UNKNOWN, 10),
             (&NEW_ISSUER, 10),
         ],
-        against: &[(&CLOCK_SIGN, 75), (&INTERMITTENT, 40), (&LEAF_ALONE, 30)],
+        against: &[
+            (&CLOCK_SIGN, 75),
+            (&INTERMITTENT, 40),
+            (&LEAF_ALONE, 30),
+            (&EXPIRED_SAID, 50),
+        ],
         disproof: Text {
             en: "The issuer's root in the client's store. List it (certmgr, keytool -list, the UKey's tool) and compare with the chain's issuer.",
             zh: "若客户端信任库已含该根证书则不成立。请用 certmgr、keytool -list 或 UKey 工具查看并与签发者比对。",

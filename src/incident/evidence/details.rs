@@ -39,10 +39,29 @@ pub(in crate::incident) static RETRY_AFTER: Item = Item {
 pub(in crate::incident) static CLOCK_SIGN: Item = Item {
     id: "client-calls-valid-expired",
     text: Text {
-        en: "the client calls a certificate expired or not yet valid that is valid at capture time ({n}×)",
-        zh: "客户端把抓包时刻有效的证书判为过期或尚未生效：{n} 次",
+        en: "the client calls a certificate expired or not yet valid that is valid at capture time, or that others take ({n}×)",
+        zh: "客户端把抓包时刻有效（或其他客户端接受）的证书判为过期或尚未生效：{n} 次",
     },
-    measure: |case| shown(case, |finding| flag(finding, "client_clock") == Some(true)),
+    measure: |case| {
+        let hidden = !case.others_well.is_empty();
+        shown(case, |finding| {
+            flag(finding, "client_clock") == Some(true) || (hidden && says_expired_unseen(finding))
+        })
+    },
+};
+
+pub(in crate::incident) static EXPIRED_SAID: Item = Item {
+    id: "clients-say-expired",
+    text: Text {
+        en: "the clients themselves say that the certificate has expired (alert certificate_expired, {n}×), and none takes it",
+        zh: "客户端告警“证书已过期”（certificate_expired）：{n} 次，且无客户端接受该证书",
+    },
+    measure: |case| {
+        if !case.others_well.is_empty() {
+            return None;
+        }
+        shown(case, says_expired_unseen)
+    },
 };
 
 pub(in crate::incident) static UNKNOWN_CA: Item = Item {
@@ -317,6 +336,13 @@ fn path_sent(case: &Case<'_>, wanted: impl Fn(i64) -> bool) -> Option<Found> {
         .filter_map(|(_, finding)| finding.text("missing_issuer"))
         .collect();
     Some(shown(case, lacks)?.what(list(missing)))
+}
+
+/// An alert about a chain that is encrypted: what it says is all that is known of it.
+fn says_expired_unseen(finding: &Finding) -> bool {
+    finding.class.code == "security.cert-rejected"
+        && finding.number("alert_code") == Some(45)
+        && finding.text("chain").is_none()
 }
 
 /// Handshakes whose last ACK was seen, or was not.

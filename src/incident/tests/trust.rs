@@ -237,3 +237,33 @@ fn a_new_authority_that_others_know_is_unknown_to_old_stores() {
         "client-trust-store-outdated",
     );
 }
+
+#[test]
+fn what_all_clients_call_expired_has_expired_though_its_chain_is_encrypted() {
+    argues(
+        |world| {
+            for (at, client) in (0..).zip(CLIENTS) {
+                world.well(client, TAX[0], at);
+                let finding = world.fails("security.cert-rejected", client, TAX[0], 100 + at);
+                detail(finding, "alert_code", Value::Number(45));
+            }
+        },
+        "certificate-expired",
+    );
+}
+
+#[test]
+fn what_one_client_alone_calls_expired_is_its_clock() {
+    argues(
+        |world| {
+            for server in TAX {
+                let finding = world.fails("security.cert-rejected", CLIENTS[0], server, 100);
+                detail(finding, "alert_code", Value::Number(45));
+                for client in OTHERS {
+                    world.well(client, server, 101);
+                }
+            }
+        },
+        "client-clock-wrong",
+    );
+}
