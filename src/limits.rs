@@ -29,6 +29,7 @@
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
+//! | `flow::lookup::well::WELL_MAX` | the oldest lookup that went well is forgotten; that a resolver answered nobody is not said of its time |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |

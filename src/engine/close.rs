@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::endpoint::Rules;
 use crate::engine::Engine;
 use crate::engine::balance::balances;
+use crate::engine::crossing;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
@@ -23,12 +23,11 @@ use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
-use crate::flow::heard::Heard;
-use crate::flow::lookup::Lookup;
+use crate::flow::lookup::{self, Lookup, Lookups};
 use crate::flow::names::Names;
-use crate::incident::{self, Answered, Context, Incident, Seen};
+use crate::incident::{self, Answered, Context, Seen};
 use crate::ingest::FileReport;
-use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
+use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Everything that was told becomes one diagnosis.
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
@@ -44,7 +43,8 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
             .insert("pairs-not-noted", told.heard.omitted());
     }
     let mut unjudged = unjudged(engine, &mut told);
-    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let mut table = std::mem::take(&mut engine.lookups);
+    let lookups = lookup::once(table.finish(engine.clock));
     let moved = engine.neighbours.moved();
     let engine = &*engine;
     let names = &engine.names;
@@ -66,15 +66,19 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         engine.clock,
         &mut unjudged,
     ));
-    findings = links::judge(findings, engine, &moved, &told);
+    findings = links::judge(findings, engine, &moved, &mut told);
+    for (reason, count) in told.unjudged.drain() {
+        *unjudged.entry(reason.to_owned()).or_default() += count;
+    }
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
-    let stubs = endpoints.keep(
-        without_twins(std::mem::take(&mut told.stubs)),
-        &mut unjudged,
-    );
-    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
+    let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
+    let answered = answered(&lookups, &table);
+    let context = Context::new(seen(&stubs, names), answered, &told.heard)
+        .answers_from(table.well.from)
+        .with_rules(&rules);
+    let (incidents, omitted) = incident::find(&findings, &context);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
@@ -128,6 +132,7 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    findings = crossing::settle(&mut told.stubs, findings);
     let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
     for stub in &told.stubs {
         if let Some(at) = stub.established {
@@ -136,7 +141,7 @@ fn connections(
     }
     findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
-    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    let (folded, parts) = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -149,9 +154,13 @@ fn connections(
             .chain(asked)
             .collect()
     });
-    findings = silence(findings, told, unjudged);
+    no_failures(&mut told.stubs, parts);
+    findings = silence(folded, told, unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    no_failures(&mut told.stubs, &settled);
+    let challenges = settled.iter().filter(|finding| finding.fails);
+    let flows =
+        challenges.filter_map(|finding| Some((finding.client?, finding.server?, finding.flow?.1)));
+    no_failures(&mut told.stubs, flows.collect());
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
@@ -271,20 +280,16 @@ fn silence(
     kept
 }
 
-/// A challenge that was settled on another connection was no failed attempt.
-fn no_failures(stubs: &mut [Box<Stub>], settled: &[Finding]) {
-    for finding in settled.iter().filter(|finding| finding.fails) {
-        let flow = (
-            finding.flow.map(|(_, began)| began),
-            finding.client,
-            finding.server,
-        );
-        let stub = stubs
-            .iter_mut()
-            .find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
-        if let Some(stub) = stub {
-            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
-        }
+/// A connect that was part of another attempt, and a challenge that was settled on another connection, were no failed
+/// attempts.
+fn no_failures(stubs: &mut [Box<Stub>], mut flows: Vec<attempt::Failed>) {
+    flows.sort_unstable();
+    for stub in stubs.iter_mut().filter(|stub| stub.outcomes.failed > 0) {
+        let flow = (stub.client, stub.server, stub.first);
+        let from = flows.partition_point(|known| *known < flow);
+        let alike = flows.iter().skip(from).take_while(|known| **known == flow);
+        let count = u32::try_from(alike.count()).unwrap_or(u32::MAX);
+        stub.outcomes.failed = stub.outcomes.failed.saturating_sub(count);
     }
 }
 
@@ -378,39 +383,9 @@ fn lookups_told(
     failed
 }
 
-/// Of flows that differ by address translation alone, the one seen first.
-fn without_twins(stubs: Vec<Box<Stub>>) -> Vec<Box<Stub>> {
-    type Twin = ((IpAddr, u16), (u32, u32));
-    type Sides = Vec<(i64, (IpAddr, u16))>;
-    let mut seen: HashMap<Twin, Sides> = HashMap::new();
-    stubs
-        .into_iter()
-        .filter(|stub| {
-            let Some(twin) = stub.twin else { return true };
-            let known = seen.entry((stub.server, twin)).or_default();
-            let now = stub.first.ns();
-            if known
-                .iter()
-                .any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND)
-            {
-                return false;
-            }
-            known.push((now, stub.client));
-            true
-        })
-        .collect()
-}
-
-/// What the findings add up to, beside what else went on.
-fn incidents(
-    findings: &[Finding],
-    stubs: &[Box<Stub>],
-    lookups: &[Lookup],
-    heard: &Heard,
-    names: &Names,
-    rules: &Rules,
-) -> (Vec<Incident>, usize) {
-    let seen = stubs.iter().map(|stub| Seen {
+/// The connections of a run, as incidents see them.
+fn seen(stubs: &[Box<Stub>], names: &Names) -> Vec<Seen> {
+    let one = |stub: &Stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
@@ -422,21 +397,28 @@ fn incidents(
                 .map(Arc::from)
         }),
         latency_ms: stub.latency_ms,
-    });
-    let answered = lookups.iter().filter_map(|lookup| {
+    };
+    stubs.iter().map(|stub| one(stub)).collect()
+}
+
+/// Names that were resolved: those that had trouble, and those that had none.
+fn answered(lookups: &[Lookup], table: &Lookups) -> Vec<Answered> {
+    let troubled = lookups.iter().filter_map(|lookup| {
         let answer = lookup
             .answer()
             .filter(|answer| !answer.addresses.is_empty())?;
-        let (client, name) = (lookup.client, lookup.name.clone());
         Some(Answered {
-            client,
+            client: lookup.client,
             resolver: answer.resolver,
-            name,
+            name: Arc::from(lookup.name.as_str()),
             time: answer.at.time,
         })
     });
-    incident::find(
-        findings,
-        &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules),
-    )
+    let well = table.well.iter().map(|one| Answered {
+        client: one.client,
+        resolver: one.resolver,
+        name: Arc::clone(&one.name),
+        time: one.time,
+    });
+    troubled.chain(well).collect()
 }

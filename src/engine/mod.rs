@@ -9,6 +9,7 @@ mod balance;
 mod chains;
 pub mod close;
 pub mod conversation;
+mod crossing;
 pub mod diagnosis;
 mod due;
 mod endpoints;

@@ -14,6 +14,7 @@ use crate::decode::flag;
 use crate::endpoint::Rules;
 use crate::engine::chains::Certified;
 use crate::engine::conversation::{Application, Conversation};
+use crate::engine::crossing::Pass;
 use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
@@ -150,10 +151,11 @@ impl Shard {
         note_heard(&mut self.told.heard, conversation, routed);
         let signature = signature(routed);
         if self.recent.is_sighting(signature) {
+            let (place, ttl) = (routed.place, routed.ip.ttl);
+            let from = conversation.direction(routed.from);
             conversation
                 .connection
-                .on_sighting(conversation.direction(routed.from));
-            let (place, ttl) = (routed.place, routed.ip.ttl);
+                .on_sighting(from, routed.segment.flags, ttl);
             if let Some(round) = self
                 .passes
                 .on_repeat(signature.print, place, ttl, routed.at)
@@ -433,6 +435,7 @@ impl Shard {
             latency_ms: judged.latency_ms,
             half_open: HalfOpen::of(&episode).map(Box::new),
             hops: Hops::of(&episode),
+            pass: Pass::of(&episode),
         }));
         self.told.sum_up(self.stubs_max, self.findings_max);
     }

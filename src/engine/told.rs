@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::engine::crossing::Pass;
 use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
 use crate::failure::application::Placed;
@@ -51,6 +52,8 @@ pub struct Stub {
     pub half_open: Option<Box<HalfOpen>>,
     /// Hops of the server's first and last packets, and where they changed.
     pub hops: Option<Hops>,
+    /// What of the client's packets was seen, here and beyond a router.
+    pub pass: Pass,
 }
 
 /// What the shards tell at the end; merged in shard order, then sorted.

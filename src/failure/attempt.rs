@@ -183,13 +183,19 @@ const GUESSED: Text = Text {
     zh: "抓包中没有域名可关联两个地址：由客户端先后尝试的次序判断",
 };
 
+/// Who failed to connect to whom, and when it began.
+pub type Failed = ((IpAddr, u16), (IpAddr, u16), Timestamp);
+
 /// Failed connects whose attempt succeeded after all are told as `connect-slow` from one second of delay on, else not
-/// at all. Tries repeated within an attempt become one finding.
+/// at all. Tries repeated within an attempt become one finding. Neither fails an attempt of its own: they are given back
+/// beside the findings.
 pub fn fold(
     findings: Vec<Finding>,
     successes: &Successes,
     names: &dyn Fn(IpAddr) -> BTreeSet<String>,
-) -> Vec<Finding> {
+) -> (Vec<Finding>, Vec<Failed>) {
+    let mut parts: Vec<Failed> = Vec::new();
+    let part = |finding: &Finding| Some((finding.client?, finding.server?, finding.flow?.1));
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
     let mut open: HashMap<(IpAddr, IpAddr, u16), usize> = HashMap::new();
     let mut names = NamesOf {
@@ -204,6 +210,7 @@ pub fn fold(
             continue;
         };
         if let Some((success, guessed)) = successes.of(&finding, &mut names) {
+            parts.extend(part(&finding));
             let delay = success.at.time.since(finding.first);
             if delay >= SECOND {
                 let slow =
@@ -223,13 +230,14 @@ pub fn fold(
                 && finding.first >= earlier.last
             {
                 join(earlier, &finding);
+                parts.extend(part(&finding));
                 continue;
             }
             open.insert(key, kept.len());
         }
         kept.push(finding);
     }
-    kept
+    (kept, parts)
 }
 
 /// A SYN retried from a new source port within the attempt is the same finding.

@@ -148,8 +148,10 @@ fn tell(case: &case::Case<'_>) -> Incident {
         .map(|(code, count)| (*code, *count))
         .collect();
     codes.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
+    let hypotheses = cause::weigh(case);
+    let owner = hypotheses.first().map(|first| first.cause.owner);
     Incident {
-        scope: scope::of(case),
+        scope: scope::of(case, owner),
         severity: case.severity,
         start: case.span.0,
         end: case.span.1,
@@ -159,7 +161,7 @@ fn tell(case: &case::Case<'_>) -> Incident {
         client_sample: case.clients.iter().take(SAMPLE_MAX).copied().collect(),
         attempts: case.attempts(),
         codes,
-        hypotheses: cause::weigh(case),
+        hypotheses,
         findings: case.places.clone(),
         open: false,
         revision: 1,

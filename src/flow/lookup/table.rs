@@ -11,6 +11,7 @@ use crate::mark::Mark;
 use crate::protocol::dns::{Message, kind, rcode};
 use crate::time::{Nanos, SECOND, Timestamp};
 
+use super::well::AllWell;
 use super::{
     JOIN, JOIN_AFTER_ERROR, Lookup, Outcome, QUERIES_MAX, Query, REPLIES_MAX, Reply, SLOW, SPAN_MAX,
 };
@@ -54,6 +55,8 @@ pub struct Lookups {
     due: BinaryHeap<Reverse<(Timestamp, u64)>>,
     next: u64,
     troubled: Vec<Lookup>,
+    /// Those that went well and are closed.
+    pub well: AllWell,
     /// What was not kept.
     pub counts: Counts,
 }
@@ -83,6 +86,7 @@ impl Default for Lookups {
             due: BinaryHeap::new(),
             next: 0,
             troubled: Vec::new(),
+            well: Default::default(),
             counts: Counts::default(),
         }
     }
@@ -171,9 +175,10 @@ impl Lookups {
         troubled
     }
 
-    /// Forgets the failed lookups whose last query was sent before `time`.
+    /// Forgets the lookups whose last query was sent, or whose answer came, before `time`.
     pub fn forget_before(&mut self, time: Timestamp) {
         self.troubled.retain(|lookup| lookup.last_query >= time);
+        self.well.forget_before(time);
     }
 
     fn take(&mut self, way: Way, message: &Message, clock: Timestamp) {
@@ -385,6 +390,7 @@ impl Lookups {
         }
         if is_ordinary(&lookup, clock) {
             self.counts.ordinary = self.counts.ordinary.saturating_add(1);
+            self.well.keep(&lookup);
         } else if self.troubled.len() >= self.troubled_max {
             self.counts.omitted = self.counts.omitted.saturating_add(1);
         } else {

@@ -3,9 +3,9 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS, NEXT_HOP,
-    OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_DUMB, SEVERAL_NAMES,
-    SEVERAL_SERVERS, STORM,
+    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, FAR_AWAY, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS,
+    NEXT_HOP, OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_CLOSED, RESOLVER_DUMB,
+    SEVERAL_NAMES, SEVERAL_SERVERS, STORM,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -27,6 +27,7 @@ pub(super) static CAUSES: &[Cause] = &[
         favour: &[
             (&RESOLVER_DUMB, 50),
             (&SEVERAL_NAMES, 35),
+            (&RESOLVER_CLOSED, 40),
             (&ALL_FAIL, 20),
             (&LAN_ANSWERS, 5),
         ],
@@ -144,7 +145,8 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         needs: &[],
         favour: &[(&NEXT_HOP, 45), (&HOST_SILENT, 30), (&ALL_FAIL, 15)],
-        against: &[(&HOST_SPEAKS, 70)],
+        // A neighbour is on the own link.
+        against: &[(&HOST_SPEAKS, 70), (&FAR_AWAY, 50)],
         disproof: Text {
             en: "Any frame of its MAC address while it lasts. Look at link lights, port counters and the VLAN of the port.",
             zh: "期间收到其 MAC 的任何帧即不成立。请查看链路指示灯、交换机端口计数与 VLAN。",
