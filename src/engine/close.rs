@@ -10,7 +10,8 @@ use hashbrown::HashMap;
 
 use crate::endpoint::Rules;
 use crate::engine::Engine;
-use crate::engine::balance::balances;
+use crate::engine::attempts;
+use crate::engine::balance::{FailedLookup, balances};
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
@@ -18,7 +19,6 @@ use crate::engine::states::fold_states;
 use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
-use crate::failure::flow::Outcomes;
 use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
@@ -54,7 +54,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         endpoints: &endpoints,
         end: engine.clock,
     };
-    let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    let failed_lookups = lookups_told(&mut findings, &around, &mut told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
     findings = links::judge(findings, engine, &moved, &told);
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
@@ -64,15 +64,21 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         without_twins(std::mem::take(&mut told.stubs)),
         &mut unjudged,
     );
-    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
+    let began = (&*stubs, &*failed_lookups, engine.horizon);
+    let balances = balances(began, &mut findings, &endpoints);
+    let around = (&endpoints, &told.heard, &*rules);
+    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, around);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
-        attempts: attempts(&stubs, failed_lookups),
-        endpoints: balances(&stubs, &findings, &endpoints),
+        attempts: balances.attempts,
+        forgotten: balances.forgotten,
+        shares: balances.shares,
+        regions: balances.regions,
+        endpoints: balances.endpoints,
         findings,
         incidents,
         unjudged,
@@ -123,7 +129,7 @@ fn connections(
     }
     findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
-    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    let folded = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -136,9 +142,12 @@ fn connections(
             .chain(asked)
             .collect()
     });
+    attempts::are_parts(&mut told.stubs, &folded.parts);
+    findings = folded.findings;
+    attempts::fall_back(&mut told.stubs, &mut findings);
     findings = silence(findings, told, unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    no_failures(&mut told.stubs, &settled);
+    attempts::did_not_fail(&mut told.stubs, &settled);
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
@@ -171,18 +180,6 @@ fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
             first: stub.first,
         })
         .collect()
-}
-
-/// All attempts by outcome; a lookup that failed is one whose connection never came.
-fn attempts(stubs: &[Box<Stub>], failed_lookups: u64) -> Outcomes {
-    let mut attempts = Outcomes::default();
-    for stub in stubs {
-        attempts.add(stub.outcomes);
-    }
-    attempts.failed = attempts
-        .failed
-        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
-    attempts
 }
 
 pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
@@ -245,34 +242,24 @@ fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
 
 fn silence(
     findings: Vec<Finding>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
 ) -> Vec<Finding> {
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {
+        let failed = attempt::flow_of(&finding).filter(|_| finding.fails);
+        let at = finding.first;
         match surroundings::judge_silence(finding, &told.heard) {
             Ok(finding) => kept.push(finding),
-            Err(reason) => *unjudged.entry(reason.to_owned()).or_default() += 1,
+            Err(reason) => {
+                *unjudged.entry(reason.to_owned()).or_default() += 1;
+                if let Some(stub) = failed.and_then(|flow| attempts::stub(&mut told.stubs, flow)) {
+                    stub.is_not_told(at);
+                }
+            }
         }
     }
     kept
-}
-
-/// A challenge that was settled on another connection was no failed attempt.
-fn no_failures(stubs: &mut [Box<Stub>], settled: &[Finding]) {
-    for finding in settled.iter().filter(|finding| finding.fails) {
-        let flow = (
-            finding.flow.map(|(_, began)| began),
-            finding.client,
-            finding.server,
-        );
-        let stub = stubs
-            .iter_mut()
-            .find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
-        if let Some(stub) = stub {
-            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
-        }
-    }
 }
 
 /// Median handshake of each endpoint with at least five of them.
@@ -322,9 +309,9 @@ struct LookedUp<'a> {
 fn lookups_told(
     findings: &mut Vec<Finding>,
     looked_up: &LookedUp<'_>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
-) -> u64 {
+) -> Vec<FailedLookup> {
     let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
     let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
@@ -353,14 +340,14 @@ fn lookups_told(
     };
     let mut said = dns::judge_heard(looked_up.lookups, &around, &told.heard, unjudged);
     said.absorbed.sort_unstable();
+    let mut parts = Vec::new();
     for place in said.absorbed.into_iter().rev() {
-        findings.remove(place);
+        parts.extend(attempt::flow_of(&findings.remove(place)));
     }
-    let failed = said
-        .findings
-        .iter()
-        .filter(|finding| finding.fails && endpoints.concerns(finding))
-        .count() as u64;
+    attempts::are_parts(&mut told.stubs, &parts);
+    let own = said.findings.iter();
+    let own = own.filter(|finding| endpoints.concerns(finding));
+    let failed = own.filter_map(FailedLookup::of).collect();
     findings.extend(said.findings);
     failed
 }
@@ -393,21 +380,19 @@ fn incidents(
     findings: &[Finding],
     stubs: &[Box<Stub>],
     lookups: &[Lookup],
-    heard: &Heard,
-    names: &Names,
-    rules: &Rules,
+    around: (&Endpoints<'_>, &Heard, &Rules),
 ) -> (Vec<Incident>, usize) {
+    let (endpoints, heard, rules) = around;
     let seen = stubs.iter().map(|stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
-        name: stub.name.clone().or_else(|| {
-            names
-                .best(stub.client.0, stub.server.0, stub.first)
-                .map(Arc::from)
-        }),
+        name: stub
+            .name
+            .clone()
+            .or_else(|| endpoints.name_of(stub).map(Arc::from)),
         latency_ms: stub.latency_ms,
     });
     let answered = lookups.iter().filter_map(|lookup| {

@@ -1,7 +1,8 @@
 //! Which endpoint a connection, a finding or a host belongs to, by the rules and by the names that the capture gives.
 //!
 //! The name is what the client asked for (SNI, Host, CONNECT), else the one that its DNS answer gave for the address
-//! before, else the first of the server's certificate that a rule knows. With a rule file, what belongs to no rule is
+//! before, else the first of the server's certificate that a rule knows, else the one that all other connections to its
+//! address and port asked for. What a proxy is asked for is the endpoint, not the proxy. With a rule file, what belongs to no rule is
 //! counted and not told; findings about links and the capture always are.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ pub(super) struct Endpoints<'e> {
     rules: &'e Rules,
     names: &'e Names,
     certified: HashMap<Server, Arc<str>>,
+    /// The name that connections to a server asked for, where they all asked for one.
+    asked: HashMap<Server, Option<Arc<str>>>,
     known: HashMap<(Server, Option<String>), Option<&'e Rule>>,
     strangers: BTreeSet<IpAddr>,
 }
@@ -35,6 +38,7 @@ impl<'e> Endpoints<'e> {
             rules,
             names,
             certified: HashMap::new(),
+            asked: HashMap::new(),
             known: HashMap::new(),
             strangers: BTreeSet::new(),
         };
@@ -44,6 +48,16 @@ impl<'e> Endpoints<'e> {
                     .entry(stub.server)
                     .or_insert_with(|| Arc::clone(name));
             }
+            if let Some(name) = stub.name.as_ref().filter(|_| stub.behind.is_none()) {
+                all.asked
+                    .entry(stub.server)
+                    .and_modify(|one| {
+                        if one.as_ref() != Some(name) {
+                            *one = None;
+                        }
+                    })
+                    .or_insert_with(|| Some(Arc::clone(name)));
+            }
         }
         let mut own: BTreeSet<IpAddr> = BTreeSet::new();
         for stub in stubs {
@@ -52,9 +66,11 @@ impl<'e> Endpoints<'e> {
                 name: name.as_deref(),
                 sni: stub.sni,
                 host: stub.name.is_some() && !stub.sni,
-                connect: stub.connect,
+                connect: stub.behind.map(|(_, port)| port),
                 certificate: all.certified.get(&stub.server).map(|name| &**name),
-                server: Some(stub.server),
+                server: Some(stub.behind.map_or(stub.server, |(address, port)| {
+                    address.map_or(stub.server, |address| (address, port))
+                })),
             };
             let rule = rules.find(&seen);
             match rule {
@@ -72,6 +88,8 @@ impl<'e> Endpoints<'e> {
     pub(super) fn name_of(&self, stub: &Stub) -> Option<String> {
         match &stub.name {
             Some(name) => Some(name.to_string()),
+            // What lies behind a proxy has the name that the proxy was asked for, or none.
+            None if stub.behind.is_some() => None,
             None => self.name_at(stub.client.0, stub.server, stub.first),
         }
     }
@@ -83,15 +101,18 @@ impl<'e> Endpoints<'e> {
             // A wildcard tells the rule, and names no host.
             Some(&**name).filter(|name| !name.contains('*'))
         };
+        let asked = || self.asked.get(&server)?.as_deref();
         self.names
             .best(client, server.0, at)
             .or_else(certified)
+            .or_else(asked)
             .map(str::to_owned)
     }
 
     /// A finding without a name of its own takes the one that its connection has.
     pub(super) fn name(&self, finding: &mut Finding) {
         if finding.name.is_none()
+            && finding.behind.is_none()
             && let (Some((client, _)), Some(server)) = (finding.client, finding.server)
         {
             finding.name = self.name_at(client, server, finding.first);
@@ -224,6 +245,11 @@ impl<'e> Endpoints<'e> {
             None => self.name_at(row.orig.0, row.resp, row.ts),
         };
         self.rules.others || self.rule(name().as_ref(), row.resp).is_some()
+    }
+
+    /// The rule of a name.
+    pub(super) fn of_name(&self, name: &str) -> Option<&'e Rule> {
+        self.rules.of_name(name)
     }
 
     /// Is it a name of the rules?

@@ -5,6 +5,7 @@
 //! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
 //! order. The result never depends on threads or batches.
 
+mod attempts;
 mod balance;
 mod chains;
 pub mod close;
@@ -18,6 +19,7 @@ mod ongoing;
 pub mod routed;
 pub mod row;
 pub mod shard;
+mod shares;
 mod states;
 pub mod told;
 pub mod trace;
@@ -80,6 +82,8 @@ pub struct Engine {
     clock: Timestamp,
     /// Attempts of connections that were forgotten.
     past: Outcomes,
+    /// What began earlier is about to be forgotten.
+    horizon: Timestamp,
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
 }
@@ -124,6 +128,7 @@ impl Engine {
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
             past: Outcomes::default(),
+            horizon: Timestamp::default(),
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
         })

@@ -19,8 +19,10 @@ use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
 use crate::engine::told::{Stub, Told, tally};
 use crate::failure::episode::Unreachable;
+use crate::failure::fallback::Offer;
 use crate::failure::flow as judging;
 use crate::failure::network::path_changed::Hops;
+use crate::failure::outcomes::minute_of;
 use crate::failure::transport::syn_flood::HalfOpen;
 use crate::flow::circling::Passes;
 use crate::flow::heard::Heard;
@@ -58,6 +60,7 @@ pub struct Shard {
     ended: HashMap<u64, (Timestamp, Option<Mark>)>,
     ended_order: VecDeque<(Timestamp, u64)>,
     names: HashSet<Arc<str>>,
+    offers: HashSet<Arc<Offer>>,
     flows_max: usize,
     next_id: u64,
     pub(super) verifier: Verifier,
@@ -86,6 +89,7 @@ impl Shard {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             names: HashSet::new(),
+            offers: HashSet::new(),
             flows_max,
             next_id: 0,
             verifier,
@@ -202,7 +206,12 @@ impl Shard {
             self.judge(conversation);
         }
         self.slots = open;
-        std::mem::replace(&mut self.told, kept)
+        let ended = kept.stubs.len();
+        let mut told = std::mem::replace(&mut self.told, kept);
+        for stub in told.stubs.iter_mut().skip(ended) {
+            stub.open = true;
+        }
+        told
     }
 
     /// The capture ends: every flow does.
@@ -390,13 +399,14 @@ impl Shard {
             .filter(|_| name.is_none() || self.rules.reads_certificates());
         let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
         let certificate = certificate.map(|name| intern(&mut self.names, name));
+        let span = conversation.connection.span;
+        let first = span.map_or(self.clock, |span| span.0.time);
+        let began = minute_of(first);
         self.told.stubs.push(Box::new(Stub {
             client: conversation.client(),
             server: conversation.server(),
-            first: conversation
-                .connection
-                .span
-                .map_or(self.clock, |span| span.0.time),
+            first,
+            open: false,
             established: conversation.connection.established,
             twin: episode
                 .client_half()
@@ -404,9 +414,13 @@ impl Shard {
                 .map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
             origin: conversation.origin,
             outcomes: judged.outcomes,
+            minutes: Some(judged.minutes)
+                .filter(|minutes| minutes.iter().any(|(minute, _)| minute != began))
+                .map(Box::new),
+            hello: Offer::of(&episode).and_then(|offer| intern_offer(&mut self.offers, offer)),
             name,
             sni: episode.tls.is_some_and(|session| session.sni().is_some()),
-            connect: conversation.connect_port(),
+            behind: episode.behind.map(|meant| meant.place()),
             certificate,
             latency_ms: judged.latency_ms,
             half_open: HalfOpen::of(&episode).map(Box::new),
@@ -446,6 +460,18 @@ fn intern(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
             new
         }
     }
+}
+
+/// One copy of what TLS clients offer; none where there are too many kinds.
+fn intern_offer(offers: &mut HashSet<Arc<Offer>>, offer: Offer) -> Option<Arc<Offer>> {
+    if let Some(known) = offers.get(&offer) {
+        return Some(Arc::clone(known));
+    }
+    (offers.len() < limits::OFFERS_PER_SHARD).then(|| {
+        let new = Arc::new(offer);
+        offers.insert(Arc::clone(&new));
+        new
+    })
 }
 
 fn note_heard(heard: &mut Heard, conversation: &mut Conversation, routed: &Routed<'_>) {

@@ -6,19 +6,21 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::Rules;
-use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
+use crate::engine::diagnosis::{
+    BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares, availability,
+};
 use crate::failure::flow::Outcomes;
-use crate::failure::{Finding, Lang, Severity, classes};
+use crate::failure::{Finding, Lang, Severity, classes, host_port};
 use crate::incident::Incident;
 use crate::ingest::{FileReport, Interface};
 use crate::report::order::{Kept, Named, in_order};
 use crate::report::row::Findings;
 use crate::report::schema::{
-    Attempts, Bins, Capture, Endpoint, Finding as Row, Latency, LatencyKinds, Options, Report,
-    Summary, Tool,
+    Attempts, Bins, Capture, Client, Endpoint, Finding as Row, Latency, LatencyKinds, Minute,
+    Options, Region, Report, Shares as Shared, Summary, Tool,
 };
 use crate::report::{Settings, id, incident, notes};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// A report ready to be written, with what the text needs beside it.
 #[derive(Debug)]
@@ -108,7 +110,7 @@ impl Told<Findings> {
                 .map(|(index, file)| capture((index, limited), file, interfaces, settings))
                 .collect(),
             summary: summary(
-                &diagnosis.attempts,
+                (&diagnosis.attempts, &diagnosis.shares, &diagnosis.regions),
                 (diagnosis.packets, diagnosis.flows),
                 &rows,
             ),
@@ -139,7 +141,12 @@ fn worst(rows: &[Kept]) -> Option<Severity> {
 }
 
 /// The totals; `counts` are packets and flows.
-fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
+fn summary(
+    all: (&Outcomes, &Shares, &[RegionBalance]),
+    counts: (u64, u64),
+    rows: &[Kept],
+) -> Summary {
+    let (outcomes, shared, regions) = all;
     let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
     for Kept { finding, .. } in rows {
         *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
@@ -152,6 +159,16 @@ fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
         flows: counts.1,
         attempts: attempts(outcomes),
         availability: availability(outcomes),
+        regions: regions
+            .iter()
+            .map(|region| Region {
+                region: region.region.clone(),
+                endpoints: region.endpoints.clone(),
+                attempts: attempts(&region.attempts),
+                availability: availability(&region.attempts),
+            })
+            .collect(),
+        shares: shares(shared),
         findings_by_code: by_code,
         findings_by_severity: by_severity,
     }
@@ -228,8 +245,14 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
         region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
+        proxies: balance
+            .proxies
+            .iter()
+            .map(|(address, port)| host_port(*address, *port))
+            .collect(),
         attempts: attempts(&balance.attempts),
         availability: availability(&balance.attempts),
+        shares: shares(&balance.shares),
         latency_ms: LatencyKinds {
             connect: latency(connect),
             tls: latency(tls),
@@ -239,6 +262,32 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
             .findings_by_code
             .iter()
             .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect(),
+    }
+}
+
+fn shares(shares: &Shares) -> Shared {
+    let start = |minute: i64| Timestamp::from_ns(minute.saturating_mul(60 * SECOND)).to_string();
+    Shared {
+        clients: shares
+            .clients
+            .iter()
+            .map(|(ip, sum)| Client {
+                ip: ip.to_string(),
+                attempts: attempts(sum),
+                availability: availability(sum),
+            })
+            .collect(),
+        clients_omitted: shares.clients_omitted,
+        minutes: shares
+            .minutes
+            .iter()
+            .map(|(minute, sum)| Minute {
+                start: start(*minute),
+                seconds: shares.width.max(1) * 60,
+                attempts: attempts(sum),
+                availability: availability(sum),
+            })
             .collect(),
     }
 }

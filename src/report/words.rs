@@ -234,7 +234,11 @@ pub(super) fn place(block: &Block<'_>, lang: Lang) -> Option<String> {
         .take(4)
         .map(|ip| (*ip).to_owned())
         .collect();
-    if block.servers.len() > 4 {
+    beside.extend(block.proxies.iter().take(4).map(|proxy| match lang {
+        Lang::En => format!("via proxy {proxy}"),
+        Lang::Zh => format!("经代理 {proxy}"),
+    }));
+    if block.servers.len().max(block.proxies.len()) > 4 {
         beside.push("…".to_owned());
     }
     beside.extend(block.region.map(str::to_owned));
