@@ -143,6 +143,67 @@ fn what_a_proxy_was_asked_for_is_the_endpoint() {
 }
 
 #[test]
+fn a_hello_that_a_lesser_one_follows_is_part_of_the_attempt() {
+    let name = "dppt.beijing.chinatax.gov.cn:443";
+    for (capture, expect) in [
+        ("tls-version-mismatch/falls-back-at-last", [1, 0, 0, 0]),
+        ("tls-version-mismatch/not-falls-back-at-once", [1, 0, 0, 0]),
+        ("tls-version-mismatch/falls-back-in-vain-ipv6", [0, 1, 0, 0]),
+        (
+            "tls-version-mismatch/another-program-gets-through",
+            [1, 1, 0, 0],
+        ),
+        (
+            "tls-no-common-cipher/not-other-suites-at-once",
+            [1, 0, 0, 0],
+        ),
+    ] {
+        let capture = format!("security/{capture}.pcap");
+        check(&capture, expect, &[(name, expect)]);
+    }
+}
+
+#[test]
+fn what_a_socks_proxy_connects_is_judged_for_its_target() {
+    let name = "dppt.beijing.chinatax.gov.cn";
+    for (capture, port, expect) in [
+        (
+            "application/http-proxy-failed/dante-rule",
+            443,
+            [0, 1, 0, 0],
+        ),
+        (
+            "application/http-proxy-failed/microsocks-nothing-listens",
+            8443,
+            [0, 1, 0, 0],
+        ),
+        (
+            "application/http-proxy-failed/not-dante-address",
+            443,
+            [1, 0, 0, 0],
+        ),
+        (
+            "application/http-proxy-failed/not-microsocks-login-served",
+            443,
+            [1, 0, 0, 0],
+        ),
+        ("security/cert-expired/inside-socks", 443, [0, 1, 0, 0]),
+        (
+            "security/cert-name-mismatch/inside-socks-login",
+            443,
+            [0, 1, 0, 0],
+        ),
+    ] {
+        let endpoint = format!("{name}:{port}");
+        check(
+            &format!("{capture}.pcap"),
+            expect,
+            &[(endpoint.as_str(), expect)],
+        );
+    }
+}
+
+#[test]
 fn every_request_of_a_kept_connection_is_an_attempt() {
     check(
         "healthy/net-long-keepalive.pcap",

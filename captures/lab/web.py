@@ -28,6 +28,8 @@ import compared_tls    # noqa: F401
 import bodies          # noqa: F401
 import tlcp_ends       # noqa: F401
 import revocation      # noqa: F401
+import proxies         # noqa: F401
+import lesser          # noqa: F401
 
 LIMIT = 64 * 1024
 

@@ -1,8 +1,8 @@
 //! A client whose hello was turned down and that tries once more with less: older versions or fewer suites, in a new
 //! connection. Both are one attempt (catalogue, "The attempt"); where it succeeds, the first hello failed nobody.
 //!
-//! The second hello has to look like the first client's: nothing in it that the first did not offer. Another program
-//! of the same host that gets through says nothing of the one that did not.
+//! The second hello has to look like the first client's: nothing in it that the first did not offer, or other suites
+//! with all the rest the same. Another program of the same host that gets through says nothing of the one that did not.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use crate::failure::attempt::{Flow, flow_of};
 use crate::failure::episode::Episode;
-use crate::failure::{Finding, Severity, Value};
+use crate::failure::{Finding, Lang, Severity, Value};
 use crate::protocol::tls::names;
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
@@ -37,6 +37,8 @@ pub struct Offer {
     pub highest: u16,
     /// Suites, signals left out, sorted.
     pub suites: Box<[u16]>,
+    /// Groups, then signature schemes, as sent: they tell one TLS library from another.
+    pub beside: Box<[u16]>,
 }
 
 impl Offer {
@@ -50,13 +52,24 @@ impl Offer {
         Some(Self {
             highest: hello.highest(),
             suites: suites.into(),
+            beside: hello
+                .groups
+                .iter()
+                .chain(&hello.signatures)
+                .copied()
+                .collect(),
         })
     }
 
-    /// Does this offer less, and nothing that `first` did not?
-    fn is_less_than(&self, first: &Self) -> bool {
+    /// Is this what the client of `first` would try next: less, or other suites?
+    fn comes_after(&self, first: &Self) -> bool {
         let known = |suite| first.suites.binary_search(suite).is_ok();
-        self != first && self.highest <= first.highest && self.suites.iter().all(known)
+        let lower = self.highest < first.highest;
+        let other = self.suites != first.suites;
+        let alike = !self.beside.is_empty() && self.beside == first.beside;
+        self.highest <= first.highest
+            && (lower || other)
+            && (alike || self.suites.iter().all(known))
     }
 }
 
@@ -99,7 +112,7 @@ pub fn judge(findings: &mut [Finding], tried: &[Tried<'_>]) -> Vec<Flow> {
             continue;
         };
         let mut after = soon
-            .filter(|one| one.flow.0 > flow.0 && one.offer.is_less_than(own.offer))
+            .filter(|one| one.flow.0 > flow.0 && one.offer.comes_after(own.offer))
             .peekable();
         let Some(first) = after.peek().copied() else {
             continue;
@@ -126,26 +139,50 @@ pub fn judge(findings: &mut [Finding], tried: &[Tried<'_>]) -> Vec<Flow> {
     parts
 }
 
+/// What a fallback adds to a finding's summary.
+pub fn summary(finding: &Finding, lang: Lang) -> String {
+    let (Some(version), Some(ms)) = (finding.text("fell_back_to"), finding.number("fell_back_ms"))
+    else {
+        return String::new();
+    };
+    match lang {
+        Lang::En => format!("; {ms} ms later served, with a hello of {version}"),
+        Lang::Zh => format!("；{ms} 毫秒后改用 {version} 的 ClientHello，访问成功"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn offer(highest: u16, suites: &[u16]) -> Offer {
+    fn offer(highest: u16, suites: &[u16], beside: &[u16]) -> Offer {
         Offer {
             highest,
             suites: suites.into(),
+            beside: beside.into(),
         }
     }
 
     #[test]
     fn less_is_an_older_version_or_fewer_suites_and_nothing_new() {
-        let first = offer(0x0304, &[0x002f, 0x1301, 0xc02f]);
-        assert!(offer(0x0303, &[0x002f, 0xc02f]).is_less_than(&first));
-        assert!(offer(0x0301, &[0x002f, 0x1301, 0xc02f]).is_less_than(&first));
-        assert!(offer(0x0304, &[0x1301]).is_less_than(&first));
-        assert!(!offer(0x0304, &[0x002f, 0x1301, 0xc02f]).is_less_than(&first));
-        // Another program, or one that offers more.
-        assert!(!offer(0x0301, &[0x002f, 0x0035]).is_less_than(&first));
-        assert!(!first.is_less_than(&offer(0x0303, &[0x002f, 0xc02f])));
+        let first = offer(0x0304, &[0x002f, 0x1301, 0xc02f], &[29, 0x0804]);
+        let after = |highest, suites: &[u16], beside: &[u16]| {
+            offer(highest, suites, beside).comes_after(&first)
+        };
+        assert!(after(0x0303, &[0x002f, 0xc02f], &[29]));
+        assert!(after(0x0301, &[0x002f, 0x1301, 0xc02f], &[]));
+        assert!(after(0x0304, &[0x1301], &[29, 0x0804]));
+        assert!(!after(0x0304, &[0x002f, 0x1301, 0xc02f], &[29, 0x0804]));
+        // More than was offered before.
+        assert!(!first.comes_after(&offer(0x0303, &[0x002f, 0xc02f], &[29, 0x0804])));
+    }
+
+    #[test]
+    fn other_suites_are_a_fallback_of_the_same_library_only() {
+        let first = offer(0x0303, &[0xc02f], &[29, 23, 0x0804]);
+        let next = |beside: &[u16]| offer(0x0303, &[0x0005, 0x002f], beside).comes_after(&first);
+        assert!(next(&[29, 23, 0x0804]));
+        assert!(!next(&[23, 24, 0x0804]));
+        assert!(!offer(0x0303, &[0x0005], &[]).comes_after(&offer(0x0303, &[0xc02f], &[])));
     }
 }

@@ -379,8 +379,16 @@ impl Finding {
             })
     }
 
-    /// `10.0.0.1:443`, with the name where known.
+    /// `10.0.0.1:443`, with the name where known; behind a proxy `name:443 via 10.0.0.1:3128`.
     pub fn server_text(&self) -> String {
+        if let (Some((_, port)), Some((proxy, at))) = (self.behind, self.server) {
+            let meant = match (&self.name, self.behind) {
+                (Some(name), _) => format!("{name}:{port} "),
+                (None, Some((Some(ip), _))) => format!("{} ", host_port(ip, port)),
+                _ => String::new(),
+            };
+            return format!("{meant}via {}", host_port(proxy, at));
+        }
         match (&self.name, self.server) {
             (Some(name), Some((ip, 0))) => format!("{name} ({ip})"),
             (Some(name), Some((ip, port))) => format!("{name} ({})", host_port(ip, port)),

@@ -261,8 +261,11 @@ impl<'a> Case<'a> {
     }
 }
 
-/// What was to be reached: of a lookup the name, not the resolver's port.
+/// What was to be reached: of a lookup the endpoint of that name, else the name, not the resolver's port.
 fn endpoint_of(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     let name = finding
         .name
         .as_ref()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 
-use crate::failure::{Finding, Lang, Subject, Value, classes};
+use crate::failure::{Finding, Lang, Subject, Value, classes, fallback};
 use crate::ingest::FileReport;
 use crate::report::order::Kept;
 use crate::report::schema::{End, Evidence, Finding as Row};
@@ -142,7 +142,10 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
             Subject::Capture => "capture",
         },
         title,
-        summary: masked(&(class.summary)(finding, lang), settings),
+        summary: masked(
+            &((class.summary)(finding, lang) + &fallback::summary(finding, lang)),
+            settings,
+        ),
         remedy,
         endpoint: finding.endpoint_id(),
         client: finding.client.map(|client| end(Some(client), None)),
