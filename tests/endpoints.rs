@@ -89,8 +89,7 @@ fn what_endpoints_prints_passes_its_check_and_changes_no_id() {
     let again = file(&printed.stdout);
     let checked = wirefault(&["endpoints", "--check", &again.path]);
     assert_eq!(checked.status, 0, "{}", checked.stderr);
-    let said =
-        "17 endpoints, 17 in the place of built-in ones; not judged by yet: path, protocol\n";
+    let said = "17 endpoints, 17 in the place of built-in ones\n";
     assert_eq!(checked.stdout, format!("{}: {said}", again.path));
     let plain = wirefault(&[
         "analyze",
@@ -115,7 +114,7 @@ fn what_endpoints_prints_passes_its_check_and_changes_no_id() {
 fn a_check_says_in_one_line_what_a_file_brings() {
     let rules = rule("api", "match.names = [\"api.example\"]\ngm = \"required\"");
     let checked = wirefault(&["endpoints", "--check", &rules.path]);
-    let said = "1 endpoint; 17 built-in ones beside; not judged by yet: gm";
+    let said = "1 endpoint; 17 built-in ones beside";
     assert_eq!(checked.stdout, format!("{}: {said}\n", rules.path));
     let alone =
         file("built_in = false\nothers = true\n[[endpoint]]\nid = \"a\"\nmatch.ports = [1]\n");
@@ -374,5 +373,134 @@ fn lookups_and_hosts_are_told_where_they_concern_an_endpoint() {
     assert_eq!(
         told(&report(gateway, &other())),
         ["network.arp-unanswered error"]
+    );
+}
+
+/// The endpoints of a capture that belong to a rule of these matches, and what is told of them.
+fn matched(capture: &str, matches: &str) -> (Vec<String>, Vec<String>) {
+    let only = format!("built_in = false\n[[endpoint]]\nid = \"the-rule\"\n{matches}\n");
+    let report = report(&format!("captures/{capture}"), &file(&only));
+    let ids = ids(&report).into_iter().map(str::to_owned).collect();
+    (ids, told(&report))
+}
+
+#[test]
+fn every_kind_of_match_finds_its_servers_and_no_others() {
+    let tls = "security/tls-version-mismatch/old-client-curl-tls10.pcap";
+    let tls6 = "security/tls-version-mismatch/server-tls11-gnutls-ipv6.pcap";
+    let http = "application/http-503/nginx-retry-after.pcap";
+    let proxied = "application/http-proxy-failed/connect-403.pcap";
+    let unnamed = "security/cert-name-mismatch/not-hello-without-name.pcap";
+    let refused = "transport/syn-refused/service-stopped.pcap";
+    for (capture, fits, other) in [
+        (
+            tls,
+            "match.names = [\"dppt.*.chinatax.gov.cn\"]",
+            "match.names = [\"dppt.chinatax.gov.cn\"]",
+        ),
+        (
+            tls,
+            "match.sni = [\"*.chinatax.gov.cn\"]",
+            "match.host = [\"*.chinatax.gov.cn\"]",
+        ),
+        (
+            tls,
+            "match.addresses = [\"203.0.113.0/24\"]",
+            "match.addresses = [\"203.0.112.0/24\"]",
+        ),
+        (
+            tls6,
+            "match.addresses = [\"2001:db8:2::/48\"]",
+            "match.addresses = [\"2001:db8:3::/48\"]",
+        ),
+        (tls, "match.ports = [443]", "match.ports = [8443]"),
+        (
+            tls,
+            "match.names = [\"*.chinatax.gov.cn\"]\nmatch.ports = [443]",
+            "match.names = [\"*.chinatax.gov.cn\"]\nmatch.ports = [80]",
+        ),
+        (
+            http,
+            "match.host = [\"*.einvoice.example\", \"*.chinatax.gov.cn\"]",
+            "match.sni = [\"*.einvoice.example\", \"*.chinatax.gov.cn\"]",
+        ),
+        (
+            proxied,
+            "match.connect = [\"*.chinatax.gov.cn\"]",
+            "match.sni = [\"*.chinatax.gov.cn\"]",
+        ),
+        (
+            unnamed,
+            "match.certificate = [\"*.hosting.example\"]",
+            "match.certificate = [\"*.other.example\"]",
+        ),
+        // Nothing but the other connections to it name the server that refuses.
+        (
+            refused,
+            "match.names = [\"dppt.*.chinatax.gov.cn\"]",
+            "match.names = [\"etax.*.chinatax.gov.cn\"]",
+        ),
+    ] {
+        assert_eq!(matched(capture, fits).0.len(), 1, "{capture}: {fits}");
+        assert_eq!(
+            matched(capture, other),
+            (vec![], vec![]),
+            "{capture}: {other}"
+        );
+    }
+    assert_eq!(
+        matched(refused, "match.names = [\"dppt.*.chinatax.gov.cn\"]").1,
+        ["transport.syn-refused error"]
+    );
+}
+
+#[test]
+fn the_protocol_of_a_rule_says_what_a_hello_without_an_answer_met() {
+    let cut = "security/tls-cut-on-hello/rst-name-filter-curl.pcap";
+    let silent = "security/tls-no-reply/nginx-stopped-curl.pcap";
+    let names = "match.names = [\"*.chinatax.gov.cn\", \"*.example\"]";
+    for (capture, protocol, expect) in [
+        (cut, "tls", "security.tls-cut-on-hello error"),
+        (cut, "tlcp", "security.tlcp-mismatch error"),
+        (cut, "http", "security.tls-not-tls error"),
+        (silent, "tls", "security.tls-no-reply error"),
+        (silent, "tlcp", "security.tlcp-mismatch error"),
+        (silent, "http", "security.tls-not-tls error"),
+    ] {
+        let rule = format!("{names}\nprotocol = \"{protocol}\"");
+        assert_eq!(matched(capture, &rule).1, [expect], "{capture}: {protocol}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_must_use_gm_and_does_not_is_told_once() {
+    let names = "match.names = [\"*.chinatax.gov.cn\"]";
+    let required = format!("{names}\ngm = \"required\"");
+    let tls = "healthy/tls-13-four-stacks.pcap";
+    assert_eq!(matched(tls, names).1, Vec::<String>::new());
+    assert_eq!(matched(tls, &required).1, ["security.gm-not-used info"]);
+    let tlcp = "security/gm-not-used/not-tlcp.pcap";
+    let (ids, told) = matched(tlcp, &required);
+    // The lab's roots hold no SM2 root.
+    let chain = "security.cert-chain-incomplete info".to_owned();
+    assert_eq!((ids.len(), told), (1, vec![chain]));
+}
+
+#[test]
+fn the_versions_of_a_path_say_what_a_refusal_means() {
+    let capture = "application/api-version-mismatch/not-another-call-succeeds.pcap";
+    let rule = |path: &str| {
+        format!("match.ports = [8080]\n[[endpoint.path]]\npath = \"{path}\"\nversions = [\"v9\"]")
+    };
+    let (_, told) = matched(capture, &rule("/*"));
+    assert!(
+        told.contains(&"application.api-version-mismatch error".to_owned()),
+        "{told:?}"
+    );
+    let (_, told) = matched(capture, &rule("/elsewhere/*"));
+    assert!(
+        told.iter()
+            .all(|code| !code.contains("api-version-mismatch")),
+        "{told:?}"
     );
 }

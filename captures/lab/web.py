@@ -45,6 +45,8 @@ def describe(entry, tools, out, date):
              f"- **Filter**: `{entry['filter']}`"]
     if entry["ca"]:
         lines.insert(3, f"- **CA**: {entry['ca']}")
+    if (out.parent / "endpoints.toml").exists():
+        lines.insert(3, "- **Rules**: `endpoints.toml` beside it, as `--endpoints`")
     out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 

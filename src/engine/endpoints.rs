@@ -14,6 +14,9 @@ use hashbrown::HashMap;
 use crate::endpoint::{Rule, Rules, Seen};
 use crate::engine::row::Row;
 use crate::engine::told::Stub;
+use crate::failure::security::{
+    gm_not_used, tlcp_mismatch, tls_cut_on_hello, tls_no_reply, tls_not_tls,
+};
 use crate::failure::{Finding, Severity, Subject, Value};
 use crate::flow::names::Names;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
@@ -196,7 +199,14 @@ impl<'e> Endpoints<'e> {
                 }
                 continue;
             }
-            if let Some(rule) = self.rule_of(&finding) {
+            let rule = self.rule_of(&finding);
+            if finding.class.code == gm_not_used::CLASS.code
+                && rule.is_none_or(|rule| !rule.gm_required)
+            {
+                continue;
+            }
+            if let Some(rule) = rule {
+                other_protocol(&mut finding, rule);
                 if is_fast_enough(&finding, rule) {
                     continue;
                 }
@@ -265,6 +275,25 @@ impl<'e> Endpoints<'e> {
 
 /// Why something was neither told nor counted among the attempts.
 const NOT_AN_ENDPOINT: &str = "not-an-endpoint";
+
+/// A hello without an answer, to a server of which the rule says that it speaks another protocol.
+fn other_protocol(finding: &mut Finding, rule: &Rule) {
+    let code = finding.class.code;
+    let silent = [tls_cut_on_hello::CLASS.code, tls_no_reply::CLASS.code].contains(&code);
+    let spoken = finding.text("hello").unwrap_or("TLS");
+    match rule.protocol.as_deref() {
+        Some("tlcp") if silent && spoken == "TLS" => {
+            tlcp_mismatch::by_rule(finding, ("TLS", "TLCP"));
+        }
+        Some("tls") if silent && spoken == "TLCP" => {
+            tlcp_mismatch::by_rule(finding, ("TLCP", "TLS"));
+        }
+        Some("http") if silent => tls_not_tls::by_rule(finding),
+        // Both speak TLCP: the silence has another reason.
+        Some("tlcp") if code == tlcp_mismatch::CLASS.code => tlcp_mismatch::not_by_rule(finding),
+        _ => {}
+    }
+}
 
 /// A slow answer that the rule allows.
 fn is_fast_enough(finding: &Finding, rule: &Rule) -> bool {

@@ -23,6 +23,7 @@ use crate::failure::fallback::Offer;
 use crate::failure::flow as judging;
 use crate::failure::network::path_changed::Hops;
 use crate::failure::outcomes::minute_of;
+use crate::failure::security::gm_not_used;
 use crate::failure::transport::syn_flood::HalfOpen;
 use crate::flow::circling::Passes;
 use crate::flow::heard::Heard;
@@ -393,6 +394,12 @@ impl Shard {
             }
         }
         self.told.findings.extend(judged.findings);
+        if self.rules.requires_gm() {
+            let gm = episode
+                .tls
+                .and_then(|tls| gm_not_used::detect(&episode, tls));
+            self.told.findings.extend(gm);
+        }
         let name = episode.name().map(|name| intern(&mut self.names, name));
         let certificate = chain
             .as_deref()
