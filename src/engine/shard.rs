@@ -18,11 +18,11 @@ use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
 use crate::engine::told::{Stub, Told, tally};
-use crate::failure::episode::Unreachable;
+use crate::failure::episode::{Episode, Unreachable};
 use crate::failure::fallback::Offer;
 use crate::failure::flow as judging;
 use crate::failure::network::path_changed::Hops;
-use crate::failure::outcomes::minute_of;
+use crate::failure::outcomes::{Minutes, Outcomes, minute_of};
 use crate::failure::security::gm_not_used;
 use crate::failure::transport::syn_flood::HalfOpen;
 use crate::flow::circling::Passes;
@@ -400,39 +400,44 @@ impl Shard {
                 .and_then(|tls| gm_not_used::detect(&episode, tls));
             self.told.findings.extend(gm);
         }
-        let name = episode.name().map(|name| intern(&mut self.names, name));
-        let certificate = chain
-            .as_deref()
+        let counted = (judged.outcomes, judged.minutes, judged.latency_ms);
+        let stub = self.stub(&episode, counted);
+        self.told.stubs.push(Box::new(stub));
+    }
+
+    /// What stays of a flow, with its attempts in all and by minute, and its times.
+    fn stub(&mut self, at: &Episode<'_>, counted: (Outcomes, Minutes, [Option<u32>; 3])) -> Stub {
+        let (outcomes, minutes, latency_ms) = counted;
+        let name = at.name().map(|name| intern(&mut self.names, name));
+        let certificate = at
+            .chain
             .filter(|_| name.is_none() || self.rules.reads_certificates());
         let certificate = certificate.and_then(|chain| certified(&self.rules, chain));
         let certificate = certificate.map(|name| intern(&mut self.names, name));
-        let span = conversation.connection.span;
-        let first = span.map_or(self.clock, |span| span.0.time);
-        let began = minute_of(first);
-        self.told.stubs.push(Box::new(Stub {
-            client: conversation.client(),
-            server: conversation.server(),
+        let connection = at.connection;
+        let first = connection.span.map_or(self.clock, |span| span.0.time);
+        let isn = at.client_half().isn;
+        Stub {
+            client: at.client,
+            server: at.server,
             first,
             open: false,
-            established: conversation.connection.established,
-            twin: episode
-                .client_half()
-                .isn
-                .map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
-            origin: conversation.origin,
-            outcomes: judged.outcomes,
-            minutes: Some(judged.minutes)
-                .filter(|minutes| minutes.iter().any(|(minute, _)| minute != began))
+            established: connection.established,
+            twin: isn.map(|isn| (isn, connection.syn_ts_value.unwrap_or(0))),
+            origin: at.origin,
+            outcomes,
+            minutes: Some(minutes)
+                .filter(|all| all.iter().any(|(minute, _)| minute != minute_of(first)))
                 .map(Box::new),
-            hello: Offer::of(&episode).and_then(|offer| intern_offer(&mut self.offers, offer)),
+            hello: Offer::of(at).and_then(|offer| intern_offer(&mut self.offers, offer)),
             name,
-            sni: episode.tls.is_some_and(|session| session.sni().is_some()),
-            behind: episode.behind.map(|meant| meant.place()),
+            sni: at.tls.is_some_and(|session| session.sni().is_some()),
+            behind: at.behind.map(|meant| meant.place()),
             certificate,
-            latency_ms: judged.latency_ms,
-            half_open: HalfOpen::of(&episode).map(Box::new),
-            hops: Hops::of(&episode),
-        }));
+            latency_ms,
+            half_open: HalfOpen::of(at).map(Box::new),
+            hops: Hops::of(at),
+        }
     }
 }
 
