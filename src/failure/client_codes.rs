@@ -78,12 +78,11 @@ pub fn find(wanted: &str) -> Vec<ClientCode> {
         .filter(|form| !form.is_empty())
         .map(whole)
         .find(|found| !found.is_empty());
-    let ways: [&dyn Fn(&str) -> Vec<ClientCode>; 2] = [&within, &shortened];
     found
         .or_else(|| {
-            ways.iter()
-                .flat_map(|way| forms.iter().map(|form| way(form)))
-                .find(|found| !found.is_empty())
+            let within = forms.iter().map(|form| within(form));
+            let shortened = forms.iter().map(|form| shortened(form));
+            within.chain(shortened).find(|found| !found.is_empty())
         })
         .unwrap_or_default()
 }

@@ -27,7 +27,7 @@ mod told;
 mod unjudged;
 mod words;
 
-pub use row::Findings;
+pub use row::{Findings, shown};
 pub use told::Told;
 
 use crate::failure::Lang;

@@ -36,13 +36,7 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     page.brief(&brief);
     page.unjudged(told);
     page.captures(told);
-    if told
-        .report
-        .findings
-        .iter()
-        .any(|finding| finding.summary.contains("***"))
-        && settings.redact
-    {
+    if words::masks(told, settings) {
         page.text.push('\n');
         page.dim(words::MASKED.of(settings.lang));
     }

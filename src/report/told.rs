@@ -14,7 +14,7 @@ use crate::failure::{Finding, Lang, Severity, classes, host_port};
 use crate::incident::Incident;
 use crate::ingest::{FileReport, Interface};
 use crate::report::order::{Kept, Named, in_order};
-use crate::report::row::Findings;
+use crate::report::row::{Findings, shown};
 use crate::report::schema::{
     Attempts, Bins, Capture, Client, Endpoint, Finding as Row, Latency, LatencyKinds, Minute,
     Options, Region, Report, Shares as Shared, Summary, Tool,
@@ -113,8 +113,13 @@ impl Told<Findings> {
                 (&diagnosis.attempts, &diagnosis.shares, &diagnosis.regions),
                 (diagnosis.packets, diagnosis.flows),
                 &rows,
+                settings,
             ),
-            endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
+            endpoints: diagnosis
+                .endpoints
+                .iter()
+                .map(|balance| endpoint(balance, settings))
+                .collect(),
             findings: Findings::new(rows, files, settings),
             incidents: mirrors,
             unjudged: diagnosis.unjudged,
@@ -145,6 +150,7 @@ fn summary(
     all: (&Outcomes, &Shares, &[RegionBalance]),
     counts: (u64, u64),
     rows: &[Kept],
+    settings: &Settings,
 ) -> Summary {
     let (outcomes, shared, regions) = all;
     let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
@@ -163,7 +169,11 @@ fn summary(
             .iter()
             .map(|region| Region {
                 region: region.region.clone(),
-                endpoints: region.endpoints.clone(),
+                endpoints: region
+                    .endpoints
+                    .iter()
+                    .map(|id| shown(id, settings))
+                    .collect(),
                 attempts: attempts(&region.attempts),
                 availability: availability(&region.attempts),
             })
@@ -223,7 +233,7 @@ fn capture(
     Capture {
         id: format!("c-{}", index + 1),
         point: format!("p-{}", u64::from(file.point) + 1),
-        path: file.path.clone(),
+        path: shown(&file.path, settings),
         sha256: (file.sha256_head != [0; 32]).then(|| id::hex(&file.sha256_head, 32)),
         format: file.format.to_string(),
         link_types: file.link_types.iter().map(|link| link.name()).collect(),
@@ -237,11 +247,11 @@ fn capture(
     }
 }
 
-fn endpoint(balance: &EndpointBalance) -> Endpoint {
+fn endpoint(balance: &EndpointBalance, settings: &Settings) -> Endpoint {
     let [connect, tls, first_byte] = &balance.latency;
     Endpoint {
-        id: balance.id.clone(),
-        name: balance.name.clone(),
+        id: shown(&balance.id, settings),
+        name: balance.name.as_ref().map(|name| shown(name, settings)),
         region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),

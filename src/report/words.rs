@@ -89,9 +89,12 @@ pub(super) fn masks(told: &Told, settings: &Settings) -> bool {
             .any(|finding| masked(&finding.summary))
             || told
                 .report
-                .captures
+                .endpoints
                 .iter()
-                .any(|capture| capture.notes.iter().any(|note| masked(note))))
+                .any(|endpoint| masked(&endpoint.id))
+            || told.report.captures.iter().any(|capture| {
+                masked(&capture.path) || capture.notes.iter().any(|note| masked(note))
+            }))
 }
 
 /// The one sentence that comes first.
