@@ -62,6 +62,9 @@ impl Clock {
 
     /// `2026-11-24 10:02:11 – 10:04:58`, with a second date where it is another day.
     pub(super) fn span(&self, (first, last): (Timestamp, Timestamp), lang: Lang) -> String {
+        if first.second() == last.second() {
+            return self.format(first, "%F %T");
+        }
         let until = self.format(last, if self.dated { "%F %T" } else { "%T" });
         let between = match lang {
             Lang::En => "–",

@@ -19,19 +19,27 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     }
     page.push_str(&incidents(told, &clock, lang));
     if blocks.len() > 1 {
-        page.push_str(&glance(&blocks, lang));
+        page.push_str(&glance(story::listed(&blocks).0, lang));
     }
     if !blocks.is_empty() {
         page.push_str(&heading(words::findings(told), lang));
-        for item in &blocks {
+        let (listed, rest) = story::listed(&blocks);
+        for item in listed {
             page.push_str(&block(item, &clock, lang));
+        }
+        if let Some(rest) = words::rest(rest, lang) {
+            page.push_str(&format!("\n{}\n", plain(&rest)));
         }
     }
     page.push_str(&endpoints(told, lang));
     page.push_str(&section(
         words::ALSO_SEEN,
         lang,
-        brief.iter().map(|block| brief_item(block, lang)),
+        story::listed(&brief)
+            .0
+            .iter()
+            .map(|block| brief_item(block, lang))
+            .chain(words::rest(story::listed(&brief).1, lang).map(|rest| plain(&rest))),
     ));
     let unjudged = unjudged::sentences(&told.report.unjudged, lang);
     page.push_str(&section(

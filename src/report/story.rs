@@ -10,6 +10,14 @@ use crate::time::Timestamp;
 /// Frames listed of one block.
 const FRAMES_MAX: usize = 8;
 
+/// Blocks told at length, and in one line.
+pub(super) const LISTED_MAX: usize = 20;
+
+/// The blocks that are told, and those that are only counted.
+pub(super) fn listed<'b, 'a>(blocks: &'b [Block<'a>]) -> (&'b [Block<'a>], &'b [Block<'a>]) {
+    blocks.split_at(blocks.len().min(LISTED_MAX))
+}
+
 /// Findings of one code, severity and endpoint.
 #[derive(Debug)]
 pub(super) struct Block<'a> {

@@ -134,11 +134,16 @@ impl Page {
             return;
         }
         self.heading(words::findings(told));
-        for (number, block) in blocks.iter().enumerate() {
+        let (listed, rest) = story::listed(blocks);
+        for (number, block) in listed.iter().enumerate() {
             if number > 0 {
                 self.text.push('\n');
             }
             self.block(block);
+        }
+        if let Some(rest) = words::rest(rest, self.lang) {
+            self.text.push('\n');
+            self.dim(&rest);
         }
     }
 
@@ -297,7 +302,8 @@ impl Page {
             return;
         }
         self.heading(words::ALSO_SEEN);
-        for block in blocks {
+        let (listed, rest) = story::listed(blocks);
+        for block in listed {
             let finding = block.first;
             let count = if block.count > 1 {
                 format!(" ×{}", words::number(block.count))
@@ -325,6 +331,9 @@ impl Page {
                 };
                 self.line(line, style);
             }
+        }
+        if let Some(rest) = words::rest(rest, self.lang) {
+            self.dim(&rest);
         }
     }
 

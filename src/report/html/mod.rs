@@ -24,20 +24,31 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     let lang = settings.lang;
     let (blocks, brief) = story::blocks(told);
     let mut page = head(told, &blocks, &clock, lang);
-    page.push_str(&incident::incidents(told, &blocks, &clock, settings));
+    page.push_str(&incident::incidents(
+        told,
+        story::listed(&blocks).0,
+        &clock,
+        settings,
+    ));
     if blocks.len() > 1 {
-        page.push_str(&glance(&blocks, lang));
+        page.push_str(&glance(story::listed(&blocks).0, lang));
     }
     if !blocks.is_empty() {
         page.push_str(&heading(common::findings(told), lang));
     }
-    for block in &blocks {
+    let (listed, rest) = story::listed(&blocks);
+    for block in listed {
         page.push_str(&finding::block(block, &clock, lang));
     }
+    if let Some(rest) = common::rest(rest, lang) {
+        page.push_str(&format!("<p>{}</p>\n", plain(&rest)));
+    }
     page.push_str(&endpoints(told, lang));
-    let brief = brief
+    let (listed, rest) = story::listed(&brief);
+    let brief = listed
         .iter()
-        .map(|block| finding::brief(block, &clock, lang));
+        .map(|block| finding::brief(block, &clock, lang))
+        .chain(common::rest(rest, lang).map(|rest| plain(&rest)));
     page.push_str(&section(common::ALSO_SEEN, lang, brief));
     let unjudged = unjudged::sentences(&told.report.unjudged, lang);
     let unjudged = unjudged
