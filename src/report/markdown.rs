@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::safe;
 use crate::report::row::masked_if;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, incident, unjudged, words};
+use crate::report::{Settings, Told, balance, incident, spread, unjudged, words};
 
 /// The report.
 pub fn write(told: &Told, settings: &Settings) -> String {
@@ -32,6 +32,12 @@ pub fn write(told: &Told, settings: &Settings) -> String {
         }
     }
     page.push_str(&endpoints(told, lang));
+    let lines = spread::lines(told, &clock, lang).into_iter();
+    page.push_str(&section(
+        spread::HEADING,
+        lang,
+        lines.map(|(label, line)| format!("{}: {}", plain(label.of(lang)), plain(&line))),
+    ));
     page.push_str(&section(
         words::ALSO_SEEN,
         lang,

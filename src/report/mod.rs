@@ -17,6 +17,7 @@ mod order;
 pub mod redact;
 mod row;
 pub mod schema;
+mod spread;
 mod story;
 pub mod stream;
 pub mod table;

@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, unjudged, words};
+use crate::report::{Settings, Told, balance, spread, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
@@ -33,6 +33,7 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     }
     page.blocks(told, &blocks);
     page.endpoints(told);
+    page.spread(told);
     page.brief(&brief);
     page.unjudged(told);
     page.captures(told);
@@ -249,6 +250,16 @@ impl Page {
             self.dim(&balance::further(omitted, self.lang));
         }
         self.dim(balance::LEGEND.of(self.lang));
+    }
+
+    fn spread(&mut self, told: &Told) {
+        let lines = spread::lines(told, &self.clock, self.lang);
+        if !lines.is_empty() {
+            self.heading(spread::HEADING);
+        }
+        for (label, line) in lines {
+            self.item(label, &line);
+        }
     }
 
     fn row(

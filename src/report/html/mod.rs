@@ -12,7 +12,7 @@ use crate::report::clock::Clock;
 use crate::report::schema::{Capture, Endpoint};
 use crate::report::story::{self, Block};
 use crate::report::words as common;
-use crate::report::{Settings, Told, balance, unjudged};
+use crate::report::{Settings, Told, balance, spread, unjudged};
 use markup::{badge, code, heading, heads, plain, section};
 
 /// Captures that are all listed; of more, those with something to tell, and the others folded.
@@ -44,6 +44,9 @@ pub fn write(told: &Told, settings: &Settings) -> String {
         page.push_str(&format!("<p>{}</p>\n", plain(&rest)));
     }
     page.push_str(&endpoints(told, lang));
+    let lines = spread::lines(told, &clock, lang).into_iter();
+    let lines = lines.map(|(label, line)| plain(&format!("{}: {line}", label.of(lang))));
+    page.push_str(&section(spread::HEADING, lang, lines));
     let (listed, rest) = story::listed(&brief);
     let brief = listed
         .iter()
