@@ -21,6 +21,7 @@
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 //! | `MINUTES_PER_FLOW` | further attempts of a connection count in the minute that was added last |
+//! | `CLIENTS_COUNTED` | of further clients of an endpoint each connection is counted: `clients_omitted` |
 //! | `CLIENTS_LISTED` | further clients of an endpoint are counted: `clients_omitted` |
 //! | `SPANS_LISTED` | minutes are put together by twos, fours, ... until they fit |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
@@ -60,6 +61,8 @@ pub const TRACES_PER_FLOW: usize = 256;
 pub const TRACES_PER_SHARD: usize = 1_024;
 /// Minutes by which the attempts of one connection are counted: 24 bytes each.
 pub const MINUTES_PER_FLOW: usize = 1_440;
+/// Clients whose attempts at one endpoint are summed up while the report is made: about 50 bytes each.
+pub const CLIENTS_COUNTED: usize = 65_536;
 /// Clients listed of one endpoint with their attempts; those with the most failures.
 pub const CLIENTS_LISTED: usize = 100;
 /// Spans of time listed of one endpoint with their attempts: a day of minutes.

@@ -16,6 +16,8 @@ use crate::limits;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums {
     clients: HashMap<IpAddr, Outcomes>,
+    /// Connections of clients beyond the limit.
+    beyond: u64,
     minutes: BTreeMap<i64, Outcomes>,
 }
 
@@ -25,10 +27,7 @@ impl Sums {
         if stub.outcomes.is_none() {
             return;
         }
-        self.clients
-            .entry(stub.client.0)
-            .or_default()
-            .add(stub.outcomes);
+        self.of_client(stub.client.0, stub.outcomes);
         match &stub.minutes {
             Some(minutes) => minutes.iter().for_each(|(minute, sum)| {
                 self.minutes.entry(minute).or_default().add(sum);
@@ -44,9 +43,18 @@ impl Sums {
     /// Adds one attempt of a client.
     pub(super) fn one(&mut self, client: Option<IpAddr>, minute: i64, outcomes: Outcomes) {
         if let Some(client) = client {
-            self.clients.entry(client).or_default().add(outcomes);
+            self.of_client(client, outcomes);
         }
         self.minutes.entry(minute).or_default().add(outcomes);
+    }
+
+    fn of_client(&mut self, client: IpAddr, outcomes: Outcomes) {
+        let room = self.clients.len() < limits::CLIENTS_COUNTED;
+        match self.clients.get_mut(&client) {
+            Some(sum) => sum.add(outcomes),
+            None if room => drop(self.clients.insert(client, outcomes)),
+            None => self.beyond += 1,
+        }
     }
 
     /// What is told of them.
@@ -58,7 +66,7 @@ impl Sums {
         let (minutes, width) = spans(self.minutes);
         Shares {
             clients,
-            clients_omitted: omitted as u64,
+            clients_omitted: omitted as u64 + self.beyond,
             minutes,
             width,
         }
@@ -114,6 +122,21 @@ mod tests {
         assert_eq!(told.clients.first(), Some(&(ip(max + 6), outcomes(1, 2))));
         assert_eq!(told.clients.get(1), Some(&(ip(0), outcomes(1, 0))));
         assert_eq!(told.minutes, [(5, outcomes(max + 7, 2))]);
+    }
+
+    #[test]
+    fn clients_beyond_the_limit_are_counted_and_those_within_go_on() {
+        let mut sums = Sums::default();
+        let max = limits::CLIENTS_COUNTED as u32;
+        for client in 0..max + 3 {
+            sums.one(Some(ip(client)), 5, outcomes(1, 0));
+        }
+        sums.one(Some(ip(7)), 5, outcomes(0, 1));
+        let told = sums.list();
+        let omitted = limits::CLIENTS_COUNTED - limits::CLIENTS_LISTED + 3;
+        assert_eq!(told.clients_omitted, omitted as u64);
+        assert_eq!(told.clients.first(), Some(&(ip(7), outcomes(1, 1))));
+        assert_eq!(told.minutes, [(5, outcomes(max + 3, 1))]);
     }
 
     #[test]
