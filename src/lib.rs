@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod decode;
+pub mod digits;
 pub mod endpoint;
 pub mod engine;
 pub mod failure;

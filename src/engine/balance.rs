@@ -204,22 +204,22 @@ fn balance<'b>(
 ) -> &'b mut (EndpointBalance, Sums) {
     let name = endpoints.name_of(stub);
     let (address, port) = stub.means();
-    let rule = endpoints.rule(name.as_ref(), stub.server);
+    let rule = endpoints.rule(name, stub.server);
     let own = rule.filter(|rule| rule.takes_id);
-    let id = match (own, &name) {
+    let id = match (own, name) {
         (Some(rule), _) => rule.id.clone(),
         (None, Some(name)) => format!("{name}:{port}"),
         (None, None) => crate::failure::host_port(address.unwrap_or(stub.server.0), port),
     };
     let entry = by_id.entry(id.clone()).or_insert_with(|| {
         let balance = EndpointBalance {
-            region: endpoints.region(rule, name.as_deref()),
+            region: endpoints.region(rule, name),
             invoicing: rule.is_some(),
             id,
             name: own
                 .and_then(|rule| rule.name.clone())
-                .or_else(|| name.clone()),
-            host: name,
+                .or_else(|| name.map(str::to_owned)),
+            host: name.map(str::to_owned),
             ..EndpointBalance::default()
         };
         (balance, Sums::default())

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 use crate::endpoint::{Rule, Rules, Seen};
 use crate::engine::row::Row;
@@ -17,11 +17,25 @@ use crate::engine::told::Stub;
 use crate::failure::security::{
     gm_not_used, tlcp_mismatch, tls_cut_on_hello, tls_no_reply, tls_not_tls,
 };
-use crate::failure::{Finding, Severity, Subject, Value};
+use crate::failure::{Behind, Finding, Severity, Subject, Value};
 use crate::flow::names::Names;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 type Server = (IpAddr, u16);
+
+/// All that rules ask of a connection: its server, its name, and by what it was told.
+#[derive(PartialEq, Eq, Hash)]
+struct Asked<'a>(Server, Option<&'a str>, (bool, bool, Option<Behind>));
+
+/// A server by its name: finds what is known by an owned one.
+#[derive(Hash)]
+struct Named<'a>(Server, Option<&'a str>);
+
+impl Equivalent<(Server, Option<String>)> for Named<'_> {
+    fn equivalent(&self, known: &(Server, Option<String>)) -> bool {
+        self.0 == known.0 && self.1 == known.1.as_deref()
+    }
+}
 
 /// The endpoints of a run.
 pub(super) struct Endpoints<'e> {
@@ -62,11 +76,22 @@ impl<'e> Endpoints<'e> {
                     .or_insert_with(|| Some(Arc::clone(name)));
             }
         }
-        let mut own: BTreeSet<IpAddr> = BTreeSet::new();
+        let mut known: HashMap<(Server, Option<String>), Option<&'e Rule>> = HashMap::new();
+        let (mut own, mut strangers) = (BTreeSet::new(), BTreeSet::new());
+        // Most connections differ from one before in nothing that a rule asks for.
+        let mut judged: HashMap<Asked<'_>, bool> = HashMap::new();
         for stub in stubs {
             let name = all.name_of(stub);
+            let told = (stub.sni, stub.name.is_some(), stub.behind);
+            let asked = Asked(stub.server, name, told);
+            if let Some(ruled) = judged.get(&asked) {
+                if *ruled {
+                    own.insert(stub.client.0);
+                }
+                continue;
+            }
             let seen = Seen {
-                name: name.as_deref(),
+                name,
                 sni: stub.sni,
                 host: stub.name.is_some() && !stub.sni,
                 connect: stub.behind.map(|(_, port)| port),
@@ -76,21 +101,25 @@ impl<'e> Endpoints<'e> {
                 })),
             };
             let rule = rules.find(&seen);
+            judged.insert(asked, rule.is_some());
             match rule {
                 Some(_) => own.extend([stub.server.0, stub.client.0]),
-                None => drop(all.strangers.insert(stub.server.0)),
+                None => drop(strangers.insert(stub.server.0)),
             }
-            let known = all.known.entry((stub.server, name)).or_default();
+            let known = known.entry((stub.server, name.map(str::to_owned)));
+            let known = known.or_default();
             *known = known.or(rule);
         }
-        all.strangers.retain(|address| !own.contains(address));
+        drop(judged);
+        strangers.retain(|address| !own.contains(address));
+        (all.known, all.strangers) = (known, strangers);
         all
     }
 
     /// The name of a connection's server.
-    pub(super) fn name_of(&self, stub: &Stub) -> Option<String> {
+    pub(super) fn name_of<'s>(&'s self, stub: &'s Stub) -> Option<&'s str> {
         match &stub.name {
-            Some(name) => Some(name.to_string()),
+            Some(name) => Some(name),
             // What lies behind a proxy has the name that the proxy was asked for, or none.
             None if stub.behind.is_some() => None,
             None => self.name_at(stub.client.0, stub.server, stub.first),
@@ -98,18 +127,15 @@ impl<'e> Endpoints<'e> {
     }
 
     /// The name of a server that was not asked for by one.
-    fn name_at(&self, client: IpAddr, server: Server, at: Timestamp) -> Option<String> {
+    fn name_at(&self, client: IpAddr, server: Server, at: Timestamp) -> Option<&str> {
         let certified = || {
             let name = self.certified.get(&server)?;
             // A wildcard tells the rule, and names no host.
             Some(&**name).filter(|name| !name.contains('*'))
         };
         let asked = || self.asked.get(&server)?.as_deref();
-        self.names
-            .best(client, server.0, at)
-            .or_else(certified)
-            .or_else(asked)
-            .map(str::to_owned)
+        let known = self.names.best(client, server.0, at);
+        known.or_else(certified).or_else(asked)
     }
 
     /// A finding without a name of its own takes the one that its connection has.
@@ -118,16 +144,18 @@ impl<'e> Endpoints<'e> {
             && finding.behind.is_none()
             && let (Some((client, _)), Some(server)) = (finding.client, finding.server)
         {
-            finding.name = self.name_at(client, server, finding.first);
+            finding.name = self
+                .name_at(client, server, finding.first)
+                .map(str::to_owned);
         }
     }
 
     /// The rule of a connection.
-    pub(super) fn rule(&self, name: Option<&String>, server: Server) -> Option<&'e Rule> {
-        match self.known.get(&(server, name.cloned())) {
+    pub(super) fn rule(&self, name: Option<&str>, server: Server) -> Option<&'e Rule> {
+        match self.known.get(&Named(server, name)) {
             Some(rule) => *rule,
             None => self.rules.find(&Seen {
-                name: name.map(String::as_str),
+                name,
                 sni: true,
                 host: true,
                 connect: None,
@@ -151,7 +179,7 @@ impl<'e> Endpoints<'e> {
                     ranges.iter().any(|range| range.holds(held))
                 })
             }),
-            (_, name, Some(server)) if server.1 != 0 => self.rule(name.as_ref(), server),
+            (_, name, Some(server)) if server.1 != 0 => self.rule(name.as_deref(), server),
             _ => None,
         }
     }
@@ -237,10 +265,7 @@ impl<'e> Endpoints<'e> {
         }
         let before = stubs.len();
         let mut stubs = stubs;
-        stubs.retain(|stub| {
-            self.rule(self.name_of(stub).as_ref(), stub.server)
-                .is_some()
-        });
+        stubs.retain(|stub| self.rule(self.name_of(stub), stub.server).is_some());
         let others = (before - stubs.len()) as u64;
         if others > 0 {
             *unjudged.entry(NOT_AN_ENDPOINT.to_owned()).or_default() += others;
@@ -251,10 +276,10 @@ impl<'e> Endpoints<'e> {
     /// Is it the row of a connection to an endpoint?
     pub(super) fn holds(&self, row: &Row) -> bool {
         let name = || match &row.name {
-            Some(name) => Some(name.clone()),
+            Some(name) => Some(name.as_str()),
             None => self.name_at(row.orig.0, row.resp, row.ts),
         };
-        self.rules.others || self.rule(name().as_ref(), row.resp).is_some()
+        self.rules.others || self.rule(name(), row.resp).is_some()
     }
 
     /// The rule of a name.

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use smol_str::SmolStr;
+
 use crate::decode::Quoted;
 use crate::failure::outcomes::{Minutes, Outcomes};
 use crate::failure::{Behind, Class, Finding, Silence, Subject, application, data};
@@ -96,7 +98,7 @@ pub struct Web {
     /// The same by the minute of their requests.
     pub minutes: Minutes,
     /// Host of the first request, or of the tunnel.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// That request was meant for a proxy.
     pub to_proxy: bool,
     /// From the first request's last byte to its response's first.
@@ -127,7 +129,7 @@ pub struct Exposure {
     /// Target without its query.
     pub path: String,
     /// Host, where known.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// The credential's kind and field.
     pub what: http1::Exposed,
 }
@@ -139,7 +141,7 @@ impl Exposure {
         let what = request.exposed.as_deref()?.clone();
         Some(Self {
             at: what.at.unwrap_or(request.head),
-            method: request.method.clone(),
+            method: request.method.to_string(),
             path: application::exchange::path(&request.target).into_owned(),
             host: request.host.clone(),
             what,

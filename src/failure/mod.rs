@@ -22,6 +22,7 @@ pub mod transport;
 
 use std::net::IpAddr;
 
+use crate::digits;
 use crate::flow::key::FlowKey;
 use crate::mark::Mark;
 use crate::time::Timestamp;
@@ -412,10 +413,16 @@ impl Finding {
             _ => {}
         }
         match (&self.name, self.server) {
-            (Some(name), Some((_, port))) if port != 0 => Some(format!("{name}:{port}")),
+            (Some(name), Some((_, port))) if port != 0 => {
+                let mut text = String::with_capacity(name.len() + 6);
+                text.push_str(name);
+                text.push(':');
+                digits::push_number(&mut text, port.into());
+                Some(text)
+            }
             (Some(name), _) => Some(name.clone()),
             (None, Some((ip, port))) if port != 0 => Some(host_port(ip, port)),
-            (None, Some((ip, _))) => Some(ip.to_string()),
+            (None, Some((ip, _))) => Some(digits::ip(ip)),
             (None, None) => None,
         }
     }
@@ -423,14 +430,11 @@ impl Finding {
     /// The client's address.
     pub fn client_text(&self) -> String {
         self.client
-            .map_or_else(String::new, |(ip, _)| ip.to_string())
+            .map_or_else(String::new, |(ip, _)| digits::ip(ip))
     }
 }
 
 /// `192.0.2.1:443`, `[2001:db8::1]:443`.
 pub fn host_port(ip: IpAddr, port: u16) -> String {
-    match ip {
-        IpAddr::V4(ip) => format!("{ip}:{port}"),
-        IpAddr::V6(ip) => format!("[{ip}]:{port}"),
-    }
+    digits::host_port(ip, port)
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
+use crate::digits;
 use crate::failure::Finding;
 use crate::flow::key::FlowKey;
 use crate::time::Timestamp;
@@ -12,6 +13,16 @@ use crate::time::Timestamp;
 /// Id of a finding; sorts as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(u64);
+
+impl Id {
+    /// As it is written.
+    pub fn text(self) -> String {
+        let mut text = String::with_capacity(18);
+        text.push_str("f-");
+        push_hex(&mut text, &self.0.to_be_bytes(), 8);
+        text
+    }
+}
 
 impl std::fmt::Display for Id {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,18 +39,19 @@ pub fn finding(finding: &Finding, alike: u32) -> Id {
         .map(|seen| seen.at.time)
         .min()
         .unwrap_or(finding.first);
-    let mut text = format!(
-        "{}|{}|{}|{}|{}",
-        finding.class.code,
-        finding.protocol,
-        end(finding.client),
-        finding
-            .name
-            .as_deref()
-            .filter(|_| finding.server.is_none())
-            .map_or_else(|| end(finding.server), str::to_owned),
-        first.ns()
-    );
+    let mut text = String::with_capacity(128);
+    text.push_str(finding.class.code);
+    text.push('|');
+    digits::push_number(&mut text, finding.protocol.into());
+    push_end(&mut text, finding.client);
+    match &finding.name {
+        Some(name) if finding.server.is_none() => {
+            text.push('|');
+            text.push_str(name);
+        }
+        _ => push_end(&mut text, finding.server),
+    }
+    push_time(&mut text, first);
     if alike > 0 {
         let _ = write!(text, "|{alike}");
     }
@@ -51,20 +63,22 @@ pub fn finding(finding: &Finding, alike: u32) -> Id {
 
 /// `w-` and 16 hex digits over protocol, both ends and the first frame's time in ns.
 pub fn flow(key: &FlowKey, first: Timestamp) -> String {
-    let text = format!(
-        "{}|{}|{}|{}",
-        key.protocol,
-        end(Some((key.a, key.a_port))),
-        end(Some((key.b, key.b_port))),
-        first.ns()
-    );
-    format!("w-{}", digest(&text))
+    let mut text = String::with_capacity(96);
+    digits::push_number(&mut text, key.protocol.into());
+    push_end(&mut text, Some((key.a, key.a_port)));
+    push_end(&mut text, Some((key.b, key.b_port)));
+    push_time(&mut text, first);
+    let mut id = String::with_capacity(18);
+    id.push_str("w-");
+    push_hex(&mut id, &Sha256::digest(text.as_bytes()), 8);
+    id
 }
 
 /// Community ID 1.0 of a TCP or UDP flow: `1:` and base64 of SHA-1 over seed 0 and the ordered tuple
 /// (<https://github.com/corelight/community-id-spec>).
 pub fn community(key: &FlowKey) -> String {
-    let mut bytes = vec![0, 0];
+    let mut bytes = Vec::with_capacity(40);
+    bytes.extend_from_slice(&[0, 0]);
     for ip in [key.a, key.b] {
         match ip {
             IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
@@ -75,32 +89,46 @@ pub fn community(key: &FlowKey) -> String {
     bytes.extend_from_slice(&key.a_port.to_be_bytes());
     bytes.extend_from_slice(&key.b_port.to_be_bytes());
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, &bytes);
-    format!("1:{}", base64(hash.as_ref()))
+    let mut id = String::with_capacity(30);
+    id.push_str("1:");
+    push_base64(&mut id, hash.as_ref());
+    id
 }
 
-fn end(end: Option<(IpAddr, u16)>) -> String {
-    end.map_or_else(
-        || "-".to_owned(),
-        |(ip, port)| crate::failure::host_port(ip, port),
-    )
+fn push_end(text: &mut String, end: Option<(IpAddr, u16)>) {
+    text.push('|');
+    match end {
+        Some((ip, port)) => digits::push_host_port(text, ip, port),
+        None => text.push('-'),
+    }
 }
 
-fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()), 8)
+fn push_time(text: &mut String, time: Timestamp) {
+    text.push('|');
+    if time.ns() < 0 {
+        text.push('-');
+    }
+    digits::push_number(text, time.ns().unsigned_abs());
 }
 
 /// The first `bytes` bytes in lower-case hexadecimal.
 pub fn hex(of: &[u8], bytes: usize) -> String {
-    of.iter().take(bytes).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let mut text = String::with_capacity(2 * bytes);
+    push_hex(&mut text, of, bytes);
+    text
+}
+
+fn push_hex(text: &mut String, of: &[u8], bytes: usize) {
+    for byte in of.iter().take(bytes) {
+        for half in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(half.into(), 16).unwrap_or('0'));
+        }
+    }
 }
 
 /// Standard base64 with padding (RFC 4648 4).
-fn base64(bytes: &[u8]) -> String {
+fn push_base64(text: &mut String, bytes: &[u8]) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
     for chunk in bytes.chunks(3) {
         let group = chunk
             .iter()
@@ -112,7 +140,6 @@ fn base64(bytes: &[u8]) -> String {
             text.push(if place <= chunk.len() { letter } else { '=' });
         }
     }
-    text
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! The findings of a report in their order, with their ids: by first time and id, the excess folded.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hashbrown::HashMap;
@@ -14,10 +13,10 @@ pub(super) struct Named(Vec<Option<(u32, Id)>>);
 
 impl Named {
     pub(super) fn of(rows: &[Kept]) -> Self {
-        let last = rows.iter().flat_map(|kept| &kept.places).max();
+        let last = rows.iter().flat_map(Kept::places).max();
         let mut all = vec![None; last.map_or(0, |last| last + 1)];
         for (at, kept) in (0_u32..).zip(rows) {
-            for place in &kept.places {
+            for place in kept.places() {
                 if let Some(named) = all.get_mut(*place) {
                     *named = Some((at, kept.id));
                 }
@@ -43,7 +42,14 @@ impl Named {
 pub(super) struct Kept {
     pub(super) id: Id,
     pub(super) finding: Finding,
-    places: Vec<usize>,
+    place: usize,
+    folded: Vec<usize>,
+}
+
+impl Kept {
+    fn places(&self) -> impl Iterator<Item = &usize> {
+        std::iter::once(&self.place).chain(&self.folded)
+    }
 }
 
 /// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
@@ -65,7 +71,8 @@ pub(super) fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept>
         .map(|(place, finding)| Kept {
             id: id::finding(&finding, 0),
             finding,
-            places: vec![place],
+            place,
+            folded: Vec::new(),
         })
         .collect();
     rows.sort_by(|a, b| {
@@ -90,29 +97,58 @@ pub(super) fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept>
     rows
 }
 
+/// Numbers for pairs of code and endpoint. Findings without a name or rule are told apart by the address and port that
+/// their endpoint's id is made of.
+#[derive(Default)]
+struct Numbers {
+    by_server: HashMap<(&'static str, IpAddr, u16), usize>,
+    by_id: HashMap<(&'static str, Option<String>), usize>,
+}
+
+impl Numbers {
+    fn of(&mut self, finding: &Finding) -> usize {
+        let next = self.by_server.len() + self.by_id.len();
+        let code = finding.class.code;
+        match (&finding.endpoint, &finding.name, finding.server) {
+            (None, None, Some((ip, port))) => {
+                *self.by_server.entry((code, ip, port)).or_insert(next)
+            }
+            _ => *self
+                .by_id
+                .entry((code, finding.endpoint_id()))
+                .or_insert(next),
+        }
+    }
+}
+
 /// Beyond `max` findings of one code and endpoint, further ones fold into one per client.
 fn fold_excess(findings: Vec<Kept>, max: usize) -> Vec<Kept> {
-    let mut seen: BTreeMap<(&'static str, Option<String>), usize> = BTreeMap::new();
-    let mut folded: BTreeMap<(&'static str, Option<String>, Option<IpAddr>), usize> =
-        BTreeMap::new();
-    let mut kept: Vec<Kept> = Vec::new();
+    let mut numbers = Numbers::default();
+    let mut seen: Vec<usize> = Vec::new();
+    let mut folded: HashMap<(usize, Option<IpAddr>), usize> = HashMap::new();
+    let mut kept: Vec<Kept> = Vec::with_capacity(findings.len());
     for one in findings {
         let finding = &one.finding;
-        let key = (finding.class.code, finding.endpoint_id());
-        let count = seen.entry(key.clone()).or_default();
-        *count += 1;
-        if *count <= max {
+        let key = numbers.of(finding);
+        if seen.len() <= key {
+            seen.resize(key + 1, 0);
+        }
+        let count = seen.get_mut(key).map_or(0, |count| {
+            *count += 1;
+            *count
+        });
+        if count <= max {
             kept.push(one);
             continue;
         }
-        let by_client = (key.0, key.1, finding.client.map(|client| client.0));
+        let by_client = (key, finding.client.map(|client| client.0));
         match folded
             .get(&by_client)
             .and_then(|index| kept.get_mut(*index))
         {
             Some(Kept {
                 finding: into,
-                places,
+                folded: places,
                 ..
             }) => {
                 into.count += finding.count;
@@ -120,7 +156,7 @@ fn fold_excess(findings: Vec<Kept>, max: usize) -> Vec<Kept> {
                 into.last = into.last.max(finding.last);
                 into.severity = into.severity.max(finding.severity);
                 into.fails |= finding.fails;
-                places.extend(one.places);
+                places.extend(one.places());
             }
             None => {
                 folded.insert(by_client, kept.len());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 
+use crate::digits;
 use crate::failure::{Finding, Subject, Value, classes, fallback};
 use crate::ingest::FileReport;
 use crate::report::order::Kept;
@@ -43,14 +44,7 @@ impl Findings {
     /// Each with what mirrors it, by first time and id.
     pub(super) fn each(&self) -> impl Iterator<Item = (&Kept, impl Fn() -> Row + '_)> + '_ {
         self.rows.iter().map(|kept| {
-            let mirror = || {
-                row(
-                    kept.id.to_string(),
-                    &kept.finding,
-                    &self.shared,
-                    &self.settings,
-                )
-            };
+            let mirror = || row(kept.id.text(), &kept.finding, &self.shared, &self.settings);
             (kept, mirror)
         })
     }
@@ -71,14 +65,7 @@ impl Findings {
 
     /// Their mirrors, by first time and id.
     pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
-        let mirror = |kept: &Kept| {
-            row(
-                kept.id.to_string(),
-                &kept.finding,
-                &self.shared,
-                &self.settings,
-            )
-        };
+        let mirror = |kept: &Kept| row(kept.id.text(), &kept.finding, &self.shared, &self.settings);
         self.rows.iter().map(mirror)
     }
 }
@@ -159,8 +146,8 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
             .as_ref()
             .map(|(key, first)| id::flow(key, *first)),
         community_id: finding.flow.as_ref().map(|(key, _)| id::community(key)),
-        first_time: finding.first.to_string(),
-        last_time: finding.last.to_string(),
+        first_time: finding.first.text(),
+        last_time: finding.last.text(),
         filter: filter(finding),
         evidence: evidence
             .iter()
@@ -168,7 +155,7 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
                 file: path(seen.at.file),
                 frame: seen.at.frame,
                 offset: seen.at.offset,
-                time: seen.at.time.to_string(),
+                time: seen.at.time.text(),
                 role: seen.role,
             })
             .collect(),
@@ -186,7 +173,7 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
 
 fn end(end: Option<(IpAddr, u16)>, name: Option<String>) -> End {
     End {
-        ip: end.map(|(ip, _)| ip.to_string()),
+        ip: end.map(|(ip, _)| digits::ip(ip)),
         port: end.map(|(_, port)| port).filter(|port| *port != 0),
         name: name.filter(|name| !name.is_empty()),
     }
@@ -203,11 +190,15 @@ fn filter(finding: &Finding) -> String {
         .collect();
     frames.sort_unstable();
     frames.dedup();
-    frames
-        .iter()
-        .map(|frame| format!("frame.number == {frame}"))
-        .collect::<Vec<_>>()
-        .join(" || ")
+    let mut text = String::with_capacity(frames.len() * 32);
+    for frame in frames {
+        if !text.is_empty() {
+            text.push_str(" || ");
+        }
+        text.push_str("frame.number == ");
+        digits::push_number(&mut text, frame.into());
+    }
+    text
 }
 
 fn detail(key: &str, value: &Value, settings: &Settings) -> Json {

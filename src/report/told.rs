@@ -155,11 +155,13 @@ fn summary(
     let (outcomes, shared, regions) = all;
     let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
     for Kept { finding, .. } in rows {
-        *by_code.entry(finding.class.code.to_owned()).or_default() += finding.count;
-        *by_severity
-            .entry(finding.severity.name().to_owned())
-            .or_default() += finding.count;
+        *by_code.entry(finding.class.code).or_default() += finding.count;
+        *by_severity.entry(finding.severity.name()).or_default() += finding.count;
     }
+    let owned = |counts: BTreeMap<&str, u64>| {
+        let all = counts.into_iter();
+        all.map(|(key, count)| (key.to_owned(), count)).collect()
+    };
     Summary {
         packets: counts.0,
         flows: counts.1,
@@ -179,8 +181,8 @@ fn summary(
             })
             .collect(),
         shares: shares(shared),
-        findings_by_code: by_code,
-        findings_by_severity: by_severity,
+        findings_by_code: owned(by_code),
+        findings_by_severity: owned(by_severity),
     }
 }
 

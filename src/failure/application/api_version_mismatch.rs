@@ -47,7 +47,7 @@ pub fn judge(
             && let Some((version, rest)) = trace.version()
         {
             succeeded
-                .entry((placed.endpoint(), trace.method.clone(), rest))
+                .entry((placed.endpoint(), trace.method.to_string(), rest))
                 .or_default()
                 .insert(version, (trace.answered.time, trace.answered));
         }
@@ -68,7 +68,7 @@ pub fn judge(
         else {
             continue;
         };
-        let key = (placed.endpoint(), placed.trace.method.clone(), rest);
+        let key = (placed.endpoint(), placed.trace.method.to_string(), rest);
         // A bad request of a version that is served elsewhere is bad for another reason.
         let served = |good: &&Succeeded| placed.trace.status == 400 && good.contains_key(&version);
         let good = succeeded

@@ -129,10 +129,10 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
     if let Some(request) = &exchange.request {
         finding = finding
             .seen(request.head, "request")
-            .detail("method", Value::Text(request.method.clone()))
+            .detail("method", Value::Text(request.method.to_string()))
             .detail("path", Value::Text(path(&request.target).into_owned()));
         if let Some(host) = &request.host {
-            finding = finding.detail("host", Value::Text(host.clone()));
+            finding = finding.detail("host", Value::Text(host.to_string()));
             finding.name = Some(host_name(host).to_owned())
                 .filter(|name| name.parse::<std::net::IpAddr>().is_err());
         }
@@ -142,7 +142,7 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
             .seen(response.head, "response")
             .detail("status", Value::Number(response.status.into()));
         if let Some(server) = &response.server {
-            finding = finding.detail("server_header", Value::Text(server.clone()));
+            finding = finding.detail("server_header", Value::Text(server.to_string()));
         }
     }
     if let Some(waited) = waited(exchange) {

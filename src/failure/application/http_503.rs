@@ -22,7 +22,7 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .as_ref()
         .and_then(|response| response.retry_after.clone())
     {
-        finding = finding.detail("retry_after", Value::Text(after));
+        finding = finding.detail("retry_after", Value::Text(after.into()));
     }
     Some(finding)
 }

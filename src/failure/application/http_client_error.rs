@@ -25,7 +25,7 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let response = exchange.response.as_ref()?;
     let mut finding = exchange::finding(at, &CLASS, exchange);
     if !response.reason.is_empty() {
-        finding = finding.detail("reason_phrase", Value::Text(response.reason.clone()));
+        finding = finding.detail("reason_phrase", Value::Text(response.reason.to_string()));
     }
     Some(match response.firewall {
         Some(mark) => finding.detail("waf", Value::Text(mark.to_owned())),

@@ -27,7 +27,7 @@ pub fn refused(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let mut finding = asked(at, exchange)?.seen(response.head, "response");
     finding = finding.detail("status", Value::Number(response.status.into()));
     if !response.reason.is_empty() {
-        finding = finding.detail("reason_phrase", Value::Text(response.reason.clone()));
+        finding = finding.detail("reason_phrase", Value::Text(response.reason.to_string()));
     }
     if response.status == 407 {
         let sent = exchange
@@ -39,7 +39,7 @@ pub fn refused(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
             .detail("credentials_sent", Value::Bool(sent));
     }
     if let Some(server) = &response.server {
-        finding = finding.detail("server_header", Value::Text(server.clone()));
+        finding = finding.detail("server_header", Value::Text(server.to_string()));
     }
     Some(finding)
 }
@@ -130,9 +130,9 @@ fn asked(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .host
         .clone()
         .filter(|_| !connect)
-        .unwrap_or_else(|| request.target.to_ascii_lowercase());
+        .unwrap_or_else(|| request.target.to_ascii_lowercase().into());
     let finding = at.finding(&CLASS).failing().seen(request.head, "request");
-    let mut finding = finding.detail("method", Value::Text(request.method.clone()));
+    let mut finding = finding.detail("method", Value::Text(request.method.to_string()));
     finding.twin = finding
         .twin
         .map(|(isn, value)| (isn.wrapping_add(exchange.number), value));

@@ -6,12 +6,14 @@
 
 use std::net::IpAddr;
 
+use smol_str::SmolStr;
+
 use crate::failure::application::exchange;
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Subject, Value};
 use crate::flow::key::FlowKey;
 use crate::mark::Mark;
-use crate::protocol::http1::{Content, Exchange, version_in};
+use crate::protocol::http1::{Content, Exchange, ends_with, holds, version_in};
 use crate::time::Timestamp;
 
 /// One exchange.
@@ -20,11 +22,11 @@ pub struct Trace {
     /// Its place on its connection.
     pub number: u32,
     /// Method.
-    pub method: String,
+    pub method: SmolStr,
     /// The target in origin form, with its query.
-    pub target: String,
+    pub target: SmolStr,
     /// Host with its port, where known.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// The frame of the request's first byte.
     pub begun: Mark,
     /// The frame that completed the request's head.
@@ -34,7 +36,7 @@ pub struct Trace {
     /// Status.
     pub status: u16,
     /// Location.
-    pub location: Option<String>,
+    pub location: Option<SmolStr>,
     /// An Authorization field was sent.
     pub authorized: bool,
     /// A Cookie field was sent.
@@ -93,7 +95,7 @@ impl Trace {
         Some(Self {
             number: exchange.number,
             method: request.method.clone(),
-            target: target.to_owned(),
+            target: SmolStr::new(target),
             host: request.host.clone(),
             begun: request.first,
             asked: request.head,
@@ -107,7 +109,7 @@ impl Trace {
                 || request
                     .accept
                     .as_ref()
-                    .is_some_and(|accept| accept.to_ascii_lowercase().contains("html")),
+                    .is_some_and(|accept| holds(accept, "html")),
             content: request.content.clone(),
         })
     }
@@ -160,13 +162,13 @@ impl Placed {
         let mut finding = Finding::new(class, Subject::Flow, trace.asked.time)
             .seen(trace.asked, "request")
             .seen(trace.answered, "response")
-            .detail("method", Value::Text(trace.method.clone()))
+            .detail("method", Value::Text(trace.method.to_string()))
             .detail(
                 "path",
                 Value::Text(exchange::path(&trace.target).into_owned()),
             );
         if let Some(host) = &trace.host {
-            finding = finding.detail("host", Value::Text(host.clone()));
+            finding = finding.detail("host", Value::Text(host.to_string()));
             finding.name = Some(exchange::host_name(host).to_owned())
                 .filter(|name| name.parse::<IpAddr>().is_err() && !name.starts_with('['));
         }
@@ -183,7 +185,7 @@ impl Placed {
     pub(super) fn endpoint(&self) -> String {
         let port = self.server.1;
         match &self.trace.host {
-            Some(host) if port == 80 || host.ends_with(&format!(":{port}")) => host.clone(),
+            Some(host) if port == 80 || host.ends_with(&format!(":{port}")) => host.to_string(),
             Some(host) => format!("{host}:{port}"),
             None => crate::failure::host_port(self.server.0, port),
         }
@@ -239,21 +241,25 @@ pub(crate) fn is_api(request: &crate::protocol::http1::Request) -> bool {
     const SEGMENTS: [&str; 8] = [
         "api", "apis", "rest", "openapi", "services", "rpc", "ajax", "gateway",
     ];
-    let holds = |value: &Option<String>| {
-        let value = value.as_deref().unwrap_or("").to_ascii_lowercase();
-        KINDS.iter().any(|kind| value.contains(kind)) && !value.contains("html")
+    let data = |value: &Option<SmolStr>| {
+        let value = value.as_deref().unwrap_or("");
+        KINDS.iter().any(|kind| holds(value, kind)) && !holds(value, "html")
     };
-    let path = exchange::path(&request.target).to_ascii_lowercase();
     if request.navigates {
         return false;
     }
+    let path = || request.target.split(['?', '#']).next().unwrap_or("");
+    let is_one = |segment: &str| {
+        SEGMENTS
+            .iter()
+            .any(|known| segment.eq_ignore_ascii_case(known))
+            || ends_with(segment, "-api")
+    };
     request.scripted
-        || holds(&request.accept)
-        || holds(&request.content_type)
-        || path
-            .split('/')
-            .any(|segment| SEGMENTS.contains(&segment) || segment.ends_with("-api"))
-        || path_version(&path).is_some()
+        || data(&request.accept)
+        || data(&request.content_type)
+        || path().split('/').any(is_one)
+        || path_version(path()).is_some()
 }
 
 #[cfg(test)]
@@ -263,8 +269,8 @@ mod tests {
     fn check(target: &str, version: Option<(&str, &str)>) {
         let found = Trace {
             number: 0,
-            method: "GET".to_owned(),
-            target: target.to_owned(),
+            method: "GET".into(),
+            target: target.into(),
             host: None,
             begun: Mark::default(),
             asked: Mark::default(),

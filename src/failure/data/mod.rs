@@ -102,7 +102,7 @@ fn finding(
         finding = finding.seen(last, "body");
     }
     match kind {
-        Some(kind) => finding.detail("content_type", Value::Text(kind)),
+        Some(kind) => finding.detail("content_type", Value::Text(kind.into())),
         None => finding,
     }
 }

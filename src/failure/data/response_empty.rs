@@ -26,23 +26,24 @@ pub(crate) fn is_empty(exchange: &Exchange) -> bool {
     let (Some(request), Some(response)) = (&exchange.request, &exchange.response) else {
         return false;
     };
-    let asked = matches!(request.method.as_str(), "GET" | "POST")
-        && !is_notice(&request.target)
-        && (request.wants_data()
-            || trace::is_api(request)
-            || matches!(
-                Declared::of(response.content_type.as_deref()),
-                Some(Declared::Json | Declared::Xml)
-            ));
-    asked
-        && matches!(response.status, 200 | 201)
+    // What costs nothing is asked first: nearly every response holds something.
+    let nothing = matches!(response.status, 200 | 201)
         && response.complete
         && !response.streams
         && !response.broken
         && response.body.seen_bytes == 0
         && response.body.missed_bytes == 0
-        && exchange.sure
+        && exchange.sure;
+    nothing
+        && matches!(request.method.as_str(), "GET" | "POST")
+        && !is_notice(&request.target)
         && !exchange::is_furniture(&request.target)
+        && (request.wants_data()
+            || trace::is_api(request)
+            || matches!(
+                Declared::of(response.content_type.as_deref()),
+                Some(Declared::Json | Declared::Xml)
+            ))
 }
 
 /// Does a target take notice of something and have nothing to say: counters, signs of life, callbacks?

@@ -37,7 +37,7 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         .detail("method", Value::Text(first.method.clone()))
         .detail("path", Value::Text(first.path.clone()));
     if let Some(host) = &first.host {
-        finding = finding.detail("host", Value::Text(host.clone()));
+        finding = finding.detail("host", Value::Text(host.to_string()));
         finding.name = Some(exchange::host_name(host).to_owned())
             .filter(|name| name.parse::<IpAddr>().is_err());
     }

@@ -1,11 +1,14 @@
 //! What is kept of one request and its response.
 
+use smol_str::SmolStr;
+
 use crate::mark::{Mark, Seen};
 use crate::time::Timestamp;
 
 use super::body::Framing;
 use super::content::{Content, Declared};
 use super::secrets::Exposed;
+use super::words::holds;
 
 /// One request and its response, as far as they went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,37 +52,37 @@ pub struct Request {
     /// Head and body were sent in full.
     pub complete: bool,
     /// The method, up to 32 bytes.
-    pub method: String,
+    pub method: SmolStr,
     /// The target as sent, up to 2,048 bytes. It may hold credentials: mask before printing.
-    pub target: String,
+    pub target: SmolStr,
     /// `target` was longer.
     pub target_cut: bool,
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub minor_version: u8,
     /// The Host field, or the authority of an absolute target (RFC 9112 3.2.2), in lower case.
-    pub host: Option<String>,
+    pub host: Option<SmolStr>,
     /// The target is a whole URI or an authority: it is meant for a proxy.
     pub to_proxy: bool,
     /// Its body.
     pub body: Body,
     /// Scheme of the Authorization field in lower case (`basic`, `bearer`); its value is not kept.
-    pub authorization: Option<String>,
+    pub authorization: Option<SmolStr>,
     /// Scheme of the Proxy-Authorization field in lower case.
-    pub proxy_authorization: Option<String>,
+    pub proxy_authorization: Option<SmolStr>,
     /// A credential that passed in clear: its kind and field, never its value.
     pub exposed: Option<Box<Exposed>>,
     /// A Cookie field was sent.
     pub cookie: bool,
     /// Content-Type, up to 128 bytes, as sent.
-    pub content_type: Option<String>,
+    pub content_type: Option<SmolStr>,
     /// Content-Encoding in lower case, up to 64 bytes.
-    pub content_encoding: Option<String>,
+    pub content_encoding: Option<SmolStr>,
     /// Accept, up to 256 bytes.
-    pub accept: Option<String>,
+    pub accept: Option<SmolStr>,
     /// The client waits for 100 before it sends the body.
     pub expects_continue: bool,
     /// Upgrade, in lower case (`websocket`).
-    pub upgrade: Option<String>,
+    pub upgrade: Option<SmolStr>,
     /// A script asked, not somebody who opens a page (`X-Requested-With`, `Sec-Fetch-Mode`).
     pub scripted: bool,
     /// A page is opened (`Sec-Fetch-Mode: navigate`, `Upgrade-Insecure-Requests`).
@@ -104,7 +107,7 @@ pub struct Response {
     /// Status code.
     pub status: u16,
     /// Reason phrase, up to 128 bytes.
-    pub reason: String,
+    pub reason: SmolStr,
     /// 0 for HTTP/1.0, 1 for HTTP/1.1.
     pub minor_version: u8,
     /// Its body.
@@ -114,21 +117,21 @@ pub struct Response {
     /// The connection ends after this response: `Connection: close`, or HTTP/1.0 without keep-alive.
     pub closes: bool,
     /// Server, up to 128 bytes.
-    pub server: Option<String>,
+    pub server: Option<SmolStr>,
     /// Retry-After as sent, up to 64 bytes: seconds or a date.
-    pub retry_after: Option<String>,
+    pub retry_after: Option<SmolStr>,
     /// Schemes of WWW-Authenticate in lower case, in order (`negotiate`, `ntlm`, `basic`), at most eight.
     pub authenticate: Vec<String>,
     /// Schemes of Proxy-Authenticate.
     pub proxy_authenticate: Vec<String>,
     /// Location, up to 2,048 bytes. It may hold credentials: mask before printing.
-    pub location: Option<String>,
+    pub location: Option<SmolStr>,
     /// Content-Type, up to 128 bytes.
-    pub content_type: Option<String>,
+    pub content_type: Option<SmolStr>,
     /// Content-Encoding in lower case, up to 64 bytes.
-    pub content_encoding: Option<String>,
+    pub content_encoding: Option<SmolStr>,
     /// Upgrade, in lower case.
-    pub upgrade: Option<String>,
+    pub upgrade: Option<SmolStr>,
     /// The body is a stream without an end of its own (`text/event-stream`, `multipart/x-mixed-replace`).
     pub streams: bool,
     /// What its body says, where that is of interest and it came in full.
@@ -142,18 +145,15 @@ pub struct Response {
 impl Request {
     /// Did a program ask for data: JSON or XML by what it accepts, without HTML, or by what it sent?
     pub fn wants_data(&self) -> bool {
-        let holds = |value: &Option<String>, word: &str| {
-            let value = value.as_deref().unwrap_or("");
-            value.to_ascii_lowercase().contains(word)
-        };
-        let accepts = (holds(&self.accept, "json") || holds(&self.accept, "xml"))
-            && !holds(&self.accept, "html");
-        let sends = !holds(&self.accept, "html")
-            && matches!(
+        let accept = self.accept.as_deref().unwrap_or("");
+        let accepts = || holds(accept, "json") || holds(accept, "xml");
+        let sends = || {
+            matches!(
                 Declared::of(self.content_type.as_deref()),
                 Some(Declared::Json | Declared::Xml)
-            );
-        !self.navigates && (accepts || sends)
+            )
+        };
+        !self.navigates && (accepts() || sends()) && !holds(accept, "html")
     }
 }
 

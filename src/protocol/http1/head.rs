@@ -2,10 +2,13 @@
 //!
 //! Reads what is there rather than what is allowed: bare LF, bytes above 127, blanks in targets.
 
+use smol_str::SmolStr;
+
 use super::body::Framing;
 use super::exchange::{Request, Response};
 use super::marks;
 use super::secrets;
+use super::words::{holds, lower, text};
 
 /// Methods whose request line is believed before its version is there.
 const METHODS: [&str; 16] = [
@@ -32,6 +35,8 @@ const METHOD_MAX: usize = 32;
 const LINE_MAX: usize = 8 * 1024;
 /// Bytes kept of a target or location.
 pub(super) const TARGET_MAX: usize = 2_048;
+/// Bytes of a field's name that are compared.
+const NAME_MAX: usize = 64;
 /// Schemes kept of one response.
 const SCHEMES_MAX: usize = 8;
 
@@ -76,7 +81,7 @@ pub(super) fn look(bytes: &[u8]) -> Look {
 }
 
 fn look_at_target(target: &[u8], known_method: bool) -> Look {
-    if let Some(end) = target.iter().position(|&byte| byte == b'\n') {
+    if let Some(end) = memchr::memchr(b'\n', target) {
         let line = target.get(..end).unwrap_or(&[]).trim_ascii_end();
         let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or(&[]);
         let versioned = matches!(
@@ -114,7 +119,7 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     loop {
         let rest = bytes.get(at..)?;
         at = at
-            .checked_add(rest.iter().position(|&byte| byte == b'\n')?)?
+            .checked_add(memchr::memchr(b'\n', rest)?)?
             .checked_add(1)?;
         match bytes.get(at..)? {
             [b'\n', ..] => return at.checked_add(1),
@@ -128,7 +133,7 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 pub(super) fn request(head: &[u8]) -> Option<Request> {
     let (line, fields) = split_line(head)?;
     let (method, rest) = split_at_byte(line, b' ')?;
-    let version_at = rest.iter().rposition(|&byte| byte == b' ')?;
+    let version_at = memchr::memrchr(b' ', rest)?;
     let (target, version) = rest.split_at_checked(version_at)?;
     let target = target.trim_ascii();
     let mut request = Request {
@@ -139,9 +144,11 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
         ..Request::default()
     };
     let mut framing = Lengths::default();
-    for (name, value) in Fields(fields) {
-        framing.learn(&name, value);
-        learn_request(&mut request, &name, value);
+    let mut buffer = [0; NAME_MAX];
+    let mut fields = Fields(fields);
+    while let Some((name, value)) = fields.next(&mut buffer) {
+        framing.learn(name, value);
+        learn_request(&mut request, name, value);
     }
     request.body.framing = framing.of_request();
     expose(&mut request, secrets::of_target(target));
@@ -149,7 +156,7 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
     request.to_proxy = authority.is_some();
     if let Some(authority) = authority {
         // RFC 9112 3.2.2: an absolute target outranks the Host field.
-        request.host = Some(text(authority, 255).to_ascii_lowercase());
+        request.host = Some(lower(authority, 255));
     }
     Some(request)
 }
@@ -161,39 +168,41 @@ fn expose(request: &mut Request, found: Option<secrets::Exposed>) {
     }
 }
 
-fn learn_request(request: &mut Request, name: &str, value: &[u8]) {
+fn learn_request(request: &mut Request, name: &[u8], value: &[u8]) {
     match name {
-        "host" => {
-            request.host =
-                Some(text(value, 255).to_ascii_lowercase()).filter(|host| !host.is_empty())
-        }
-        "authorization" => {
+        b"host" => request.host = Some(lower(value, 255)).filter(|host| !host.is_empty()),
+        b"authorization" => {
             request.authorization = scheme(value);
-            expose(request, secrets::of_authorization(name, value));
+            expose(
+                request,
+                secrets::of_authorization(name == b"authorization", value),
+            );
         }
-        "proxy-authorization" => {
+        b"proxy-authorization" => {
             request.proxy_authorization = scheme(value);
-            expose(request, secrets::of_authorization(name, value));
+            expose(
+                request,
+                secrets::of_authorization(name == b"authorization", value),
+            );
         }
-        "cookie" => request.cookie = true,
-        "content-type" => request.content_type = Some(text(value, 128)),
-        "content-encoding" => {
-            request.content_encoding = Some(text(value, 64).to_ascii_lowercase());
+        b"cookie" => request.cookie = true,
+        b"content-type" => request.content_type = Some(text(value, 128)),
+        b"content-encoding" => {
+            request.content_encoding = Some(lower(value, 64));
         }
-        "accept" => {
-            request.accepts_event_stream = text(value, 256)
-                .to_ascii_lowercase()
-                .contains("text/event-stream");
-            request.accept = Some(text(value, 256));
+        b"accept" => {
+            let accept = text(value, 256);
+            request.accepts_event_stream = holds(&accept, "text/event-stream");
+            request.accept = Some(accept);
         }
-        "expect" => request.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
-        "x-requested-with" => request.scripted = true,
-        "sec-fetch-mode" => {
+        b"expect" => request.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
+        b"x-requested-with" => request.scripted = true,
+        b"sec-fetch-mode" => {
             request.navigates = value.eq_ignore_ascii_case(b"navigate");
             request.scripted |= !request.navigates;
         }
-        "upgrade-insecure-requests" => request.navigates = true,
-        "upgrade" => request.upgrade = Some(text(value, 64).to_ascii_lowercase()),
+        b"upgrade-insecure-requests" => request.navigates = true,
+        b"upgrade" => request.upgrade = Some(lower(value, 64)),
         _ => {}
     }
 }
@@ -225,42 +234,43 @@ pub(super) fn response(head: &[u8]) -> Option<Response> {
         ..Response::default()
     };
     let mut framing = Lengths::default();
-    for (name, value) in Fields(fields) {
-        framing.learn(&name, value);
-        learn_response(&mut response, &name, value);
+    let mut buffer = [0; NAME_MAX];
+    let mut fields = Fields(fields);
+    while let Some((name, value)) = fields.next(&mut buffer) {
+        framing.learn(name, value);
+        learn_response(&mut response, name, value);
     }
     response.body.framing = framing.of_response();
     response.broken = framing.contradictory;
     Some(response)
 }
 
-fn learn_response(response: &mut Response, name: &str, value: &[u8]) {
+fn learn_response(response: &mut Response, name: &[u8], value: &[u8]) {
     match name {
-        "server" => response.server = Some(text(value, 128)),
-        "retry-after" => response.retry_after = Some(text(value, 64)),
-        "www-authenticate" => push_scheme(&mut response.authenticate, value),
-        "proxy-authenticate" => push_scheme(&mut response.proxy_authenticate, value),
-        "location" => response.location = Some(text(value, TARGET_MAX)),
-        "content-type" => {
-            let kind = text(value, 128);
-            let lower = kind.to_ascii_lowercase();
-            response.streams = lower.starts_with("text/event-stream")
-                || lower.starts_with("multipart/x-mixed-replace");
-            response.content_type = Some(kind);
+        b"server" => response.server = Some(text(value, 128)),
+        b"retry-after" => response.retry_after = Some(text(value, 64)),
+        b"www-authenticate" => push_scheme(&mut response.authenticate, value),
+        b"proxy-authenticate" => push_scheme(&mut response.proxy_authenticate, value),
+        b"location" => response.location = Some(text(value, TARGET_MAX)),
+        b"content-type" => {
+            let begins = |kind: &[u8]| {
+                let start = value.get(..kind.len());
+                start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
+            };
+            response.streams = begins(b"text/event-stream") || begins(b"multipart/x-mixed-replace");
+            response.content_type = Some(text(value, 128));
         }
-        "content-encoding" => {
-            response.content_encoding = Some(text(value, 64).to_ascii_lowercase())
-        }
-        "upgrade" => response.upgrade = Some(text(value, 64).to_ascii_lowercase()),
-        "connection" => {
-            let options = text(value, 128).to_ascii_lowercase();
+        b"content-encoding" => response.content_encoding = Some(lower(value, 64)),
+        b"upgrade" => response.upgrade = Some(lower(value, 64)),
+        b"connection" => {
+            let options = text(value, 128);
             response.closes =
-                options.contains("close") || response.closes && !options.contains("keep-alive");
+                holds(&options, "close") || response.closes && !holds(&options, "keep-alive");
         }
         _ => {}
     }
     if response.firewall.is_none() {
-        response.firewall = marks::of_field(name, &text(value, 128));
+        response.firewall = marks::of_field(name, value);
     }
 }
 
@@ -274,9 +284,9 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn learn(&mut self, name: &str, value: &[u8]) {
+    fn learn(&mut self, name: &[u8], value: &[u8]) {
         match name {
-            "content-length" => {
+            b"content-length" => {
                 for part in value.split(|&byte| byte == b',') {
                     let length = std::str::from_utf8(part.trim_ascii())
                         .ok()
@@ -286,7 +296,7 @@ impl Lengths {
                     self.length = length;
                 }
             }
-            "transfer-encoding" => {
+            b"transfer-encoding" => {
                 let last = value
                     .rsplit(|&byte| byte == b',')
                     .next()
@@ -319,10 +329,9 @@ impl Lengths {
 /// The fields of a head, names in lower case; folded lines and lines without a colon are passed over.
 struct Fields<'a>(&'a [u8]);
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = (String, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Fields<'a> {
+    /// The next name, in `buffer`, and its value. A name that does not fit the buffer is cut.
+    fn next<'b>(&mut self, buffer: &'b mut [u8; NAME_MAX]) -> Option<(&'b [u8], &'a [u8])> {
         loop {
             let (line, rest) = split_line(self.0)?;
             self.0 = rest;
@@ -332,10 +341,12 @@ impl<'a> Iterator for Fields<'a> {
             if let Some((name, value)) = split_at_byte(line, b':')
                 && name.first().is_some_and(|&byte| is_token(byte))
             {
-                return Some((
-                    text(name.trim_ascii(), 64).to_ascii_lowercase(),
-                    value.trim_ascii(),
-                ));
+                let name = name.trim_ascii();
+                let len = name.len().min(NAME_MAX);
+                let lower = buffer.get_mut(..len)?;
+                lower.copy_from_slice(name.get(..len)?);
+                lower.make_ascii_lowercase();
+                return Some((lower, value.trim_ascii()));
             }
         }
     }
@@ -348,7 +359,7 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = bytes.iter().position(|&byte| byte == separator)?;
+    let at = memchr::memchr(separator, bytes)?;
     Some((bytes.get(..at)?, bytes.get(at.checked_add(1)?..)?))
 }
 
@@ -393,26 +404,21 @@ fn authority<'a>(method: &str, target: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The first word of a credential or challenge, in lower case. Where it is no word, the credential is bare.
-fn scheme(value: &[u8]) -> Option<String> {
+fn scheme(value: &[u8]) -> Option<SmolStr> {
     let (word, _) = split_at_byte(value, b' ').unwrap_or((value, &[]));
     let named =
         word.len() <= 16 && word.iter().all(|&byte| is_token(byte)) && word.len() < value.len();
     let bare = value.eq_ignore_ascii_case(b"negotiate") || value.eq_ignore_ascii_case(b"ntlm");
     Some(if named || bare {
-        text(word, 16).to_ascii_lowercase()
+        lower(word, 16)
     } else {
-        "other".to_owned()
+        SmolStr::new_static("other")
     })
 }
 
 fn push_scheme(schemes: &mut Vec<String>, value: &[u8]) {
     if schemes.len() < SCHEMES_MAX {
         let (word, _) = split_at_byte(value, b' ').unwrap_or((value, &[]));
-        schemes.push(text(word, 32).to_ascii_lowercase());
+        schemes.push(lower(word, 32).into());
     }
-}
-
-/// At most `max` bytes as text; what is no UTF-8 is replaced.
-pub(super) fn text(bytes: &[u8], max: usize) -> String {
-    String::from_utf8_lossy(bytes.get(..max).unwrap_or(bytes)).into_owned()
 }

@@ -1,6 +1,8 @@
 //! Marks by which intermediaries are known: what firewalls write into headers and error pages, and what servers
 //! answer when plain HTTP meets their TLS port.
 
+use super::words::lower;
+
 /// Header names that only a firewall's front sends, in lower case.
 const HEADER_NAMES: [(&str, &str); 8] = [
     ("cf-mitigated", "Cloudflare"),
@@ -58,13 +60,13 @@ const PLAIN_TO_TLS: [&str; 4] = [
 ];
 
 /// The firewall that a header field gives away; `name` in lower case.
-pub(super) fn of_field(name: &str, value: &str) -> Option<&'static str> {
-    if name == "server" {
-        return find(&SERVERS, &value.to_ascii_lowercase());
+pub(super) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
+    if name == b"server" {
+        return find(&SERVERS, &lower(value, 128));
     }
     HEADER_NAMES
         .iter()
-        .find(|(known, _)| *known == name)
+        .find(|(known, _)| known.as_bytes() == name)
         .map(|(_, product)| *product)
 }
 

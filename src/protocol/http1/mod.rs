@@ -17,12 +17,14 @@ mod head;
 mod log;
 mod marks;
 mod secrets;
+mod words;
 
 pub use body::Framing;
 pub use content::{CodingFault, Content, Declared, Fault, FormFault, version_in};
 pub use exchange::{Body, Exchange, Request, Response};
 pub use log::{Foreign, Log, Tunnel};
 pub use secrets::Exposed;
+pub(crate) use words::{ends_with, holds};
 
 use crate::protocol::Probe;
 use head::Look;

@@ -65,21 +65,24 @@ const TOKENS: [&str; 6] = [
 ];
 
 /// What an Authorization or Proxy-Authorization field gives away: Basic and Bearer; Digest, NTLM and Negotiate do not.
-pub(super) fn of_authorization(name: &str, value: &[u8]) -> Option<Exposed> {
+pub(super) fn of_authorization(to_server: bool, value: &[u8]) -> Option<Exposed> {
     let at = value.iter().position(|&byte| byte == b' ')?;
     let (scheme, credential) = value.split_at_checked(at)?;
     let credential = credential.trim_ascii();
     let kind = match scheme {
-        _ if scheme.eq_ignore_ascii_case(b"basic") && !credential.is_empty() => match name {
-            "authorization" => "basic",
-            _ => "proxy-basic",
+        _ if scheme.eq_ignore_ascii_case(b"basic") && !credential.is_empty() => match to_server {
+            true => "basic",
+            false => "proxy-basic",
         },
         _ if scheme.eq_ignore_ascii_case(b"bearer") && credential.len() >= 8 => "bearer",
         _ => return None,
     };
     Some(Exposed {
         kind,
-        field: name.to_owned(),
+        field: match to_server {
+            true => "authorization".to_owned(),
+            false => "proxy-authorization".to_owned(),
+        },
         hidden: false,
         at: None,
     })
@@ -304,15 +307,15 @@ mod tests {
     #[test]
     fn schemes_without_a_secret_in_clear_are_none() {
         check(
-            of_authorization("authorization", b"Basic Y2xlcms6eA=="),
+            of_authorization(true, b"Basic Y2xlcms6eA=="),
             Some(("basic", "authorization", false)),
         );
         check(
-            of_authorization("proxy-authorization", b"basic Y2xl"),
+            of_authorization(false, b"basic Y2xl"),
             Some(("proxy-basic", "proxy-authorization", false)),
         );
         check(
-            of_authorization("authorization", b"Bearer 0123456789"),
+            of_authorization(true, b"Bearer 0123456789"),
             Some(("bearer", "authorization", false)),
         );
         for value in [
@@ -323,7 +326,7 @@ mod tests {
             b"Basic",
             b"abc",
         ] {
-            check(of_authorization("authorization", value), None);
+            check(of_authorization(true, value), None);
         }
     }
 

@@ -10,8 +10,10 @@ mod fields;
 mod form;
 
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 use super::exchange::{Request, Response};
+use super::words::{ends_with, holds};
 use crate::limits;
 
 pub use coding::CodingFault;
@@ -73,13 +75,13 @@ pub enum Declared {
 impl Declared {
     /// What a Content-Type field declares; `None` for all that is not read here.
     pub fn of(content_type: Option<&str>) -> Option<Self> {
-        let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
-        Some(match kind.as_str() {
-            "application/json" | "text/json" => Self::Json,
-            "text/xml" | "application/xml" | "application/soap+xml" => Self::Xml,
-            "text/html" => Self::Html,
-            _ if kind.ends_with("+json") => Self::Json,
-            _ => return None,
+        let kind = content_type?.split(';').next()?.trim();
+        let is = |names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
+        Some(match () {
+            () if is(&["text/html"]) => Self::Html,
+            () if is(&["application/json", "text/json"]) || ends_with(kind, "+json") => Self::Json,
+            () if is(&["text/xml", "application/xml", "application/soap+xml"]) => Self::Xml,
+            () => return None,
         })
     }
 }
@@ -92,8 +94,8 @@ pub(super) struct Gathering {
     keep: usize,
     bytes: u64,
     declared: Option<Declared>,
-    content_type: Option<String>,
-    coding: Option<String>,
+    content_type: Option<SmolStr>,
+    coding: Option<SmolStr>,
     /// Scripts are asked for by a query that names a function (JSONP).
     wrapped: bool,
 }
@@ -136,8 +138,7 @@ impl Gathering {
                 content_type: response.content_type.clone(),
                 coding: response.content_encoding.clone(),
                 wrapped: request.is_some_and(|request| {
-                    let target = request.target.to_ascii_lowercase();
-                    target.contains("callback=") || target.contains("jsonp")
+                    holds(&request.target, "callback=") || holds(&request.target, "jsonp")
                 }),
             })
         })
@@ -214,8 +215,8 @@ mod tests {
     fn response(kind: &str, coding: Option<&str>, body: &[u8]) -> Content {
         let response = Response {
             status: 200,
-            content_type: Some(kind.to_owned()),
-            content_encoding: coding.map(str::to_owned),
+            content_type: Some(kind.into()),
+            content_encoding: coding.map(SmolStr::new),
             ..Response::default()
         };
         let mut gathering = Gathering::of_response(None, &response).unwrap();
@@ -261,7 +262,7 @@ mod tests {
     fn fields_beyond_the_sample_are_not_read() {
         let content = |filler: usize| {
             let request = Request {
-                method: "POST".to_owned(),
+                method: "POST".into(),
                 ..Request::default()
             };
             let mut gathering = Gathering::of_request(&request).unwrap();
@@ -277,7 +278,7 @@ mod tests {
     fn other_bodies_pass_untouched() {
         let response = Response {
             status: 200,
-            content_type: Some("application/pdf".to_owned()),
+            content_type: Some("application/pdf".into()),
             ..Response::default()
         };
         assert!(Gathering::of_response(None, &response).is_none());

@@ -8,6 +8,8 @@ mod pairing;
 
 use std::collections::VecDeque;
 
+use smol_str::SmolStr;
+
 use crate::mark::Both;
 use crate::mark::{Direction, Mark};
 use crate::protocol::{Chunk, Next, Observer};
@@ -42,7 +44,7 @@ pub struct Log {
     number: u32,
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
-    host: Option<String>,
+    host: Option<SmolStr>,
     /// Exchanges that no longer fitted between two drains.
     pub omitted: u64,
     /// The frame that ended the last response.
@@ -53,7 +55,7 @@ pub struct Log {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// What the CONNECT asked for, `host:port` in lower case.
-    pub authority: String,
+    pub authority: SmolStr,
     /// The frame that completed the agreement.
     pub at: Mark,
     /// Bytes of the tunnel that were delivered already, by direction; mostly none.
@@ -157,7 +159,7 @@ impl Log {
 
     /// The host that the last request named, without its port; absent where it is an address.
     pub fn host_name(&self) -> Option<&str> {
-        self.host.as_deref()
+        host_name(self.host.as_deref()?)
     }
 
     /// The messages showed that the assumed client is the server.
@@ -407,6 +409,19 @@ impl Log {
         }
         self.finished.push_back(exchange);
     }
+}
+
+/// The name in `host[:port]`; an address is none.
+fn host_name(host: &str) -> Option<&str> {
+    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
+    let name = if port.bytes().all(|byte| byte.is_ascii_digit()) {
+        name
+    } else {
+        host
+    };
+    let address =
+        name.starts_with('[') || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
+    (!address && !name.is_empty()).then(|| name.trim_end_matches('.'))
 }
 
 impl Observer for Log {

@@ -1,5 +1,7 @@
 //! Requests and responses find each other (RFC 9112 section 9.3), and tunnels begin (RFC 9110 9.3.6).
 
+use smol_str::SmolStr;
+
 use crate::mark::Both;
 use crate::mark::{Direction, Mark, Seen};
 use crate::time::{MILLISECOND, Nanos};
@@ -16,8 +18,8 @@ const REORDER: Nanos = 50 * MILLISECOND;
 
 impl Log {
     pub(super) fn request(&mut self, from: Direction, mut request: Request) {
-        if let Some(host) = request.host.as_deref() {
-            self.host = host_name(host);
+        if request.host.is_some() {
+            self.host.clone_from(&request.host);
         }
         let decoder = Decoder::new(request.body.framing);
         request.complete = decoder.is_none();
@@ -121,7 +123,8 @@ impl Log {
                 let authority = exchange
                     .request
                     .as_ref()
-                    .map(|request| request.target.to_ascii_lowercase());
+                    .filter(|_| connect)
+                    .map(|request| SmolStr::from(request.target.to_ascii_lowercase()));
                 self.end_response(exchange, true, at);
                 match (status, authority) {
                     (101, _) => self
@@ -138,7 +141,7 @@ impl Log {
         }
     }
 
-    fn open_tunnel(&mut self, authority: String, at: Mark) {
+    fn open_tunnel(&mut self, authority: SmolStr, at: Mark) {
         let mut early = [Vec::new(), Vec::new()];
         for (side, early) in self.sides.iter_mut().zip(&mut early) {
             if matches!(side.state, State::Early) {
@@ -163,17 +166,4 @@ impl Log {
             self.data(client, &early, at);
         }
     }
-}
-
-/// The name in `host[:port]`; an address is none.
-fn host_name(host: &str) -> Option<String> {
-    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
-    let name = if port.bytes().all(|byte| byte.is_ascii_digit()) {
-        name
-    } else {
-        host
-    };
-    let address =
-        name.starts_with('[') || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
-    (!address && !name.is_empty()).then(|| name.trim_end_matches('.').to_owned())
 }
