@@ -8,6 +8,7 @@
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
+//! | `failure::episode::ADVERSE_MAX` | of further failed or slow exchanges of a connection the outcome alone is counted: `exchanges-not-told` |
 //! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
 //! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |

@@ -145,6 +145,9 @@ impl Told {
         if web.unread > 0 {
             *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
         }
+        if web.log.omitted > 0 {
+            *self.unjudged.entry("exchanges-not-told").or_default() += web.log.omitted;
+        }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {
                 self.traces.pop_front();

@@ -95,7 +95,9 @@ pub struct Web {
     pub adverse: Vec<Exchange>,
     /// Exchanges that were answered below 400, in full and in time.
     pub healthy: u32,
-    /// The same by the minute of their requests.
+    /// Exchanges that may have something to tell and did not fit.
+    pub beyond: Outcomes,
+    /// Both by the minute of their requests.
     pub minutes: Minutes,
     /// Host of the first request, or of the tunnel.
     pub host: Option<SmolStr>,
@@ -149,8 +151,8 @@ impl Exposure {
     }
 }
 
-/// Exchanges with something to tell that are kept of one connection; further ones are counted as adverse only in
-/// `Web::log.omitted`.
+/// Exchanges with something to tell that are kept of one connection; of further ones only the outcome is counted, and
+/// how many they are in `Web::log.omitted`.
 const ADVERSE_MAX: usize = 256;
 
 impl Web {
@@ -174,6 +176,10 @@ impl Web {
                 self.adverse.push(*exchange);
             } else {
                 self.log.omitted += 1;
+                if let Some(outcome) = application::exchange::outcome_alone(&exchange) {
+                    self.beyond.add(outcome);
+                    self.minutes.add(exchange.began(), outcome);
+                }
             }
         }
     }
@@ -392,6 +398,27 @@ mod tests {
     use super::*;
     use crate::mark::Direction::ToServer;
     use crate::protocol::{Chunk, Observer};
+
+    #[test]
+    fn what_is_not_kept_of_a_connections_failures_stays_counted() {
+        let mut web = Web {
+            log: http1::Log::new(true),
+            ..Web::default()
+        };
+        let asked = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let answered = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+        for _ in 0..ADVERSE_MAX + 44 {
+            web.log
+                .on_chunk(ToServer, Chunk::Data(asked), Mark::default());
+            let back = ToServer.reverse();
+            web.log
+                .on_chunk(back, Chunk::Data(answered), Mark::default());
+            web.collect();
+        }
+        assert_eq!(web.adverse.len(), ADVERSE_MAX);
+        assert_eq!((web.beyond.failed, web.log.omitted), (44, 44));
+        assert_eq!(web.minutes.total().failed, 44);
+    }
 
     #[test]
     fn the_oldest_exchange_is_no_longer_compared_when_there_are_too_many() {

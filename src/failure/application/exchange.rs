@@ -18,6 +18,7 @@ pub const PATIENCE: Nanos = 30 * SECOND;
 pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
+    judged.outcomes.add(web.beyond);
     judged.minutes = web.minutes.clone();
     let asked = web.adverse.iter().chain(web.log.open());
     let malformed = application::http_malformed::detect(at);
@@ -76,6 +77,15 @@ fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcomes> {
     };
     *count = 1;
     Some(outcome)
+}
+
+/// The same by its status alone: a response that was cut failed.
+pub(crate) fn outcome_alone(exchange: &Exchange) -> Option<Outcomes> {
+    let response = exchange.response.as_ref()?;
+    if response.status < 400 && !response.complete {
+        return Some(Outcomes::FAILED);
+    }
+    outcome(exchange, None)
 }
 
 /// The most specific thing to say of one exchange.
