@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use support::run::{list, report_of, text};
+use support::run::{judged, list, text};
 use support::{Capture, Note, assert_none};
 use wirefault::failure::classes;
 
@@ -28,7 +28,7 @@ static REPORTS: LazyLock<Vec<(Capture, Value)>> = LazyLock::new(|| {
     support::captures()
         .into_par_iter()
         .map(|capture| {
-            let report = report_of(std::slice::from_ref(&capture.path), 1);
+            let report = judged(&capture.path);
             (capture, support::run::json(&report))
         })
         .collect()

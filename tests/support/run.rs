@@ -37,7 +37,15 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn report_of(paths: &[String], threads: usize) -> String {
     let (feed, errors) = Feed::open(paths, &ingest::Options::default());
     assert!(errors.is_empty(), "{paths:?}: {errors:?}");
-    finish_by(feed, threads, None, rules_beside(paths))
+    finish(feed, threads)
+}
+
+/// The same by the rules beside the capture, where there are some.
+pub(crate) fn judged(path: &String) -> String {
+    let paths = std::slice::from_ref(path);
+    let (feed, errors) = Feed::open(paths, &ingest::Options::default());
+    assert!(errors.is_empty(), "{paths:?}: {errors:?}");
+    finish_by(feed, 1, None, rules_beside(paths))
 }
 
 /// The rules that the captures of a folder are judged by: its `endpoints.toml`.
