@@ -11,6 +11,7 @@
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
+//! | `failure::episode::ADVERSE_MAX` | of further failed or slow exchanges of a connection the outcome alone is counted: `exchanges-not-told` |
 //! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
 //! | `flow::neighbours::storm::LINKS_MAX` | further interfaces and VLANs are not watched for storms, counted as `neighbours-omitted` |
@@ -21,6 +22,7 @@
 //! | `flow::checksums::HOSTS_MAX` | further hosts with wrong checksums are not judged, counted as `checksums-omitted` |
 //! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+//! | `OFFERS_PER_SHARD` | further kinds of ClientHello are not compared for a fallback: each failure is an attempt |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
 //! | `CERTIFIED_PER_SHARD` | the leaf met first is looked up in the rules again |
@@ -30,6 +32,10 @@
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 //! | `flow::lookup::well::WELL_MAX` | the oldest lookup that went well is forgotten; that a resolver answered nobody is not said of its time |
+//! | `MINUTES_PER_FLOW` | further attempts of a connection count in the minute that was added last |
+//! | `CLIENTS_COUNTED` | of further clients of an endpoint each connection is counted: `clients_omitted` |
+//! | `CLIENTS_LISTED` | further clients of an endpoint are counted: `clients_omitted` |
+//! | `SPANS_LISTED` | minutes are put together by twos, fours, ... until they fit |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
@@ -66,6 +72,8 @@ pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
 pub const NAMES_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;
+/// Kinds of ClientHello, by versions and suites, remembered by one shard: up to 600 bytes each, mostly 100.
+pub const OFFERS_PER_SHARD: usize = 1_024;
 /// Handshakes without a name kept by one shard until the capture's names are known; about 1 KiB each. Those that went
 /// well count once for each client, server and chain.
 pub const UNNAMED_PER_SHARD: usize = 512;
@@ -79,6 +87,14 @@ pub const DECODED_BYTES: usize = 4 << 20;
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.
 pub const TRACES_PER_SHARD: usize = 1_024;
+/// Minutes by which the attempts of one connection are counted: 24 bytes each.
+pub const MINUTES_PER_FLOW: usize = 1_440;
+/// Clients whose attempts at one endpoint are summed up while the report is made: about 50 bytes each.
+pub const CLIENTS_COUNTED: usize = 65_536;
+/// Clients listed of one endpoint with their attempts; those with the most failures.
+pub const CLIENTS_LISTED: usize = 100;
+/// Spans of time listed of one endpoint with their attempts: a day of minutes.
+pub const SPANS_LISTED: usize = 1_440;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
 /// Leaves whose names were looked up in the endpoint rules, remembered by one shard.

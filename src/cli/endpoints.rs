@@ -112,14 +112,5 @@ fn summary(rules: &Rules) -> String {
     if rules.others {
         text.push_str("; all other servers too");
     }
-    let mut keys: Vec<&str> = rules
-        .own_rules()
-        .flat_map(|rule| rule.not_judged())
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if !keys.is_empty() {
-        text.push_str(&format!("; not judged by yet: {}", keys.join(", ")));
-    }
     text
 }

@@ -256,6 +256,11 @@ impl Rules {
         self.rules.iter().any(reads)
     }
 
+    /// Does any rule require Chinese algorithms?
+    pub fn requires_gm(&self) -> bool {
+        self.rules.iter().any(|rule| rule.gm_required)
+    }
+
     /// The rules that a file brought: those that were printed and given back unchanged too.
     pub fn own_rules(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter().filter(|rule| rule.own)
@@ -397,21 +402,6 @@ impl Rule {
             && matching.addresses.iter().all(Network::is_one_host);
         matching.certificate.is_empty()
             && (one_address || (one_name && matching.addresses.iter().all(Network::is_one_host)))
-    }
-
-    /// The keys that it has and that no class judges by yet.
-    pub fn not_judged(&self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        if self.protocol.is_some() {
-            keys.push("protocol");
-        }
-        if self.gm_required {
-            keys.push("gm");
-        }
-        if !self.paths.is_empty() {
-            keys.push("path");
-        }
-        keys
     }
 }
 

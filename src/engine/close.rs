@@ -9,7 +9,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::engine::Engine;
-use crate::engine::balance::balances;
+use crate::engine::attempts;
+use crate::engine::balance::{FailedLookup, balances};
 use crate::engine::crossing;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
@@ -18,7 +19,6 @@ use crate::engine::states::fold_states;
 use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
-use crate::failure::flow::Outcomes;
 use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
@@ -58,7 +58,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         endpoints: &endpoints,
         end: engine.clock,
     };
-    let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    let failed_lookups = lookups_told(&mut findings, &around, &mut told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
     findings.extend(engine.outside.judge(
         &engine.neighbours,
@@ -74,8 +74,10 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
     let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
+    let began = (&*stubs, &*failed_lookups, engine.horizon);
+    let balances = balances(began, &mut findings, &endpoints);
     let answered = answered(&lookups, &table);
-    let context = Context::new(seen(&stubs, names), answered, &told.heard)
+    let context = Context::new(seen(&stubs, &endpoints), answered, &told.heard)
         .answers_from(table.well.from)
         .with_rules(&rules);
     let (incidents, omitted) = incident::find(&findings, &context);
@@ -85,8 +87,11 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
-        attempts: attempts(&stubs, failed_lookups),
-        endpoints: balances(&stubs, &findings, &endpoints),
+        attempts: balances.attempts,
+        forgotten: balances.forgotten,
+        shares: balances.shares,
+        regions: balances.regions,
+        endpoints: balances.endpoints,
         findings,
         incidents,
         unjudged,
@@ -141,7 +146,7 @@ fn connections(
     }
     findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
-    let (folded, parts) = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    let folded = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -154,13 +159,12 @@ fn connections(
             .chain(asked)
             .collect()
     });
-    no_failures(&mut told.stubs, parts);
-    findings = silence(folded, told, unjudged);
+    attempts::are_parts(&mut told.stubs, &folded.parts);
+    findings = folded.findings;
+    attempts::fall_back(&mut told.stubs, &mut findings);
+    findings = silence(findings, told, unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    let challenges = settled.iter().filter(|finding| finding.fails);
-    let flows =
-        challenges.filter_map(|finding| Some((finding.client?, finding.server?, finding.flow?.1)));
-    no_failures(&mut told.stubs, flows.collect());
+    attempts::did_not_fail(&mut told.stubs, &settled);
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
@@ -193,18 +197,6 @@ fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
             first: stub.first,
         })
         .collect()
-}
-
-/// All attempts by outcome; a lookup that failed is one whose connection never came.
-fn attempts(stubs: &[Box<Stub>], failed_lookups: u64) -> Outcomes {
-    let mut attempts = Outcomes::default();
-    for stub in stubs {
-        attempts.add(stub.outcomes);
-    }
-    attempts.failed = attempts
-        .failed
-        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
-    attempts
 }
 
 pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
@@ -267,30 +259,24 @@ fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
 
 fn silence(
     findings: Vec<Finding>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
 ) -> Vec<Finding> {
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {
+        let failed = attempt::flow_of(&finding).filter(|_| finding.fails);
+        let at = finding.first;
         match surroundings::judge_silence(finding, &told.heard) {
             Ok(finding) => kept.push(finding),
-            Err(reason) => *unjudged.entry(reason.to_owned()).or_default() += 1,
+            Err(reason) => {
+                *unjudged.entry(reason.to_owned()).or_default() += 1;
+                if let Some(stub) = failed.and_then(|flow| attempts::stub(&mut told.stubs, flow)) {
+                    stub.is_not_told(at);
+                }
+            }
         }
     }
     kept
-}
-
-/// A connect that was part of another attempt, and a challenge that was settled on another connection, were no failed
-/// attempts.
-fn no_failures(stubs: &mut [Box<Stub>], mut flows: Vec<attempt::Failed>) {
-    flows.sort_unstable();
-    for stub in stubs.iter_mut().filter(|stub| stub.outcomes.failed > 0) {
-        let flow = (stub.client, stub.server, stub.first);
-        let from = flows.partition_point(|known| *known < flow);
-        let alike = flows.iter().skip(from).take_while(|known| **known == flow);
-        let count = u32::try_from(alike.count()).unwrap_or(u32::MAX);
-        stub.outcomes.failed = stub.outcomes.failed.saturating_sub(count);
-    }
 }
 
 /// Median handshake of each endpoint with at least five of them.
@@ -340,9 +326,9 @@ struct LookedUp<'a> {
 fn lookups_told(
     findings: &mut Vec<Finding>,
     looked_up: &LookedUp<'_>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
-) -> u64 {
+) -> Vec<FailedLookup> {
     let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
     let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
@@ -371,31 +357,30 @@ fn lookups_told(
     };
     let mut said = dns::judge_heard(looked_up.lookups, &around, &told.heard, unjudged);
     said.absorbed.sort_unstable();
+    let mut parts = Vec::new();
     for place in said.absorbed.into_iter().rev() {
-        findings.remove(place);
+        parts.extend(attempt::flow_of(&findings.remove(place)));
     }
-    let failed = said
-        .findings
-        .iter()
-        .filter(|finding| finding.fails && endpoints.concerns(finding))
-        .count() as u64;
+    attempts::are_parts(&mut told.stubs, &parts);
+    let own = said.findings.iter();
+    let own = own.filter(|finding| endpoints.concerns(finding));
+    let failed = own.filter_map(FailedLookup::of).collect();
     findings.extend(said.findings);
     failed
 }
 
 /// The connections of a run, as incidents see them.
-fn seen(stubs: &[Box<Stub>], names: &Names) -> Vec<Seen> {
+fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
     let one = |stub: &Stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
-        name: stub.name.clone().or_else(|| {
-            names
-                .best(stub.client.0, stub.server.0, stub.first)
-                .map(Arc::from)
-        }),
+        name: stub
+            .name
+            .clone()
+            .or_else(|| endpoints.name_of(stub).map(Arc::from)),
         latency_ms: stub.latency_ms,
     };
     stubs.iter().map(|stub| one(stub)).collect()

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
-use crate::failure::episode::{Episode, Errors, Web};
+use crate::failure::episode::{Episode, Errors, Meant, Web};
 use crate::flow::circling::Circling;
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Both;
@@ -34,6 +34,8 @@ pub enum Application {
     Tunnel(Box<Web>, Box<tls::Session>),
     /// SOCKS 5, up to the proxy's answer.
     Socks(Box<socks::Session>),
+    /// What is inside a connection that a SOCKS proxy made.
+    Behind(Box<socks::Session>, Box<Application>),
     /// DNS over TCP.
     Dns(Box<dns::Tcp>),
     /// Nothing that is read here.
@@ -110,24 +112,24 @@ impl Conversation {
         self.key.end(self.client_end.other())
     }
 
-    /// The port that a CONNECT asked for, whether a tunnel came of it or not.
-    pub fn connect_port(&self) -> Option<u16> {
-        let asked = |web: &Web| {
-            let exchanges = web.adverse.iter().chain(web.log.open());
-            let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
-            requests.any(|request| request.method == "CONNECT")
-        };
-        let web = match &self.application {
-            Application::Tunnel(web, _) => web,
-            Application::Http(web) if asked(web) => web,
-            _ => return None,
-        };
-        let port = web
-            .host
-            .as_deref()?
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse().ok());
-        Some(port.unwrap_or(443))
+    /// What a proxy was asked for, whether a tunnel came of it or not.
+    pub fn behind(&self) -> Option<Meant<'_>> {
+        match &self.application {
+            Application::Tunnel(web, _) => Meant::of(web.host.as_deref()?, 443),
+            Application::Http(web) => {
+                let exchanges = web.adverse.iter().chain(web.log.open());
+                let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
+                match requests.find(|request| request.to_proxy) {
+                    Some(request) if request.method == "CONNECT" => Meant::of(&request.target, 443),
+                    Some(request) => Meant::of(request.host.as_deref()?, 80),
+                    None => Meant::of(web.host.as_deref().filter(|_| web.to_proxy)?, 80),
+                }
+            }
+            Application::Socks(session) | Application::Behind(session, _) => {
+                Meant::of(session.target.as_deref()?, 1080)
+            }
+            _ => None,
+        }
     }
 
     /// A packet of `from` came by once more in a loop.
@@ -193,7 +195,7 @@ impl Conversation {
         connection.finish(&mut |from, chunk, at| {
             on_chunk(application, first_bytes, port, from, chunk, at)
         });
-        if let Application::Http(web) | Application::Tunnel(web, _) = application {
+        if let Application::Http(web) | Application::Tunnel(web, _) = application.inside_mut() {
             web.log.finish();
             web.collect();
         }
@@ -201,14 +203,14 @@ impl Conversation {
 
     /// What the failure classes are shown.
     pub fn episode<'a>(&'a self, chain: Option<&'a Verdict>, until: Timestamp) -> Episode<'a> {
-        let (tls, web) = match &self.application {
+        let (tls, web) = match self.application.inside() {
             Application::Tls(session) => (Some(&**session), None),
             Application::Http(web) => (None, Some(&**web)),
             Application::Tunnel(web, session) => (Some(&**session), Some(&**web)),
             _ => (None, None),
         };
         let socks = match &self.application {
-            Application::Socks(session) => Some(&**session),
+            Application::Socks(session) | Application::Behind(session, _) => Some(&**session),
             _ => None,
         };
         Episode {
@@ -220,6 +222,7 @@ impl Conversation {
             tls,
             web,
             socks,
+            behind: self.behind(),
             chain,
             first_bytes: Both([&self.first_bytes[ToServer], &self.first_bytes[ToClient]]),
             errors: self.errors.as_deref(),
@@ -290,10 +293,50 @@ pub(super) fn on_chunk(
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
-        Application::Socks(session) => session.on_chunk(from, chunk, at),
+        Application::Socks(_) => on_socks(application, first_bytes, from, chunk, at),
+        Application::Behind(_, inside) => on_chunk(inside, first_bytes, port, from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         Application::Opaque => Next::Done,
     }
+}
+
+impl Application {
+    /// What is spoken with the endpoint: behind a SOCKS proxy, what comes after its answer.
+    pub const fn inside(&self) -> &Self {
+        match self {
+            Self::Behind(_, inside) => inside,
+            direct => direct,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn inside_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Behind(_, inside) => inside,
+            direct => direct,
+        }
+    }
+}
+
+/// SOCKS, and once the proxy has made the connection whatever is spoken in it.
+fn on_socks(
+    application: &mut Application,
+    first_bytes: &mut Both<Vec<u8>>,
+    from: Direction,
+    chunk: Chunk<'_>,
+    at: Mark,
+) -> Next {
+    let Application::Socks(session) = application else {
+        return Next::Done;
+    };
+    let next = session.on_chunk(from, chunk, at);
+    if !session.connected {
+        return next;
+    }
+    *first_bytes = Both::default();
+    let session = std::mem::take(session);
+    *application = Application::Behind(session, Box::new(Application::Unknown));
+    Next::More
 }
 
 /// HTTP, and what is inside a tunnel once a proxy agreed to one.

@@ -54,6 +54,30 @@ impl Histogram {
     }
 }
 
+/// Attempts by client and by time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Clients: those with the most failures first, then by address.
+    pub clients: Vec<(IpAddr, Outcomes)>,
+    /// How many further clients there were.
+    pub clients_omitted: u64,
+    /// Spans of time in which attempts began, in order: minutes since 1970 at their start.
+    pub minutes: Vec<(i64, Outcomes)>,
+    /// Minutes in each span.
+    pub width: i64,
+}
+
+/// One region's balance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionBalance {
+    /// Its name.
+    pub region: String,
+    /// Ids of its endpoints, sorted.
+    pub endpoints: Vec<String>,
+    /// Attempts.
+    pub attempts: Outcomes,
+}
+
 /// One endpoint's balance.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointBalance {
@@ -61,6 +85,8 @@ pub struct EndpointBalance {
     pub id: String,
     /// The name.
     pub name: Option<String>,
+    /// The host name that was asked for, where the name is another.
+    pub host: Option<String>,
     /// Region of a tax host.
     pub region: Option<String>,
     /// A rule speaks of it.
@@ -69,8 +95,12 @@ pub struct EndpointBalance {
     pub addresses: Vec<IpAddr>,
     /// Ports, sorted.
     pub ports: Vec<u16>,
+    /// The proxies through which it was reached for, sorted; their addresses and ports are not its own.
+    pub proxies: Vec<(IpAddr, u16)>,
     /// Attempts.
     pub attempts: Outcomes,
+    /// The same by client and by time.
+    pub shares: Shares,
     /// Handshake, TLS, first byte.
     pub latency: [Histogram; 3],
     /// Findings of any severity by code.
@@ -86,6 +116,12 @@ pub struct Diagnosis {
     pub flows: u64,
     /// Attempts.
     pub attempts: Outcomes,
+    /// Those of them that are about to be forgotten, where a run goes on.
+    pub forgotten: Outcomes,
+    /// The same by client and by time.
+    pub shares: Shares,
+    /// The same by region, by name.
+    pub regions: Vec<RegionBalance>,
     /// Endpoints: built-in names first, then by failures.
     pub endpoints: Vec<EndpointBalance>,
     /// Findings by first time and id.

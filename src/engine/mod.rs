@@ -5,6 +5,7 @@
 //! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
 //! order. The result never depends on threads or batches.
 
+mod attempts;
 mod balance;
 mod chains;
 pub mod close;
@@ -20,7 +21,9 @@ mod outside;
 pub mod routed;
 pub mod row;
 pub mod shard;
+mod shares;
 mod states;
+mod stubs;
 mod summed;
 pub mod told;
 pub mod trace;
@@ -85,6 +88,8 @@ pub struct Engine {
     clock: Timestamp,
     /// Attempts of connections that were forgotten.
     past: Outcomes,
+    /// What began earlier is about to be forgotten.
+    horizon: Timestamp,
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
 }
@@ -130,6 +135,7 @@ impl Engine {
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
             past: Outcomes::default(),
+            horizon: Timestamp::default(),
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
         })

@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use crate::failure::{Finding, Value};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 8] = [
+const STATES: [&str; 9] = [
     "network.congestion",
     "security.tls-obsolete",
     "security.cipher-weak",
+    "security.gm-not-used",
     "security.cert-weak",
     "security.cert-expiring",
     "security.cleartext-credentials",

@@ -12,6 +12,8 @@ use hashbrown::HashMap;
 
 use crate::engine::told::{Stub, Told};
 use crate::failure::Finding;
+use crate::failure::outcomes::Minutes;
+use crate::time::{SECOND, Timestamp};
 
 /// How many ways of summing there are, from the finest on.
 const LEVELS: usize = 3;
@@ -38,6 +40,21 @@ impl Sums for Box<Stub> {
     }
 
     fn add(&mut self, other: Self) {
+        let (began, own) = (self.first, self.outcomes);
+        let minutes = self.minutes.get_or_insert_with(|| {
+            let mut minutes = Minutes::default();
+            minutes.add(began, own);
+            Box::new(minutes)
+        });
+        match &other.minutes {
+            Some(all) => all.iter().for_each(|(minute, outcomes)| {
+                minutes.add(
+                    Timestamp::from_ns(minute.saturating_mul(60 * SECOND)),
+                    outcomes,
+                );
+            }),
+            None => minutes.add(other.first, other.outcomes),
+        }
         self.outcomes.add(other.outcomes);
         self.first = self.first.min(other.first);
         self.established = self.established.or(other.established);
@@ -127,7 +144,6 @@ mod tests {
     use super::*;
     use crate::failure::transport::syn_unanswered;
     use crate::failure::{Finding, Subject};
-    use crate::time::{SECOND, Timestamp};
 
     fn found(client: u8, server: u8, second: i64) -> Finding {
         let at = Timestamp::from_ns(second * SECOND);

@@ -72,6 +72,7 @@ pub static ALL: &[&Class] = &[
     &security::client_cert_rejected::CLASS,
     &security::tls_obsolete::CLASS,
     &security::cipher_weak::CLASS,
+    &security::gm_not_used::CLASS,
     &security::tlcp_mismatch::CLASS,
     &security::tlcp_cert_pair::CLASS,
     &security::cleartext_credentials::CLASS,

@@ -314,8 +314,11 @@ fn refuses_unseen(finding: &Finding) -> bool {
     code.starts_with("security.cert-rejected") && finding.text("chain").is_none() && !clock
 }
 
-/// What was to be reached: of a lookup the name, not the resolver's port.
+/// What was to be reached: of a lookup the endpoint of that name, else the name, not the resolver's port.
 fn endpoint_of(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     let name = finding
         .name
         .as_ref()

@@ -17,6 +17,7 @@ mod order;
 pub mod redact;
 mod row;
 pub mod schema;
+mod spread;
 mod story;
 pub mod stream;
 pub mod table;
@@ -27,7 +28,7 @@ mod told;
 mod unjudged;
 mod words;
 
-pub use row::Findings;
+pub use row::{Findings, shown};
 pub use told::Told;
 
 use crate::failure::Lang;

@@ -114,6 +114,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "请求数量过多，未与后续请求比对",
     ),
     (
+        "exchanges-not-told",
+        "requests of one connection that failed or were slow, too many to be told one by one",
+        "同一连接中失败或缓慢的请求过多，未逐条列出",
+    ),
+    (
         "late-segments",
         "segments of connections that had already ended",
         "报文属于已结束的连接",

@@ -248,7 +248,7 @@ fn repeat(before: Counts, after: Counts) -> Kind {
 
 /// Application data, or what a handshake of TLS 1.3 hides.
 fn encrypted(application: &Application, from: Direction, segment: &TcpSegment<'_>) -> bool {
-    match application {
+    match application.inside() {
         Application::Tls(session) | Application::Tunnel(_, session) => {
             segment.payload_len > 0 && session.data[from].records > 0
         }

@@ -44,6 +44,9 @@ impl Said {
         chunk: Chunk<'_>,
         at: Mark,
     ) -> Next {
+        if let Application::Behind(_, inside) = application {
+            return self.on_chunk(inside, first_bytes, port, from, chunk, at);
+        }
         if let (Application::Unknown, Chunk::Data(bytes)) = (&*application, chunk)
             && tls::probe(bytes) != Probe::Yes
             && http1::probe(bytes) == Probe::Yes
@@ -105,6 +108,10 @@ impl Said {
                 }
             }
             Application::Socks(session) => self.socks(session, at),
+            Application::Behind(session, inside) => {
+                self.socks(session, at);
+                self.look(inside, at);
+            }
             _ => {}
         }
     }

@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod cipher_weak;
 pub mod cleartext_credentials;
+pub mod gm_not_used;
 pub mod refusal;
 pub mod tlcp_cert_pair;
 pub mod tlcp_mismatch;
