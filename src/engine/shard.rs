@@ -284,6 +284,7 @@ impl Shard {
             routed.from,
             &routed.segment,
             self.next_id,
+            Arc::clone(&self.rules),
         ));
         let closed = self.ended.get(&routed.hash).and_then(|past| past.1);
         conversation.reused =

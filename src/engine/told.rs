@@ -130,6 +130,9 @@ impl Told {
         if web.unread > 0 {
             *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
         }
+        if web.closed > 0 {
+            *self.unjudged.entry("messages-encrypted").or_default() += web.closed;
+        }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {
                 self.traces.pop_front();

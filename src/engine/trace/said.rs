@@ -39,7 +39,7 @@ impl Said {
         &mut self,
         application: &mut Application,
         first_bytes: &mut Both<Vec<u8>>,
-        port: u16,
+        setting: &conversation::Setting<'_>,
         from: Direction,
         chunk: Chunk<'_>,
         at: Mark,
@@ -51,7 +51,7 @@ impl Said {
             *application = Application::Http(Box::default());
         }
         let Application::Http(web) = application else {
-            let next = conversation::on_chunk(application, first_bytes, port, from, chunk, at);
+            let next = conversation::on_chunk(application, first_bytes, setting, from, chunk, at);
             self.look(application, at);
             return next;
         };
