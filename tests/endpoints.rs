@@ -89,8 +89,7 @@ fn what_endpoints_prints_passes_its_check_and_changes_no_id() {
     let again = file(&printed.stdout);
     let checked = wirefault(&["endpoints", "--check", &again.path]);
     assert_eq!(checked.status, 0, "{}", checked.stderr);
-    let said =
-        "17 endpoints, 17 in the place of built-in ones; 21 payloads; not judged by yet: path, protocol\n";
+    let said = "17 endpoints, 17 in the place of built-in ones; 21 payloads; not judged by yet: path, protocol\n";
     assert_eq!(checked.stdout, format!("{}: {said}", again.path));
     let plain = wirefault(&[
         "analyze",

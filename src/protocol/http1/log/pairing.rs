@@ -110,7 +110,8 @@ impl Log {
         let number = exchange.number;
         if decoder.is_some() {
             let asked = exchange.request.as_ref();
-            let reads = self.reads(asked, true);
+            let reads = matches!(status, 200..=203).then(|| self.reads(asked, true));
+            let reads = reads.flatten();
             self.side_mut(from).gathering = Gathering::of_response(asked, &response, reads);
         }
         exchange.response = Some(response);

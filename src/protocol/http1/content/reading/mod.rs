@@ -142,16 +142,21 @@ impl Reads {
         let marked = |markers: &[crate::endpoint::Marker]| {
             leaves.iter().find_map(|leaf| {
                 let fits = |marker: &&crate::endpoint::Marker| {
-                    let value = marker.field.is(&leaf.path);
+                    let value = !leaf.value.is_empty() && marker.field.is(&leaf.path);
                     value && (marker.fits(&leaf.value) || marker.fits(&said(&leaf.value)))
                 };
                 markers.iter().find(fits).map(|_| said(&leaf.value))
             })
         };
-        reading.version_refused = marked(&payload.version_refused);
-        reading.session_lost = marked(&payload.session_lost);
         versions(payload, leaves, &mut reading.versions);
         code(payload, leaves, &mut reading);
+        // Words of refusal beside a code of success speak of something else.
+        if reading.code.is_none() || !reading.success {
+            reading.version_refused = marked(&payload.version_refused);
+            // A link to the login may carry a ticket in its query.
+            let bare = |value: String| value.split('?').next().unwrap_or("").to_owned();
+            reading.session_lost = marked(&payload.session_lost).map(bare);
+        }
         reading.state = first(&payload.state, leaves).map(|leaf| {
             let waits = payload.waiting.contains(&leaf.value);
             (cut(&leaf.value), waits)

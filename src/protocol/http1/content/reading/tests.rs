@@ -260,3 +260,14 @@ fn a_field_that_no_flag_calls_a_message_need_not_be_one() {
     let reading = read(rules, "{\"d\":\"words, and no base64\"}").unwrap();
     assert_eq!(reading.undecodable, None);
 }
+
+#[test]
+fn words_of_refusal_beside_a_success_are_no_refusal() {
+    let rules = "code=[\"code\"]\nsuccess=[\"0\"]\nsession_lost=[\"msg = *login*\"]\n";
+    let lost = |text: &str| read(rules, text).unwrap().session_lost;
+    assert_eq!(lost(r#"{"code":0,"msg":"login well"}"#), None);
+    assert_eq!(
+        lost(r#"{"code":1,"msg":"login?ticket=1"}"#).as_deref(),
+        Some("login")
+    );
+}

@@ -102,6 +102,10 @@ pub(super) fn words(bytes: &[u8]) -> Option<String> {
 
 /// Is a digest, as hexadecimal digits or base64, one of these bytes? `None` where it is no digest that is known here.
 pub(super) fn is_digest_of(digest: &str, bytes: &[u8]) -> Option<bool> {
+    // A serial number can be as long as a digest in base64.
+    if digest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let hexadecimal = digest.len() >= 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
     let given: Vec<u8> = if hexadecimal {
         let pairs = digest.as_bytes().chunks(2);
@@ -151,6 +155,7 @@ mod tests {
             Some(false)
         );
         assert_eq!(is_digest_of("17", b"abc"), None);
+        assert_eq!(is_digest_of("2611240000700001123456", b"abc"), None);
     }
 
     #[test]
