@@ -30,6 +30,9 @@
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
+//! | `FIELDS_MAX` | a body of more fields is not read by the endpoint rules |
+//! | `INNER_MAX` | messages wrapped deeper are not read |
+//! | `VERSIONS_MAX` | further versions in a body are not compared |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
 //! | `flow::lookup::well::WELL_MAX` | the oldest lookup that went well is forgotten; that a resolver answered nobody is not said of its time |
 //! | `MINUTES_PER_FLOW` | further attempts of a connection count in the minute that was added last |
@@ -83,6 +86,12 @@ pub const SAMPLE_BYTES: usize = 4 << 10;
 pub const BODY_BYTES: usize = 256 << 10;
 /// Bytes that such a body may have without its coding.
 pub const DECODED_BYTES: usize = 4 << 20;
+/// Fields of a body that is read by endpoint rules.
+pub const FIELDS_MAX: usize = 8_192;
+/// Messages within messages that are read.
+pub const INNER_MAX: usize = 3;
+/// Versions kept of a body.
+pub const VERSIONS_MAX: usize = 16;
 /// Exchanges of one connection kept for comparison with others: about 400 bytes each.
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.

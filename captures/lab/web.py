@@ -26,6 +26,7 @@ import near            # noqa: F401
 import compared        # noqa: F401
 import compared_tls    # noqa: F401
 import bodies          # noqa: F401
+import payloads        # noqa: F401
 import tlcp_ends       # noqa: F401
 import revocation      # noqa: F401
 import proxies         # noqa: F401

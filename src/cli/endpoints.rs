@@ -109,6 +109,9 @@ fn summary(rules: &Rules) -> String {
     if beside > 0 {
         text.push_str(&format!("; {beside} built-in ones beside"));
     }
+    if rules.own_payloads > 0 {
+        text.push_str(&format!("; {}", number(rules.own_payloads, "payload")));
+    }
     if rules.others {
         text.push_str("; all other servers too");
     }

@@ -1,8 +1,10 @@
 //! One flow with all that is remembered of it, and one packet's step through it: roles, TCP, observer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::endpoint::Rules;
 use crate::failure::episode::{Episode, Errors, Meant, Web};
 use crate::flow::circling::Circling;
 use crate::flow::key::{End, FlowKey};
@@ -73,11 +75,28 @@ pub struct Conversation {
     pub heard: [i64; 2],
     /// Already queued for closing.
     pub closing: bool,
+    /// What endpoint rules read in bodies.
+    pub rules: Arc<Rules>,
+}
+
+/// Whose bytes are read, and by what.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    /// Address and port of the server.
+    pub(super) server: (IpAddr, u16),
+    /// What endpoint rules read in bodies.
+    pub(super) rules: &'a Arc<Rules>,
 }
 
 impl Conversation {
     /// A conversation that begins with this segment, sent by `from`.
-    pub fn new(key: FlowKey, from: End, segment: &TcpSegment<'_>, id: u64) -> Self {
+    pub fn new(
+        key: FlowKey,
+        from: End,
+        segment: &TcpSegment<'_>,
+        id: u64,
+        rules: Arc<Rules>,
+    ) -> Self {
         let syn = segment.flags & (flag::SYN | flag::ACK);
         let (client_end, assumed) = match syn {
             flag::SYN => (from, false),
@@ -99,6 +118,7 @@ impl Conversation {
             origin: 0,
             heard: [i64::MIN; 2],
             closing: false,
+            rules,
         }
     }
 
@@ -171,29 +191,33 @@ impl Conversation {
                 self.origin = place;
             }
         }
-        let port = self.server().1;
+        let server = self.server();
         let Self {
             connection,
             application,
             first_bytes,
+            rules,
             ..
         } = self;
+        let setting = Setting { server, rules };
         connection.on_segment(direction, segment, ip, at, &mut |from, chunk, at| {
-            on_chunk(application, first_bytes, port, from, chunk, at)
+            on_chunk(application, first_bytes, &setting, from, chunk, at)
         });
     }
 
     /// The flow ends: what still waits is delivered.
     pub fn finish(&mut self) {
-        let port = self.server().1;
+        let server = self.server();
         let Self {
             connection,
             application,
             first_bytes,
+            rules,
             ..
         } = self;
+        let setting = Setting { server, rules };
         connection.finish(&mut |from, chunk, at| {
-            on_chunk(application, first_bytes, port, from, chunk, at)
+            on_chunk(application, first_bytes, &setting, from, chunk, at)
         });
         if let Application::Http(web) | Application::Tunnel(web, _) = application.inside_mut() {
             web.log.finish();
@@ -276,7 +300,7 @@ fn is_server_hello(payload: &[u8]) -> bool {
 pub(super) fn on_chunk(
     application: &mut Application,
     first_bytes: &mut Both<Vec<u8>>,
-    port: u16,
+    setting: &Setting<'_>,
     from: Direction,
     chunk: Chunk<'_>,
     at: Mark,
@@ -289,12 +313,12 @@ pub(super) fn on_chunk(
         }
     }
     match application {
-        Application::Unknown => recognise(application, first_bytes, port, from, chunk, at),
+        Application::Unknown => recognise(application, first_bytes, setting, from, chunk, at),
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
         Application::Socks(_) => on_socks(application, first_bytes, from, chunk, at),
-        Application::Behind(_, inside) => on_chunk(inside, first_bytes, port, from, chunk, at),
+        Application::Behind(_, inside) => on_chunk(inside, first_bytes, setting, from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         Application::Opaque => Next::Done,
     }
@@ -376,7 +400,7 @@ pub(super) fn open_tunnel(application: &mut Application, at: Mark) -> bool {
 fn recognise(
     application: &mut Application,
     first_bytes: &Both<Vec<u8>>,
-    port: u16,
+    setting: &Setting<'_>,
     from: Direction,
     chunk: Chunk<'_>,
     at: Mark,
@@ -384,6 +408,7 @@ fn recognise(
     let Chunk::Data(bytes) = chunk else {
         return Next::More;
     };
+    let port = setting.server.1;
     let probes = [tls::probe(bytes), http1::probe(bytes)];
     let dns = dns::tcp::probe(bytes, (port, port));
     let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
@@ -394,7 +419,9 @@ fn recognise(
         }
         *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
-        *application = Application::Http(Box::default());
+        let mut web = Box::<Web>::default();
+        web.log.read_by(setting.rules, setting.server);
+        *application = Application::Http(web);
     } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
         *application = Application::Socks(Box::default());
     } else if port == dns::PORT || dns == Probe::Yes {

@@ -300,7 +300,8 @@ impl Shard {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let new = Conversation::new(routed.key, routed.from, routed.segment, self.next_id);
+        let rules = Arc::clone(&self.rules);
+        let new = Conversation::new(routed.key, routed.from, routed.segment, self.next_id, rules);
         let mut conversation = match self.spare.pop() {
             Some(mut old) => {
                 *old = new;

@@ -151,6 +151,9 @@ impl Told {
         if web.log.omitted > 0 {
             *self.unjudged.entry("exchanges-not-told").or_default() += web.log.omitted;
         }
+        if web.closed > 0 {
+            *self.unjudged.entry("messages-encrypted").or_default() += web.closed;
+        }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {
                 self.traces.pop_front();

@@ -113,6 +113,8 @@ pub struct Web {
     pub untraced: u64,
     /// Bodies that were too large to be judged.
     pub unread: u64,
+    /// Messages inside bodies that are ciphers.
+    pub closed: u64,
     /// A success with credentials is among them.
     logged_in: bool,
     /// The first request that gave a credential away.
@@ -210,10 +212,12 @@ impl Web {
             .response
             .as_ref()
             .and_then(|response| response.content.as_ref());
-        let unread = [request.content.as_ref(), answered]
-            .into_iter()
-            .flatten()
-            .filter(|content| content.too_large);
+        let contents = [request.content.as_ref(), answered].into_iter().flatten();
+        let closed = contents
+            .clone()
+            .filter_map(|content| content.reading.as_deref());
+        self.closed += closed.map(|reading| u64::from(reading.closed)).sum::<u64>();
+        let unread = contents.filter(|content| content.too_large);
         self.unread = self.unread.saturating_add(unread.count() as u64);
         if self.host.is_none() {
             self.host = request.host.clone();

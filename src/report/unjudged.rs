@@ -109,6 +109,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "JSON、XML 正文过大，未作检查",
     ),
     (
+        "messages-encrypted",
+        "business messages that are encrypted inside their body",
+        "加密业务报文，未读取其内容",
+    ),
+    (
         "exchanges-not-compared",
         "requests that were too many to be compared with later ones",
         "请求数量过多，未与后续请求比对",

@@ -39,13 +39,13 @@ impl Said {
         &mut self,
         application: &mut Application,
         first_bytes: &mut Both<Vec<u8>>,
-        port: u16,
+        setting: &conversation::Setting<'_>,
         from: Direction,
         chunk: Chunk<'_>,
         at: Mark,
     ) -> Next {
         if let Application::Behind(_, inside) = application {
-            return self.on_chunk(inside, first_bytes, port, from, chunk, at);
+            return self.on_chunk(inside, first_bytes, setting, from, chunk, at);
         }
         if let (Application::Unknown, Chunk::Data(bytes)) = (&*application, chunk)
             && tls::probe(bytes) != Probe::Yes
@@ -54,7 +54,7 @@ impl Said {
             *application = Application::Http(Box::default());
         }
         let Application::Http(web) = application else {
-            let next = conversation::on_chunk(application, first_bytes, port, from, chunk, at);
+            let next = conversation::on_chunk(application, first_bytes, setting, from, chunk, at);
             self.look(application, at);
             return next;
         };
