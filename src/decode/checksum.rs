@@ -16,21 +16,26 @@ const PACKET_MAX: u32 = 9_216;
 /// and several at a time, so that the compiler adds with vectors; only the result is turned round.
 fn add(sum: u64, bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut lanes = [0_u64; 8];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane = lane.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+    let mut native = 0_u64;
+    if !blocks.is_empty() {
+        let mut lanes = [0_u64; 8];
+        for block in blocks {
+            for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
+                *lane = lane.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+            }
         }
+        native = lanes.into_iter().fold(0, u64::wrapping_add);
     }
     let (words, rest) = rest.as_chunks::<4>();
+    for word in words {
+        native = native.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+    }
     let mut last = [0; 4];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
     }
-    let tail = words.iter().chain([&last]);
-    let tail = tail.map(|word| u64::from(u32::from_ne_bytes(*word)));
-    let native = fold(lanes.into_iter().chain(tail).fold(0, u64::wrapping_add));
-    sum.wrapping_add(u16::from_be_bytes(native.to_ne_bytes()).into())
+    native = native.wrapping_add(u64::from(u32::from_ne_bytes(last)));
+    sum.wrapping_add(u16::from_be_bytes(fold(native).to_ne_bytes()).into())
 }
 
 /// Sixteen bits of a sum.
@@ -65,7 +70,9 @@ pub(super) fn body(ip: &Ip<'_>) -> Sum {
         return Sum::Unknown;
     }
     let addresses = match (ip.facts.source, ip.facts.destination) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => add(add(0, &a.octets()), &b.octets()),
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            u64::from(u32::from(a)).wrapping_add(u64::from(u32::from(b)))
+        }
         (IpAddr::V6(a), IpAddr::V6(b)) => add(add(0, &a.octets()), &b.octets()),
         _ => return Sum::Unknown,
     };
