@@ -7,16 +7,19 @@
 )]
 
 use std::io::Cursor;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use wirefault::decode::{self, fragment::Fragments};
+use wirefault::decode::{self, LinkFacts, fragment::Fragments};
 use wirefault::engine::{Engine, Options};
 use wirefault::failure::Lang;
+use wirefault::flow::leases::Leases;
+use wirefault::flow::tunnels::Tunnels;
 use wirefault::ingest::{self, Batch, Feed, Frame, LinkType};
 use wirefault::mark::Direction::{ToClient, ToServer};
 use wirefault::mark::Mark;
 use wirefault::protocol::tls::chain::{TrustStore, Verifier};
-use wirefault::protocol::{Chunk, Next, Observer, dns, http1, tls};
+use wirefault::protocol::{Chunk, Next, Observer, dhcp, dns, http1, ppp, tls};
 use wirefault::report::{self, Settings, Told};
 use wirefault::tcp::stream::Stream;
 use wirefault::time::Timestamp;
@@ -33,11 +36,56 @@ pub(crate) fn enter(target: &str, data: &[u8]) {
         "decode" => decode(data),
         "reassembly" => reassembly(data),
         "dns" => dns(data),
+        "tunnels" => tunnels(data),
         "http1" => http1(data),
         "tls" => tls(data),
         "whole" => whole(data),
         _ => unreachable!("no fuzz target {target}"),
     }
+}
+
+/// Ports of tunnels; 0 stands for DHCP, 1 for PPP in GRE, 1723 for PPTP's control connection.
+const PORTS: [u16; 8] = [500, 4500, 1701, 1194, 51_820, 1723, 0, 1];
+
+/// Datagrams of tunnels and of DHCP, one after the other: two bytes of length before each, the first byte of all names
+/// the port, and every other one goes the other way.
+pub(crate) fn tunnels(data: &[u8]) {
+    let Some((&first, mut rest)) = data.split_first() else {
+        return;
+    };
+    let port = PORTS[usize::from(first) % PORTS.len()];
+    let ends = [
+        (IpAddr::from([192, 0, 2, 15]), port),
+        (IpAddr::from([203, 0, 113, 20]), port),
+    ];
+    let (mut tunnels, mut leases) = (Tunnels::default(), Leases::default());
+    let mut turn = 0_u32;
+    while let Some((&[high, low], later)) = rest.split_first_chunk::<2>() {
+        let len = usize::from(u16::from_be_bytes([high, low])).min(later.len());
+        let (payload, behind) = later.split_at(len);
+        let (from, to) = (ends[turn as usize % 2], ends[(turn as usize + 1) % 2]);
+        let at = Mark {
+            time: Timestamp::from_ns(i64::from(turn) * 700_000_000),
+            frame: turn,
+            ..Mark::default()
+        };
+        match port {
+            0 => {
+                leases.on_datagram((from.0, to.0), payload, &LinkFacts::default(), at);
+                dhcp::parse6(payload);
+            }
+            1 => tunnels.on_gre_ppp(from.0, to.0, 0xc021, payload, at),
+            1723 => tunnels.on_pptp(from, to, payload, at),
+            _ => tunnels.on_datagram(from, to, payload, len, at),
+        }
+        ppp::frame(payload);
+        ppp::discovery_error(payload);
+        turn += 1;
+        rest = behind;
+    }
+    let sent: u32 = tunnels.asks().iter().map(|ask| ask.sent).sum();
+    assert!(sent <= turn, "no more questions than datagrams");
+    tunnels.silences();
 }
 
 /// A file into frames; the same frames in small blocks and in large ones.

@@ -3,15 +3,26 @@
 //! | limit | at the limit |
 //! | --- | --- |
 //! | `FLOWS_PER_SHARD` | the flow that was to be looked at next is judged and forgotten, counted as `evicted` |
+//! | `STUBS_PER_SHARD` | the older half of the ended connections is added up by client and server, counted as `connections-summed` |
+//! | `FINDINGS_PER_SHARD` | the same of findings, counted as `findings-summed` |
+//! | `PAIRS_PER_SHARD` | further pairs of hosts are not noted, counted as `pairs-not-noted`; from then on no silence of a host or of a way out is told |
 //! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
 //! | `flow::circling::DESTINATIONS_MAX` | further destinations whose datagrams go round in a loop are not told |
+//! | `failure::episode::ADVERSE_MAX` | of further failed or slow exchanges of a connection the outcome alone is counted: `exchanges-not-told` |
 //! | `failure::episode::ROUTERS_MAX` | "time exceeded" of further routers about one flow is not kept |
 //! | `flow::neighbours::moves::PAIRS_MAX` | further MACs and addresses are not watched for moves, counted as `neighbours-omitted` |
+//! | `flow::neighbours::storm::LINKS_MAX` | further interfaces and VLANs are not watched for storms, counted as `neighbours-omitted` |
+//! | `flow::neighbours::vlans::HOSTS_MAX`, `TALKS_MAX`, `ASKED_MAX` | further hosts and pairs are not watched for their VLAN, counted as `neighbours-omitted` |
+//! | `flow::tunnels::asks::OPEN_MAX`, `ENDED_MAX`, `LIVES_MAX`; `ike::ASSOCIATIONS_MAX`; `esp::PAIRS_MAX`, `SILENCES_MAX`; `REFUSALS_MAX` | further questions, attempts and pairs of a VPN are not judged, counted as `tunnels-omitted` |
+//! | `flow::leases::CLIENTS_MAX`, `NAKS_MAX` | further clients of DHCP are not judged, counted as `leases-omitted` |
+//! | `flow::dialup::DIALS_MAX`, `FAILURES_MAX` | further hosts that dial are not judged, counted as `dialups-omitted` |
+//! | `flow::checksums::HOSTS_MAX` | further hosts with wrong checksums are not judged, counted as `checksums-omitted` |
 //! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
+//! | `OFFERS_PER_SHARD` | further kinds of ClientHello are not compared for a fallback: each failure is an attempt |
 //! | `UNNAMED_PER_SHARD` | the leaf is not held against the name that a DNS answer gave: `names-unchecked` |
 //! | `CHAINS_PER_SHARD` | further pairs of client and chain are not compared, counted as `chains-not-compared` |
 //! | `CERTIFIED_PER_SHARD` | the leaf met first is looked up in the rules again |
@@ -19,7 +30,15 @@
 //! | `SAMPLE_BYTES` | fields that begin later in a body are not read |
 //! | `BODY_BYTES` | a longer body is not judged, counted as `bodies-not-read` |
 //! | `DECODED_BYTES` | what a coding holds beyond is not judged |
+//! | `FIELDS_MAX` | a body of more fields is not read by the endpoint rules |
+//! | `INNER_MAX` | messages wrapped deeper are not read |
+//! | `VERSIONS_MAX` | further versions in a body are not compared |
 //! | `TRACES_PER_FLOW`, `TRACES_PER_SHARD` | the oldest exchange is not compared with others any more, counted as `exchanges-not-compared` |
+//! | `flow::lookup::well::WELL_MAX` | the oldest lookup that went well is forgotten; that a resolver answered nobody is not said of its time |
+//! | `MINUTES_PER_FLOW` | further attempts of a connection count in the minute that was added last |
+//! | `CLIENTS_COUNTED` | of further clients of an endpoint each connection is counted: `clients_omitted` |
+//! | `CLIENTS_LISTED` | further clients of an endpoint are counted: `clients_omitted` |
+//! | `SPANS_LISTED` | minutes are put together by twos, fours, ... until they fit |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
 //! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
@@ -31,6 +50,22 @@ use crate::flow::key::SHARDS;
 pub const FLOWS_MAX: usize = 1 << 20;
 /// What a conversation may take while it lives, with its readers: `--memory` is divided by it.
 pub const FLOW_BYTES: u64 = 8 << 10;
+/// Connections that ended, of which one shard tells one by one.
+pub const STUBS_PER_SHARD: usize = 1 << 16;
+/// What one of them takes.
+pub const STUB_BYTES: u64 = 256;
+/// Findings of connections that one shard tells one by one.
+pub const FINDINGS_PER_SHARD: usize = 1 << 14;
+/// What one of them takes.
+pub const FINDING_BYTES: u64 = 1 << 10;
+/// Pairs of receiver and sender of which one shard remembers when they were heard.
+pub const PAIRS_PER_SHARD: usize = 1 << 14;
+/// What one of them takes.
+pub const PAIR_BYTES: u64 = 128;
+/// What a lookup takes while it is followed, and two that failed with it.
+pub const LOOKUP_BYTES: u64 = 4 << 10;
+/// What a pair of client and name takes, with its addresses, in both generations.
+pub const NAME_BYTES: u64 = 1 << 10;
 /// What a run takes before its first conversation: trust anchors, read blocks, tables of fixed size.
 pub const BASE_BYTES: u64 = 64 << 20;
 /// The least that `--memory` may be.
@@ -41,6 +76,8 @@ pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
 pub const NAMES_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;
+/// Kinds of ClientHello, by versions and suites, remembered by one shard: up to 600 bytes each, mostly 100.
+pub const OFFERS_PER_SHARD: usize = 1_024;
 /// Handshakes without a name kept by one shard until the capture's names are known; about 1 KiB each. Those that went
 /// well count once for each client, server and chain.
 pub const UNNAMED_PER_SHARD: usize = 512;
@@ -50,10 +87,24 @@ pub const SAMPLE_BYTES: usize = 4 << 10;
 pub const BODY_BYTES: usize = 256 << 10;
 /// Bytes that such a body may have without its coding.
 pub const DECODED_BYTES: usize = 4 << 20;
+/// Fields of a body that is read by endpoint rules.
+pub const FIELDS_MAX: usize = 8_192;
+/// Messages within messages that are read.
+pub const INNER_MAX: usize = 3;
+/// Versions kept of a body.
+pub const VERSIONS_MAX: usize = 16;
 /// Exchanges of one connection kept for comparison with others: about 400 bytes each.
 pub const TRACES_PER_FLOW: usize = 256;
 /// The same of one shard.
 pub const TRACES_PER_SHARD: usize = 1_024;
+/// Minutes by which the attempts of one connection are counted: 24 bytes each.
+pub const MINUTES_PER_FLOW: usize = 1_440;
+/// Clients whose attempts at one endpoint are summed up while the report is made: about 50 bytes each.
+pub const CLIENTS_COUNTED: usize = 65_536;
+/// Clients listed of one endpoint with their attempts; those with the most failures.
+pub const CLIENTS_LISTED: usize = 100;
+/// Spans of time listed of one endpoint with their attempts: a day of minutes.
+pub const SPANS_LISTED: usize = 1_440;
 /// Pairs of client and presented chain remembered by one shard: about 500 bytes each.
 pub const CHAINS_PER_SHARD: usize = 1_024;
 /// Kinds of words (roles, keys, reasons, codes) that merged partials may hold; the code has a few hundred.

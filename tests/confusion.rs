@@ -17,7 +17,7 @@ use std::fs;
 
 use rayon::prelude::*;
 use serde_json::Value;
-use support::run::{json, list, report_of, text};
+use support::run::{json, judged, list, text};
 use support::{Capture, captures_below};
 
 const TABLE: &str = "captures/CONFUSION.md";
@@ -38,7 +38,7 @@ struct Row {
 }
 
 fn row(capture: &Capture) -> Row {
-    let report = json(&report_of(std::slice::from_ref(&capture.path), 1));
+    let report = json(&judged(&capture.path));
     let codes = |wanted: &dyn Fn(&str) -> bool| {
         list(&report, "findings")
             .iter()

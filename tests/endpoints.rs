@@ -89,8 +89,7 @@ fn what_endpoints_prints_passes_its_check_and_changes_no_id() {
     let again = file(&printed.stdout);
     let checked = wirefault(&["endpoints", "--check", &again.path]);
     assert_eq!(checked.status, 0, "{}", checked.stderr);
-    let said =
-        "17 endpoints, 17 in the place of built-in ones; not judged by yet: path, protocol\n";
+    let said = "17 endpoints, 17 in the place of built-in ones; 21 payloads\n";
     assert_eq!(checked.stdout, format!("{}: {said}", again.path));
     let plain = wirefault(&[
         "analyze",
@@ -115,7 +114,7 @@ fn what_endpoints_prints_passes_its_check_and_changes_no_id() {
 fn a_check_says_in_one_line_what_a_file_brings() {
     let rules = rule("api", "match.names = [\"api.example\"]\ngm = \"required\"");
     let checked = wirefault(&["endpoints", "--check", &rules.path]);
-    let said = "1 endpoint; 17 built-in ones beside; not judged by yet: gm";
+    let said = "1 endpoint; 17 built-in ones beside";
     assert_eq!(checked.stdout, format!("{}: {said}\n", rules.path));
     let alone =
         file("built_in = false\nothers = true\n[[endpoint]]\nid = \"a\"\nmatch.ports = [1]\n");
@@ -132,7 +131,7 @@ fn errors_in_a_rule_file_are_told_by_line_and_stop_everything() {
     let path = &rules.path;
     let sentences = [
         format!(
-            "{path}:3: [[endpoint]] has no key `prot`; write one of id, name, match, region, protocol, versions, gm, path, thresholds, ca_bundle"
+            "{path}:3: [[endpoint]] has no key `prot`; write one of id, name, match, region, protocol, versions, gm, path, payloads, thresholds, ca_bundle"
         ),
         format!(
             "{path}:4: `10.0.0.1/8` has bits beyond its prefix; write `10.0.0.0/8`, or `10.0.0.1` for one address"

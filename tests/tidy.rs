@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("limits", &["flow"]),
     ("ingest", &["mark", "time", "limits"]),
     ("decode", &["ingest", "mark", "time", "limits"]),
-    ("protocol", &["mark", "time", "limits"]),
+    ("protocol", &["endpoint", "mark", "time", "limits"]),
     // Names and lookups are made of DNS messages.
     ("flow", &["decode", "protocol", "mark", "time", "limits"]),
     // Streams hand their chunks to observers.

@@ -43,7 +43,8 @@ for pause, method, path, body, headers in json.loads(sys.argv[4]):
 c.close()
 """
     import json
-    return lambda st: st.python("c", text, SHOP, port, "keep" if keep else "close", json.dumps(requests))
+    patience = 60 + sum(request[0] for request in requests)
+    return lambda st: st.python("c", text, SHOP, port, "keep" if keep else "close", json.dumps(requests), timeout=patience)
 
 
 JSON_KIND = {"Content-Type": "application/json", "Accept": "application/json"}

@@ -21,14 +21,14 @@ SCENARIOS = {}
 LARGEST = 64 * 1024
 
 
-def scenario(path, expect, shows, filter, tools="Linux TCP by Python sockets", **lab):
+def scenario(path, expect, shows, filter, tools="Linux TCP by Python sockets", cause=None, **lab):
     """Registers a function `play(lab)` that plays one capture; `path` is below captures/, without suffix unless not `.pcap`.
 
     It returns the capture's path, or None for the one that the lab made.
     """
     def register(play):
         assert path not in SCENARIOS, path
-        SCENARIOS[path] = dict(path=path, expect=expect, shows=shows, filter=filter, tools=tools, lab=lab, play=play)
+        SCENARIOS[path] = dict(path=path, expect=expect, shows=shows, filter=filter, tools=tools, cause=cause, lab=lab, play=play)
         return play
     return register
 
@@ -59,7 +59,8 @@ def describe(one, file):
     stem = re.sub(r"\.(pcap|pcapng)(\..*)?$", "", str(file))
     pathlib.Path(stem + ".md").write_text(
         f"- **Source**: {one['tools']}; {versions()}, {day}, in network namespaces; `captures/lab/run {one['path']}`\n"
-        f"- **Shows**: {fill(one['shows'])}\n- **Expect**: {fill(one['expect'])}\n- **Filter**: `{one['filter']}`\n")
+        f"- **Shows**: {fill(one['shows'])}\n- **Expect**: {fill(one['expect'])}\n"
+        + (f"- **Cause**: `{one['cause']}`\n" if one["cause"] else "") + f"- **Filter**: `{one['filter']}`\n")
 
 
 def play(one):

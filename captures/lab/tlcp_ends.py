@@ -107,3 +107,9 @@ told("tlcp-cert-pair", "two-signing-certificates", pair, "the second certificate
 told("tlcp-cert-pair", "one-certificate-ipv6", pair, "the signing certificate alone; the client refuses, over IPv6", relayed("one"), gm_client(), ip6=True, note="a relay took the second certificate away")
 told("tlcp-cert-pair", "wrong-order", pair, "the encryption certificate comes first; the client refuses", relayed("swap"), gm_client(), note="a relay turned the two round")
 told("tlcp-cert-pair", "not-a-pair", [], "signing and encryption certificate in order, and nobody changes them", relayed("none"), gm_client(), at="s")
+
+# required by the rules of captures/security/gm-not-used/endpoints.toml
+told("gm-not-used", "curl-tls12", ["security.gm-not-used"], "curl and nginx agree on TLS 1.2 with AES at an endpoint whose rule requires GM", N("good"), lambda st: curl(st))
+told("gm-not-used", "java-tls13-ipv6", ["security.gm-not-used"], "Java and nginx agree on TLS 1.3 with AES at an endpoint whose rule requires GM, over IPv6", N("good", tls="1.3"), lambda st: java(st, tls="1.3"), ip6=True)
+told("gm-not-used", "not-tlcp", [], "TLCP with ECC_SM4_CBC_SM3 at that endpoint", gm_server(), gm_client())
+told("gm-not-used", "not-refused", ["security.tls-version-mismatch"], "a handshake at that endpoint that comes to nothing uses no suite at all", N("good", tls="1.3"), lambda st: curl(st, tls="1.2"))

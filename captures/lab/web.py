@@ -26,8 +26,12 @@ import near            # noqa: F401
 import compared        # noqa: F401
 import compared_tls    # noqa: F401
 import bodies          # noqa: F401
+import payloads        # noqa: F401
 import tlcp_ends       # noqa: F401
 import revocation      # noqa: F401
+import proxies         # noqa: F401
+import lesser          # noqa: F401
+import private         # noqa: F401
 
 LIMIT = 64 * 1024
 
@@ -43,6 +47,8 @@ def describe(entry, tools, out, date):
              f"- **Filter**: `{entry['filter']}`"]
     if entry["ca"]:
         lines.insert(3, f"- **CA**: {entry['ca']}")
+    if (out.parent / "endpoints.toml").exists():
+        lines.insert(3, "- **Rules**: `endpoints.toml` beside it, as `--endpoints`")
     out.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 

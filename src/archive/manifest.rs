@@ -87,8 +87,8 @@ pub struct Manifest {
     pub complete: bool,
     /// A limit closed flows early: with more memory it would be judged again.
     pub limited: bool,
-    /// Conversations remembered at once.
-    pub flows_max: usize,
+    /// Bytes that its engine was to keep to, where memory was bounded.
+    pub memory: Option<u64>,
     /// The worst severity outside `capture.*`: 0 to 3.
     pub worst: Option<u8>,
     /// Its outputs, below OUT.
@@ -98,6 +98,16 @@ pub struct Manifest {
 impl Manifest {
     /// Version of a manifest.
     pub const SCHEMA: &str = "wirefault.set/1";
+
+    /// How much was remembered; more is better.
+    pub fn room(&self) -> u64 {
+        room(self.memory)
+    }
+}
+
+/// What a bound of memory gives room to; none gives most.
+pub fn room(memory: Option<u64>) -> u64 {
+    memory.unwrap_or(u64::MAX)
 }
 
 /// A file as it was.

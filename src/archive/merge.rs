@@ -7,9 +7,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::archive::shares::Sums;
 use crate::archive::stored::{self, Attempts, Detail, Partial, time};
 use crate::endpoint::Rules;
-use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram};
+use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram, regions};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Text, Value, classes};
 use crate::flow::key::FlowKey;
@@ -24,7 +25,8 @@ use crate::time::Timestamp;
 pub struct Merged {
     diagnosis: Diagnosis,
     reading: Reading,
-    endpoints: BTreeMap<String, EndpointBalance>,
+    endpoints: BTreeMap<String, (EndpointBalance, Sums)>,
+    sums: Sums,
     words: Words,
     points: u32,
     lang: Lang,
@@ -40,6 +42,7 @@ impl Merged {
             },
             reading: Reading::default(),
             endpoints: BTreeMap::new(),
+            sums: Sums::default(),
             words: Words::default(),
             points: 0,
             lang,
@@ -74,6 +77,7 @@ impl Merged {
         self.diagnosis.packets += partial.packets;
         self.diagnosis.flows += partial.flows;
         self.diagnosis.attempts.add(outcomes(partial.attempts));
+        self.sums.add(partial.shares);
         self.diagnosis.trust_store = partial.trust_store;
         self.read(partial.captures);
         if let Some((first, last)) = partial.span_ns {
@@ -102,20 +106,22 @@ impl Merged {
 
     fn endpoint(&mut self, told: stored::Endpoint) -> Result<(), String> {
         let all = self.endpoints.entry(told.id.clone());
-        let all = all.or_insert_with(|| EndpointBalance {
-            id: told.id.clone(),
-            ..EndpointBalance::default()
+        let (all, sums) = all.or_insert_with(|| {
+            let balance = EndpointBalance {
+                id: told.id.clone(),
+                ..EndpointBalance::default()
+            };
+            (balance, Sums::default())
         });
         all.name = least(all.name.take(), told.name);
+        all.host = least(all.host.take(), told.host);
         all.region = least(all.region.take(), told.region);
         all.invoicing |= told.invoicing;
-        all.addresses.extend(told.addresses);
-        all.addresses.sort_unstable();
-        all.addresses.dedup();
-        all.ports.extend(told.ports);
-        all.ports.sort_unstable();
-        all.ports.dedup();
+        join(&mut all.addresses, told.addresses);
+        join(&mut all.ports, told.ports);
+        join(&mut all.proxies, told.proxies);
         all.attempts.add(outcomes(told.attempts));
+        sums.add(told.shares);
         for (histogram, counts) in all.latency.iter_mut().zip(told.latency) {
             add(histogram, &counts);
         }
@@ -127,7 +133,13 @@ impl Merged {
 
     /// The diagnosis over all, and what was read.
     pub fn finish(mut self) -> (Diagnosis, Reading) {
-        let mut endpoints: Vec<EndpointBalance> = self.endpoints.into_values().collect();
+        let endpoints = self.endpoints.into_values();
+        let mut endpoints: Vec<EndpointBalance> = endpoints
+            .map(|(balance, sums)| EndpointBalance {
+                shares: sums.list(),
+                ..balance
+            })
+            .collect();
         // As the engine sorts them.
         endpoints.sort_by(|a, b| {
             (!a.invoicing, Reverse(a.attempts.failed), &a.id).cmp(&(
@@ -136,6 +148,8 @@ impl Merged {
                 &b.id,
             ))
         });
+        self.diagnosis.shares = self.sums.list();
+        self.diagnosis.regions = regions(&endpoints);
         self.diagnosis.endpoints = endpoints;
         self.diagnosis.incidents.sort_by(|a, b| {
             (a.start, a.end, &a.endpoints, &a.findings).cmp(&(
@@ -149,6 +163,13 @@ impl Merged {
     }
 }
 
+/// Adds what is not there yet; sorted.
+fn join<T: Ord>(all: &mut Vec<T>, more: Vec<T>) {
+    all.extend(more);
+    all.sort_unstable();
+    all.dedup();
+}
+
 fn least(one: Option<String>, other: Option<String>) -> Option<String> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -156,7 +177,7 @@ fn least(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-fn outcomes([ok, failed, answered_no, undetermined]: Attempts) -> Outcomes {
+pub(super) fn outcomes([ok, failed, answered_no, undetermined]: Attempts) -> Outcomes {
     Outcomes {
         ok,
         failed,
@@ -227,6 +248,7 @@ impl Words {
         finding.client = told.client;
         finding.server = told.server;
         finding.name = told.name;
+        finding.behind = told.behind;
         finding.endpoint = told.endpoint;
         finding.flow = told.flow.map(flow);
         finding.last = time(told.last_ns);

@@ -14,12 +14,13 @@
 
 mod manifest;
 mod merge;
+mod shares;
 mod store;
 mod stored;
 #[cfg(feature = "parquet")]
 pub mod tables;
 
-pub use manifest::{File, Manifest, Options, Run, Unread, set_id};
+pub use manifest::{File, Manifest, Options, Run, Unread, room, set_id};
 pub use merge::Merged;
 pub use store::{Place, Store, StoreError, partial, read_run};
 pub use stored::Partial;

@@ -13,7 +13,7 @@ use crate::failure::flow::Outcomes;
 use crate::failure::{self, Subject, Value};
 use crate::incident;
 use crate::report::schema::Capture;
-use crate::report::{Reading, masked_detail};
+use crate::report::{Reading, masked_detail, redact};
 use crate::time::Timestamp;
 
 /// Version of what is stored.
@@ -28,6 +28,7 @@ pub struct Partial {
     pub(super) packets: u64,
     pub(super) flows: u64,
     pub(super) attempts: Attempts,
+    pub(super) shares: Shares,
     pub(super) trust_store: String,
     pub(super) span_ns: Option<(i64, i64)>,
     pub(super) captures: Vec<Read>,
@@ -40,6 +41,15 @@ pub struct Partial {
 /// Ok, failed, answered no, undetermined.
 pub(super) type Attempts = [u32; 4];
 
+/// Attempts by client and by time, of clients that are not listed how many, and how wide a span of time is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Shares {
+    pub(super) clients: Vec<(IpAddr, Attempts)>,
+    pub(super) clients_omitted: u64,
+    pub(super) minutes: Vec<(i64, Attempts)>,
+    pub(super) width: i64,
+}
+
 /// A capture, its notes in both languages.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Read {
@@ -51,11 +61,14 @@ pub(super) struct Read {
 pub(super) struct Endpoint {
     pub(super) id: String,
     pub(super) name: Option<String>,
+    pub(super) host: Option<String>,
     pub(super) region: Option<String>,
     pub(super) invoicing: bool,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) ports: Vec<u16>,
+    pub(super) proxies: Vec<End>,
     pub(super) attempts: Attempts,
+    pub(super) shares: Shares,
     pub(super) latency: [Vec<u64>; 3],
     pub(super) codes: BTreeMap<String, u64>,
 }
@@ -71,6 +84,7 @@ pub(super) struct Finding {
     pub(super) client: Option<End>,
     pub(super) server: Option<End>,
     pub(super) name: Option<String>,
+    pub(super) behind: Option<failure::Behind>,
     pub(super) endpoint: Option<String>,
     pub(super) flow: Option<Flow>,
     pub(super) first_ns: i64,
@@ -160,11 +174,15 @@ pub(super) struct Reason {
 impl Partial {
     /// What is kept of a diagnosis. `english` and `chinese` are what was read, in both languages.
     pub fn of(diagnosis: &Diagnosis, english: &Reading, chinese: &Reading, redact: bool) -> Self {
-        // Here and below: whoever adds a field is told by the compiler that it must be kept, or why not.
+        // Here and below: whoever adds a field is told by the compiler that it must be kept, or why not. Not kept:
+        // `forgotten`, which a run that ends has none of, and `regions`, which follow from the endpoints.
         let Diagnosis {
             packets: _,
             flows: _,
             attempts: _,
+            forgotten: _,
+            shares: _,
+            regions: _,
             endpoints: _,
             minutes: _,
             findings: _,
@@ -180,6 +198,7 @@ impl Partial {
             packets: diagnosis.packets,
             flows: diagnosis.flows,
             attempts: attempts(&diagnosis.attempts),
+            shares: shares(&diagnosis.shares),
             trust_store: diagnosis.trust_store.clone(),
             span_ns: english.span.map(|(first, last)| (first.ns(), last.ns())),
             captures: english
@@ -189,7 +208,11 @@ impl Partial {
                 .zip(notes)
                 .map(|(en, notes_zh)| Read { en, notes_zh })
                 .collect(),
-            endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
+            endpoints: diagnosis
+                .endpoints
+                .iter()
+                .map(|balance| endpoint(balance, redact))
+                .collect(),
             findings: diagnosis
                 .findings
                 .iter()
@@ -214,27 +237,59 @@ fn attempts(outcomes: &Outcomes) -> Attempts {
     ]
 }
 
-fn endpoint(balance: &EndpointBalance) -> Endpoint {
+fn shares(told: &diagnosis::Shares) -> Shares {
+    let diagnosis::Shares {
+        clients: _,
+        clients_omitted: _,
+        minutes: _,
+        width: _,
+    } = told;
+    let clients = told.clients.iter();
+    let minutes = told.minutes.iter();
+    Shares {
+        clients: clients.map(|(ip, sum)| (*ip, attempts(sum))).collect(),
+        clients_omitted: told.clients_omitted,
+        minutes: minutes.map(|(at, sum)| (*at, attempts(sum))).collect(),
+        width: told.width,
+    }
+}
+
+/// The name of a host or an endpoint, as it may lie in a file. Masking twice is masking once.
+fn named(name: &str, redact: bool) -> String {
+    match redact {
+        true => redact::name(name),
+        false => name.to_owned(),
+    }
+}
+
+fn endpoint(balance: &EndpointBalance, redact: bool) -> Endpoint {
     let EndpointBalance {
         id: _,
         name: _,
+        host: _,
         region: _,
         invoicing: _,
         addresses: _,
         ports: _,
+        proxies: _,
         attempts: _,
+        shares: _,
         latency: _,
         findings_by_code: _,
     } = balance;
+    let masked = |name: &Option<String>| name.as_ref().map(|name| named(name, redact));
     let counts = |histogram: &diagnosis::Histogram| histogram.counts.to_vec();
     Endpoint {
-        id: balance.id.clone(),
-        name: balance.name.clone(),
+        id: named(&balance.id, redact),
+        name: masked(&balance.name),
+        host: masked(&balance.host),
         region: balance.region.clone(),
         invoicing: balance.invoicing,
         addresses: balance.addresses.clone(),
         ports: balance.ports.clone(),
+        proxies: balance.proxies.clone(),
         attempts: attempts(&balance.attempts),
+        shares: shares(&balance.shares),
         latency: balance.latency.each_ref().map(counts),
         codes: balance
             .findings_by_code
@@ -256,6 +311,7 @@ fn finding(told: &failure::Finding, redact: bool) -> Finding {
         client: _,
         server: _,
         name: _,
+        behind: _,
         endpoint: _,
         flow: _,
         twin: _,
@@ -270,6 +326,7 @@ fn finding(told: &failure::Finding, redact: bool) -> Finding {
         silence: _,
         count: _,
     } = &**told;
+    let masked = |name: &Option<String>| name.as_ref().map(|name| named(name, redact));
     let owned = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect();
     Finding {
         code: told.class.code.to_owned(),
@@ -288,8 +345,9 @@ fn finding(told: &failure::Finding, redact: bool) -> Finding {
         protocol: told.protocol,
         client: told.client,
         server: told.server,
-        name: told.name.clone(),
-        endpoint: told.endpoint.clone(),
+        name: masked(&told.name),
+        behind: told.behind,
+        endpoint: masked(&told.endpoint),
         flow: told.flow.map(|(key, first)| {
             let (a, b) = ((key.a, key.a_port), (key.b, key.b_port));
             Flow(a, b, key.protocol, key.tunnel, first.ns())
@@ -353,14 +411,14 @@ fn incident(told: &incident::Incident, redact: bool) -> Incident {
         scope: match &told.scope {
             incident::Scope::Client(ip) => Scope::Client(*ip),
             incident::Scope::Site(ip) => Scope::Site(*ip),
-            incident::Scope::Endpoint(endpoint) => Scope::Endpoint(endpoint.clone()),
+            incident::Scope::Endpoint(endpoint) => Scope::Endpoint(named(endpoint, redact)),
             incident::Scope::Region(region) => Scope::Region(region.clone()),
             incident::Scope::Everything => Scope::Everything,
         },
         severity: told.severity as u8,
         start_ns: told.start.ns(),
         end_ns: told.end.ns(),
-        endpoints: told.endpoints.clone(),
+        endpoints: told.endpoints.iter().map(|id| named(id, redact)).collect(),
         regions: told.regions.clone(),
         clients: told.clients,
         client_sample: told.client_sample.clone(),

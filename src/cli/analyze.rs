@@ -48,9 +48,22 @@ pub(crate) fn tell(
         output::write(path, text.as_bytes())?;
     }
     if common.stats {
-        output::remark(&stats);
+        let peak = peak_mib().map_or_else(String::new, |mib| {
+            format!(", at most {mib} MiB of memory at once")
+        });
+        output::remark(&format!("{stats}{peak}"));
     }
     Ok(code)
+}
+
+/// The most memory that was resident at once, in MiB rounded up, where the system tells it (Linux).
+fn peak_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kib.div_ceil(1_024))
 }
 
 /// How the report is written.

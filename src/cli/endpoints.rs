@@ -109,17 +109,11 @@ fn summary(rules: &Rules) -> String {
     if beside > 0 {
         text.push_str(&format!("; {beside} built-in ones beside"));
     }
+    if rules.own_payloads > 0 {
+        text.push_str(&format!("; {}", number(rules.own_payloads, "payload")));
+    }
     if rules.others {
         text.push_str("; all other servers too");
-    }
-    let mut keys: Vec<&str> = rules
-        .own_rules()
-        .flat_map(|rule| rule.not_judged())
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if !keys.is_empty() {
-        text.push_str(&format!("; not judged by yet: {}", keys.join(", ")));
     }
     text
 }

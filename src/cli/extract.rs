@@ -12,6 +12,7 @@ use crate::engine::trace::Flows;
 use crate::ingest::{Frame, Interface, Writer};
 use crate::limits::PIECES_WAITING_MAX;
 use crate::mark::Mark;
+use crate::report;
 
 /// Reads twice, writes.
 pub(crate) fn run(mut common: Common, mut ids: Ids) -> Result<u8, Failure> {
@@ -189,7 +190,9 @@ impl<'a> Picker<'a> {
         writer: &mut Writer<'_>,
     ) -> io::Result<()> {
         let file = self.first.files.get(frame.at.file as usize);
-        let path = file.map_or("", |file| &file.path);
+        let path = file.map_or(String::new(), |file| {
+            report::shown(&file.path, &self.first.settings)
+        });
         let comments: Vec<String> = comments
             .iter()
             .map(|comment| format!("{comment} (frame {} of {path})", frame.at.frame))
@@ -197,7 +200,7 @@ impl<'a> Picker<'a> {
         if interface.name.is_empty() && interface.description.is_empty() {
             // A pcap file does not name its interface: the file's name tells several apart.
             let named = Interface {
-                description: path.to_owned(),
+                description: path,
                 ..interface.clone()
             };
             return writer.frame(frame, &named, &comments);

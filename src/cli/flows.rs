@@ -1,7 +1,7 @@
 //! `wirefault flows`: one row per flow.
 
-use crate::cli::{Common, Failure, FormatArg, input, output};
-use crate::report::table;
+use crate::cli::{Common, Failure, FormatArg, SwitchArg, input, output};
+use crate::report::{redact, table};
 
 /// Reads and writes the table as text, csv or json.
 pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
@@ -19,6 +19,11 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     input::spare(common.output.as_deref(), &run.files)?;
     let mut rows = run.diagnosis.rows;
     rows.sort_by_key(|a| (a.ts, a.key));
+    if common.redact == SwitchArg::On {
+        for name in rows.iter_mut().filter_map(|row| row.name.as_mut()) {
+            *name = redact::name(name);
+        }
+    }
     let text = match common.format {
         FormatArg::Csv => table::csv(&rows),
         FormatArg::Json => table::json(&rows),

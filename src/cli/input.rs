@@ -151,7 +151,7 @@ pub(crate) fn threads(common: &Common) -> Result<usize, Failure> {
 pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
     let mut engine = Judging::of(common)?.engine(threads(common)?, rows)?;
     if let Some(size) = &common.memory {
-        engine.remember_at_most(flows_within(size, bytes(size)?)?);
+        engine.within(bytes(size)?);
     }
     Ok(engine)
 }
@@ -203,7 +203,7 @@ impl Judging {
     }
 }
 
-/// How many bytes a size such as `512M` is: K, M, G and T are powers of 1,024, with or without `iB`.
+/// A size such as `512M`: K, M, G and T are powers of 1,024, with or without `iB`.
 pub(crate) fn bytes(size: &str) -> Result<u64, Failure> {
     let wrong =
         |what: &str| Failure::usage(format!("--memory {size}: {what}; write it as 512M or 2G"));
@@ -225,22 +225,13 @@ pub(crate) fn bytes(size: &str) -> Result<u64, Failure> {
         _ => return Err(wrong("not a size")),
     };
     let number: u64 = number.parse().map_err(|_| wrong("not a size"))?;
-    number
+    let bytes = number
         .checked_mul(1 << shift)
-        .ok_or_else(|| wrong("larger than any memory"))
-}
-
-/// How many conversations fit so many bytes, which are all or a share of `size`.
-pub(crate) fn flows_within(size: &str, bytes: u64) -> Result<usize, Failure> {
+        .ok_or_else(|| wrong("larger than any memory"))?;
     if bytes < limits::MEMORY_MIN {
-        return Err(Failure::usage(format!(
-            "--memory {size}: at least 96M are needed; write it as 512M or 2G"
-        )));
+        return Err(wrong("at least 96M are needed"));
     }
-    let flows = (bytes - limits::BASE_BYTES) / limits::FLOW_BYTES;
-    Ok(usize::try_from(flows)
-        .unwrap_or(usize::MAX)
-        .min(limits::FLOWS_MAX))
+    Ok(bytes)
 }
 
 /// The first Ctrl-C ends the reading, the second the program.
@@ -333,18 +324,18 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, flows_within};
+    use super::bytes;
 
     #[test]
-    fn a_size_is_divided_by_what_a_flow_takes() {
-        let flows = |size: &str| flows_within(size, bytes(size).ok()?).ok();
-        assert_eq!(flows("96M"), Some(4_096));
-        assert_eq!(flows("128MiB"), Some(8_192));
-        assert_eq!(flows("134217728"), Some(8_192));
-        assert_eq!(flows("1t"), Some(1 << 20));
-        assert_eq!(flows("95M"), None);
-        assert_eq!(flows("much"), None);
-        assert_eq!(flows("12X"), None);
-        assert_eq!(flows("99999999999G"), None);
+    fn sizes_are_read_with_their_units() {
+        let size = |size: &str| bytes(size).ok();
+        assert_eq!(size("96M"), Some(96 << 20));
+        assert_eq!(size("128MiB"), Some(128 << 20));
+        assert_eq!(size("134217728"), Some(128 << 20));
+        assert_eq!(size("1t"), Some(1 << 40));
+        assert_eq!(size("95M"), None);
+        assert_eq!(size("much"), None);
+        assert_eq!(size("12X"), None);
+        assert_eq!(size("99999999999G"), None);
     }
 }

@@ -79,7 +79,7 @@ fn read(paths: &[String]) -> Result<(Vec<Run>, Vec<Found>), Failure> {
             let first = manifest.files.first().map(|file| file.path.clone());
             let key = (first.unwrap_or_default(), manifest.set.clone());
             // Of one set judged twice, the one that had more room: whatever the order of the folders.
-            let room = |manifest: &Manifest| (!manifest.limited, manifest.flows_max);
+            let room = |manifest: &Manifest| (!manifest.limited, manifest.room());
             let better = sets
                 .get(&key)
                 .is_none_or(|(known, _)| room(known) < room(&manifest));

@@ -9,7 +9,9 @@ use etherparse::err::{ipv4, ipv6};
 use etherparse::{Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice};
 
 use super::bytes::{after, len32, u16_at, u32_at, upto};
-use super::{Around, Body, Fragment, IpFacts, Packet, Stop, StopReason, broken, transport};
+use super::{
+    Around, Body, Fragment, IpFacts, Packet, Stop, StopReason, Sum, broken, checksum, transport,
+};
 
 /// Extension headers that are followed; RFC 8200 4.1 allows seven.
 const EXTENSIONS_MAX: usize = 16;
@@ -101,6 +103,8 @@ pub(super) fn header_v4<'a>(bytes: &'a [u8], around: &Around) -> Result<Ip<'a>, 
             dont_fragment: header.dont_fragment(),
             total_len: len32(total),
             protocol: header.protocol().0,
+            head_sum: checksum::header(header.slice()),
+            body_sum: Sum::Unknown,
         },
         payload: upto(after(bytes, size), len),
         len,
@@ -140,6 +144,8 @@ pub(super) fn header_v6<'a>(bytes: &'a [u8], around: &Around) -> Result<Ip<'a>, 
             dont_fragment: true,
             total_len: len32(len.saturating_add(40)),
             protocol: next,
+            head_sum: Sum::Unknown,
+            body_sum: Sum::Unknown,
         },
         payload: upto(rest, len),
         len,

@@ -4,7 +4,7 @@
 //! MACsec (0x88e5), provider backbone bridging (0x88e7), LLDP and the like stop as unknown ethertypes.
 
 use super::bytes::{after, array, u16_at, u32_at, upto};
-use super::{Around, Packet, StopReason, arp, broken, ip, mpls, wifi};
+use super::{Around, Body, Packet, Ppp, PppoeDiscovery, StopReason, arp, broken, ip, mpls, wifi};
 
 /// A frame that begins with an Ethernet header, with a type or with a length and 802.2 behind it.
 pub(super) fn ethernet(bytes: &[u8], mut around: Around) -> Packet<'_> {
@@ -38,6 +38,7 @@ pub(super) fn network(mut kind: u16, mut bytes: &[u8], mut around: Around) -> Pa
         0x86dd => ip::v6(bytes, around),
         0x0806 => arp::arp(bytes, &around),
         0x8847 | 0x8848 => mpls::labels(bytes, around),
+        0x8863 => discovery(bytes, &around),
         0x8864 => pppoe(bytes, around),
         // IEEE 802.3 3.2.6: up to 1500 it is a length, and 802.2 follows.
         0..=1_500 => llc(upto(bytes, kind.into()), around),
@@ -166,7 +167,34 @@ pub(super) fn ppp(bytes: &[u8], around: Around) -> Packet<'_> {
         0x0281 | 0x0283 => mpls::labels(rest, around),
         // Encryption (RFC 1968) and MPPE, which travels as compression (RFC 3078).
         0x0053 | 0x00fd => broken(&around, "ppp", StopReason::Encrypted),
+        // RFC 1661 2: from 0x8000 on it is the link that speaks of itself.
+        0x8000.. => Packet {
+            body: Body::Ppp(Ppp {
+                protocol,
+                session: None,
+                payload: rest,
+            }),
+            ..broken(&around, "ppp", StopReason::Unknown(protocol.into()))
+        },
         _ => broken(&around, "ppp", StopReason::Unknown(protocol.into())),
+    }
+}
+
+/// PPPoE discovery (RFC 2516 5).
+fn discovery<'a>(bytes: &'a [u8], around: &Around) -> Packet<'a> {
+    let packet = broken(around, "eth", StopReason::Unknown(0x8863));
+    let (Some([0x11, code]), Some(session), Some(len)) =
+        (array(bytes, 0), u16_at(bytes, 2), u16_at(bytes, 4))
+    else {
+        return packet;
+    };
+    Packet {
+        body: Body::PppoeDiscovery(PppoeDiscovery {
+            code,
+            session,
+            tags: upto(after(bytes, 6), len.into()),
+        }),
+        ..packet
     }
 }
 
@@ -183,20 +211,22 @@ pub(super) fn pppoe(bytes: &[u8], around: Around) -> Packet<'_> {
         return broken(&around, "pppoe", StopReason::Unknown(code.into()));
     }
     let rest = after(bytes, 6);
-    if len == 0 {
-        // As with IP, the card was to fill it in.
-        return ppp(rest, around);
-    }
-    let len = usize::from(len);
+    // As with IP, a length of 0 was for the card to fill in.
+    let len = if len == 0 { rest.len() } else { len.into() };
     let missing = len.saturating_sub(rest.len());
-    ppp(
-        upto(rest, len),
-        Around {
+    let around = match len == rest.len() {
+        true => around,
+        false => Around {
             missing,
             trailer: 0,
             ..around
         },
-    )
+    };
+    let mut packet = ppp(upto(rest, len), around);
+    if let Body::Ppp(control) = &mut packet.body {
+        control.session = u16_at(bytes, 2);
+    }
+    packet
 }
 
 /// Cisco HDLC: address, control, ethertype.

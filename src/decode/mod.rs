@@ -16,6 +16,7 @@
 
 mod arp;
 mod bytes;
+mod checksum;
 pub mod fragment;
 mod icmp;
 mod ip;
@@ -191,6 +192,10 @@ pub struct IpFacts {
     pub total_len: u32,
     /// IP protocol number of the body (6 TCP, 17 UDP …).
     pub protocol: u8,
+    /// IPv4 header checksum.
+    pub head_sum: Sum,
+    /// TCP or UDP checksum.
+    pub body_sum: Sum,
 }
 
 /// What an IP packet or frame carries.
@@ -206,6 +211,12 @@ pub enum Body<'a> {
     Arp(ArpPacket),
     /// One fragment of an IP packet, the first one included.
     Fragment(Fragment<'a>),
+    /// An encrypted packet of IPsec; `Packet::stopped` says so too.
+    Esp(Esp),
+    /// PPP's own words; the IP header is that of the tunnel around it, if any.
+    Ppp(Ppp<'a>),
+    /// PPPoE before there is a session.
+    PppoeDiscovery(PppoeDiscovery<'a>),
     /// Nothing that the engine reads (see `IpFacts::protocol`, or `Stop`).
     Other,
 }
@@ -360,6 +371,51 @@ pub struct Fragment<'a> {
     pub payload: &'a [u8],
     /// Bytes on the wire.
     pub payload_len: u32,
+}
+
+/// The head of an ESP packet (RFC 4303 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Esp {
+    /// Security parameters index.
+    pub spi: u32,
+    /// Sequence number, its low 32 bits.
+    pub seq: u32,
+}
+
+/// A packet of PPP that is no network packet: link control, authentication, network control (RFC 1661 2).
+#[derive(Clone, Copy, Debug)]
+pub struct Ppp<'a> {
+    /// PPP protocol number: 0xc021 LCP, 0xc023 PAP, 0xc223 CHAP …
+    pub protocol: u16,
+    /// PPPoE session that carries it.
+    pub session: Option<u16>,
+    /// Captured bytes after the protocol number.
+    pub payload: &'a [u8],
+}
+
+/// A PPPoE discovery packet (RFC 2516 5).
+#[derive(Clone, Copy, Debug)]
+pub struct PppoeDiscovery<'a> {
+    /// PADI 0x09, PADO 0x07, PADR 0x19, PADS 0x65, PADT 0xa7.
+    pub code: u8,
+    /// Session id.
+    pub session: u16,
+    /// Tags.
+    pub tags: &'a [u8],
+}
+
+/// Are the checksums those of the bytes? Computed only where the whole packet was captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sum {
+    /// Nothing to check, or not all bytes are there.
+    #[default]
+    Unknown,
+    /// Right.
+    Right,
+    /// Left to the card: nothing, or the sum of the pseudo-header alone.
+    Offload,
+    /// Neither.
+    Wrong,
 }
 
 /// Why decoding stopped before the transport header.

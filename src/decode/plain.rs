@@ -6,7 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::bytes::{after, len32, u16_at, u32_at, upto};
-use super::{Body, IpFacts, LinkFacts, Packet, TcpSegment, transport};
+use super::ip::Ip;
+use super::{Body, IpFacts, LinkFacts, Packet, Sum, TcpSegment, checksum, transport};
 
 /// Bytes of an Ethernet header, an IPv4 header and a TCP header, none with options.
 const HEADS: usize = 14 + 20 + 20;
@@ -31,6 +32,24 @@ pub(super) fn tcp_over_ethernet(bytes: &[u8]) -> Option<Packet<'_>> {
     let segment = upto(after(bytes, 34), len);
     let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, ..] = *head;
     let address = |at: usize| u32_at(head, at).map(|ip| IpAddr::V4(Ipv4Addr::from(ip)));
+    let facts = IpFacts {
+        source: address(26)?,
+        destination: address(30)?,
+        ttl: byte(22)?,
+        id: Some(u16_at(head, 18)?.into()),
+        dont_fragment: fragment & 0x4000 != 0,
+        total_len: len32(total),
+        protocol: 6,
+        head_sum: checksum::header(head.get(14..34)?),
+        body_sum: Sum::Unknown,
+    };
+    let ip = Ip {
+        facts,
+        payload: segment,
+        len,
+        fragment: None,
+        stopped: None,
+    };
     Some(Packet {
         link: LinkFacts {
             source: Some([s0, s1, s2, s3, s4, s5]),
@@ -39,13 +58,8 @@ pub(super) fn tcp_over_ethernet(bytes: &[u8]) -> Option<Packet<'_>> {
             tunnel: 0,
         },
         ip: Some(IpFacts {
-            source: address(26)?,
-            destination: address(30)?,
-            ttl: byte(22)?,
-            id: Some(u16_at(head, 18)?.into()),
-            dont_fragment: fragment & 0x4000 != 0,
-            total_len: len32(total),
-            protocol: 6,
+            body_sum: checksum::body(&ip),
+            ..facts
         }),
         body: Body::Tcp(TcpSegment {
             source_port: u16_at(head, 34)?,

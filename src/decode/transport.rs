@@ -3,11 +3,13 @@
 use super::bytes::{after, len32, u16_at, u32_at, upto};
 use super::ip::Ip;
 use super::{
-    Around, Body, Packet, Stop, StopReason, TcpOptions, TcpSegment, UdpDatagram, icmp, tunnel,
+    Around, Body, Esp, Packet, Stop, StopReason, TcpOptions, TcpSegment, UdpDatagram, checksum,
+    icmp, tunnel,
 };
 
 /// What an IP protocol number says follows.
-pub(super) fn transport(ip: Ip<'_>, around: Around) -> Packet<'_> {
+pub(super) fn transport(mut ip: Ip<'_>, around: Around) -> Packet<'_> {
+    ip.facts.body_sum = checksum::body(&ip);
     let unread = |layer, reason| Err(Stop { layer, reason });
     let body = match ip.facts.protocol {
         6 => tcp(ip.payload, ip.len).map(Body::Tcp),
@@ -19,7 +21,7 @@ pub(super) fn transport(ip: Ip<'_>, around: Around) -> Packet<'_> {
         },
         1 | 58 => icmp::icmp(ip.payload, ip.len, ip.facts.protocol == 58).map(Body::Icmp),
         4 | 41 | 47 | 97 | 137 => return tunnel::over_ip(ip, around),
-        50 => unread("esp", StopReason::Encrypted),
+        50 => return esp(&ip, around),
         other => unread("ip", StopReason::Unknown(other.into())),
     };
     let (body, stopped) = match body {
@@ -31,6 +33,20 @@ pub(super) fn transport(ip: Ip<'_>, around: Around) -> Packet<'_> {
         ip: Some(ip.facts),
         body,
         stopped,
+    }
+}
+
+/// What is encrypted stays so; its head tells what is lost.
+fn esp<'a>(ip: &Ip<'a>, around: Around) -> Packet<'a> {
+    let head = u32_at(ip.payload, 0).zip(u32_at(ip.payload, 4));
+    Packet {
+        link: around.link,
+        ip: Some(ip.facts),
+        body: head.map_or(Body::Other, |(spi, seq)| Body::Esp(Esp { spi, seq })),
+        stopped: Some(Stop {
+            layer: "esp",
+            reason: StopReason::Encrypted,
+        }),
     }
 }
 

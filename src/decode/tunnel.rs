@@ -73,7 +73,7 @@ fn fits(packet: &Packet<'_>, len: u32) -> bool {
 
 /// Where nothing was found inside, the IP packet around it is the innermost.
 fn fall_back(mut packet: Packet<'_>, outer: IpFacts) -> Packet<'_> {
-    if packet.ip.is_none() && matches!(packet.body, Body::Other) {
+    if packet.ip.is_none() && matches!(packet.body, Body::Other | Body::Ppp(_)) {
         packet.ip = Some(outer);
     }
     packet

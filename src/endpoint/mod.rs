@@ -7,17 +7,21 @@
 
 mod network;
 mod pattern;
+mod payload;
 mod reader;
+mod shapes;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 pub use network::Network;
 pub use pattern::Pattern;
+pub use payload::{Field, Marker, Payload};
 pub use table::RuleError;
 
 /// The built-in rules as they ship.
@@ -42,6 +46,8 @@ pub struct Rule {
     pub gm_required: bool,
     /// Paths of the interface and their versions.
     pub paths: Vec<PathRule>,
+    /// Shapes of the bodies that its servers take and give, in the order in which they are tried.
+    pub payloads: Vec<String>,
     /// From which times on an endpoint is slow.
     pub thresholds: Thresholds,
     /// PEM file of the endpoint's own trust anchors, as written, and its line.
@@ -63,21 +69,7 @@ impl Rule {
 impl PathRule {
     /// Does it speak of this path? `*` stands for any characters; case matters.
     fn fits(&self, path: &str) -> bool {
-        let mut parts = self.path.split('*');
-        let Some(mut rest) = parts.next().and_then(|first| path.strip_prefix(first)) else {
-            return false;
-        };
-        let mut parts = parts.peekable();
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return rest.ends_with(part);
-            }
-            let Some((_, after)) = rest.split_once(part) else {
-                return false;
-            };
-            rest = after;
-        }
-        rest.is_empty()
+        payload::fits(&self.path, path)
     }
 }
 
@@ -153,10 +145,16 @@ pub struct Seen<'a> {
 pub struct Rules {
     rules: Vec<Rule>,
     regions: Vec<Region>,
+    /// All shapes of bodies that are known.
+    payloads: Vec<Arc<Payload>>,
+    /// Those of each rule, in the order of `rules`, and after them those that are looked for everywhere.
+    reads: Vec<Arc<[Arc<Payload>]>>,
     /// How many of `rules` a file brought.
     pub own: usize,
     /// How many of those stand in the place of a built-in one.
     pub replaced: usize,
+    /// How many payloads a file brought.
+    pub own_payloads: usize,
     /// Servers that no rule fits are endpoints too.
     pub others: bool,
     /// Hash of everything that decides.
@@ -183,14 +181,19 @@ impl Rules {
         let read = reader::read(BUILT_IN);
         debug_assert!(read.is_ok(), "the built-in rules have errors: {read:?}");
         let read = read.unwrap_or_default();
-        Self {
+        let mut all = Self {
             rules: read.rules,
             regions: read.regions,
+            payloads: read.payloads.into_iter().map(Arc::new).collect(),
+            reads: Vec::new(),
             own: 0,
             replaced: 0,
+            own_payloads: 0,
             others: true,
             hash: Sha256::digest(BUILT_IN).into(),
-        }
+        };
+        all.bring_payloads();
+        all
     }
 
     /// The rules of a file before the built-in ones. All errors, by line.
@@ -199,6 +202,25 @@ impl Rules {
         let mut all = Self::built_in();
         if !file.built_in {
             all.rules.clear();
+            // What is built in can still be named, and is looked for nowhere else.
+            all.payloads
+                .iter_mut()
+                .for_each(|payload| Arc::make_mut(payload).everywhere = false);
+        }
+        all.own_payloads = file.payloads.len();
+        for payload in file.payloads {
+            all.payloads.retain(|known| known.id != payload.id);
+            all.payloads.push(Arc::new(payload));
+        }
+        let unknown = |(id, line): &(String, usize)| {
+            (!all.payloads.iter().any(|payload| payload.id == *id)).then(|| RuleError {
+                line: *line,
+                message: format!("`payloads` names \"{id}\", which is no [[payload]]; write the id of one, see `wirefault endpoints --print`"),
+            })
+        };
+        let errors: Vec<RuleError> = file.named.iter().filter_map(unknown).collect();
+        if !errors.is_empty() {
+            return Err(errors);
         }
         all.own = file.rules.len();
         all.others = file.others;
@@ -223,6 +245,7 @@ impl Rules {
         }
         first.append(&mut all.rules);
         all.rules = first;
+        all.bring_payloads();
         Ok(all)
     }
 
@@ -254,6 +277,11 @@ impl Rules {
     pub fn reads_certificates(&self) -> bool {
         let reads = |rule: &Rule| !rule.matching.certificate.is_empty();
         self.rules.iter().any(reads)
+    }
+
+    /// Does any rule require Chinese algorithms?
+    pub fn requires_gm(&self) -> bool {
+        self.rules.iter().any(|rule| rule.gm_required)
     }
 
     /// The rules that a file brought: those that were printed and given back unchanged too.
@@ -397,21 +425,6 @@ impl Rule {
             && matching.addresses.iter().all(Network::is_one_host);
         matching.certificate.is_empty()
             && (one_address || (one_name && matching.addresses.iter().all(Network::is_one_host)))
-    }
-
-    /// The keys that it has and that no class judges by yet.
-    pub fn not_judged(&self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        if self.protocol.is_some() {
-            keys.push("protocol");
-        }
-        if self.gm_required {
-            keys.push("gm");
-        }
-        if !self.paths.is_empty() {
-            keys.push("path");
-        }
-        keys
     }
 }
 

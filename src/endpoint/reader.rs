@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use crate::endpoint::table::{RuleError, Source, Table};
-use crate::endpoint::{Matching, Network, PathRule, Pattern, Region, Rule, Thresholds};
+use crate::endpoint::{
+    Matching, Network, PathRule, Pattern, Payload, Region, Rule, Thresholds, shapes,
+};
 
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) rules: Vec<Rule>,
     pub(super) regions: Vec<Region>,
+    pub(super) payloads: Vec<Payload>,
+    /// Payloads that its rules name, each with its line.
+    pub(super) named: Vec<(String, usize)>,
     /// The built-in rules apply too.
     pub(super) built_in: bool,
     /// Servers without a rule are endpoints too.
@@ -49,8 +54,13 @@ pub(super) fn read(text: &str) -> Result<File, Vec<RuleError>> {
 }
 
 fn top_level(source: &mut Source<'_>, top: Table<'_>) -> File {
-    source.only(top, &["endpoint", "region", "built_in", "others"]);
+    source.only(
+        top,
+        &["endpoint", "region", "payload", "built_in", "others"],
+    );
     let regions = regions(source, top);
+    let payloads = shapes::payloads(source, top);
+    let mut named = Vec::new();
     let tables = source.tables(top, "endpoint", "[[endpoint]]");
     let mut lines: BTreeMap<String, usize> = BTreeMap::new();
     let mut rules = Vec::new();
@@ -59,6 +69,9 @@ fn top_level(source: &mut Source<'_>, top: Table<'_>) -> File {
             continue;
         };
         let line = source.line(at);
+        for (id, at) in source.texts(table, "payloads") {
+            named.push((id, source.line(at)));
+        }
         if let Some(before) = lines.insert(rule.id.clone(), line) {
             let id = &rule.id;
             source.wrong(
@@ -74,6 +87,8 @@ fn top_level(source: &mut Source<'_>, top: Table<'_>) -> File {
     File {
         rules,
         regions,
+        payloads,
+        named,
         built_in: source.flag(top, "built_in", true),
         others: source.flag(top, "others", false),
     }
@@ -120,6 +135,7 @@ fn rule(source: &mut Source<'_>, table: Table<'_>) -> Option<(Rule, usize)> {
             "versions",
             "gm",
             "path",
+            "payloads",
             "thresholds",
             "ca_bundle",
         ],
@@ -149,6 +165,7 @@ fn rule(source: &mut Source<'_>, table: Table<'_>) -> Option<(Rule, usize)> {
         versions,
         gm_required: source.word(table, "gm", &["required"]).is_some(),
         paths: paths(source, table),
+        payloads: payload_ids(table),
         thresholds: thresholds(source, table),
         ca_bundle: source
             .text(table, "ca_bundle")
@@ -159,7 +176,11 @@ fn rule(source: &mut Source<'_>, table: Table<'_>) -> Option<(Rule, usize)> {
     id.map(|(id, at)| (Rule { id, ..rule }, at))
 }
 
-fn required(source: &mut Source<'_>, table: Table<'_>, key: &str) -> Option<(String, usize)> {
+pub(super) fn required(
+    source: &mut Source<'_>,
+    table: Table<'_>,
+    key: &str,
+) -> Option<(String, usize)> {
     if !table.of.contains_key(key) {
         source.wrong(
             table.at,
@@ -239,4 +260,17 @@ fn thresholds(source: &mut Source<'_>, rule: Table<'_>) -> Thresholds {
         first_byte_ms: source.number(table, "first_byte_ms", FIRST_BYTE_MS_MIN, MS_MAX),
         dns_ms: source.number(table, "dns_ms", DNS_MS_MIN, MS_MAX),
     }
+}
+
+/// The payloads that a rule names; what is no list of texts is told where they are looked for.
+fn payload_ids(table: Table<'_>) -> Vec<String> {
+    let values = table
+        .of
+        .get("payloads")
+        .and_then(|value| value.get_ref().as_array());
+    let texts = values.into_iter().flat_map(|values| values.iter());
+    texts
+        .filter_map(|value| value.get_ref().as_str())
+        .map(|id| id.trim().to_owned())
+        .collect()
 }

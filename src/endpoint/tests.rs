@@ -461,7 +461,8 @@ fn everything_else_of_a_rule_is_read() {
     assert_eq!(rule.thresholds.first_byte_ms, None);
     assert_eq!(rule.thresholds.dns_ms, Some(5_000));
     assert_eq!(rule.paths.len(), 1);
-    assert_eq!(rule.not_judged(), ["protocol", "gm", "path"]);
+    assert_eq!(rule.protocol.as_deref(), Some("tlcp"));
+    assert!(rule.gm_required && all.requires_gm());
 }
 
 #[test]

@@ -1,50 +1,106 @@
-//! The balance of each endpoint: its attempts, times and findings.
+//! The balance of each endpoint and region, and of all: attempts, times and findings.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::endpoint::Rule;
-use crate::engine::diagnosis::{EndpointBalance, Minute};
+use crate::engine::by_minute::ByMinute;
+use crate::engine::diagnosis::{EndpointBalance, RegionBalance, Shares, regions};
 use crate::engine::endpoints::Endpoints;
+use crate::engine::shares::Sums;
 use crate::engine::told::Stub;
-use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
-use crate::time::{SECOND, Timestamp};
+use crate::failure::outcomes::minute_of;
+use crate::failure::{Finding, Subject};
+use crate::time::Timestamp;
 
-/// Endpoints by what matters: those of a rule first, then by failures.
+/// A name that could not be resolved: an attempt whose connection never came.
+#[derive(Clone, Debug)]
+pub(super) struct FailedLookup {
+    client: Option<IpAddr>,
+    name: String,
+    at: Timestamp,
+    attempts: Outcomes,
+}
+
+impl FailedLookup {
+    /// The lookup that a finding speaks of, where it made an attempt fail.
+    pub(super) fn of(finding: &Finding) -> Option<Self> {
+        Some(Self {
+            client: finding.client.map(|(client, _)| client),
+            name: finding.name.clone().filter(|_| finding.fails)?,
+            at: finding.first,
+            attempts: Outcomes {
+                failed: u32::try_from(finding.count).unwrap_or(u32::MAX),
+                ..Outcomes::default()
+            },
+        })
+    }
+}
+
+/// What all attempts came to.
+#[derive(Debug, Default)]
+pub(super) struct Balances {
+    pub(super) attempts: Outcomes,
+    /// Those that began before the horizon.
+    pub(super) forgotten: Outcomes,
+    pub(super) shares: Shares,
+    pub(super) regions: Vec<RegionBalance>,
+    /// By what matters: those of a rule first, then by failures.
+    pub(super) endpoints: Vec<EndpointBalance>,
+}
+
+/// The balances of the connections, and of the lookups that failed before any; what began before the third is about to
+/// be forgotten. They are counted by minute too. Findings about names learn the id of their endpoint.
 pub(super) fn balances(
-    stubs: &[Box<Stub>],
-    findings: &[Finding],
+    began: (&[Box<Stub>], &[FailedLookup], Timestamp),
+    findings: &mut [Finding],
     endpoints: &Endpoints<'_>,
-) -> Vec<EndpointBalance> {
-    let mut by_id: BTreeMap<String, EndpointBalance> = BTreeMap::new();
+    by_minute: &mut ByMinute,
+) -> Balances {
+    let (stubs, lookups, horizon) = began;
+    let mut forgotten = Outcomes::default();
+    let mut by_id: BTreeMap<String, (EndpointBalance, Sums)> = BTreeMap::new();
+    let (mut attempts, mut sums) = (Outcomes::default(), Sums::default());
     for stub in stubs {
-        let balance = balance(&mut by_id, endpoints.name_of(stub), stub.server, endpoints);
+        let (balance, own) = balance(&mut by_id, stub, endpoints);
         balance.attempts.add(stub.outcomes);
+        own.add(stub);
+        by_minute.add(&balance.id, stub);
+        attempts.add(stub.outcomes);
+        if stub.first < horizon && !stub.open {
+            forgotten.add(stub.outcomes);
+        }
+        sums.add(stub);
         for (histogram, ms) in balance.latency.iter_mut().zip(stub.latency_ms) {
             if let Some(ms) = ms {
                 histogram.add(ms);
             }
         }
     }
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.class.layer() != "capture")
-    {
-        let id = match (&finding.name, finding.server) {
-            _ if finding.endpoint.is_some() => finding.endpoint.clone().unwrap_or_default(),
-            (Some(name), Some((_, port))) if port != 0 => format!("{name}:{port}"),
-            (None, Some((ip, port))) if port != 0 => crate::failure::host_port(ip, port),
-            _ => continue,
-        };
-        if let Some(balance) = by_id.get_mut(&id) {
-            *balance
-                .findings_by_code
-                .entry(finding.class.code)
-                .or_default() += finding.count;
+    let named = ids_by_name(&by_id);
+    for lookup in lookups {
+        let id = named.get(&lookup.name).unwrap_or(&lookup.name).clone();
+        let (balance, own) = of_name(&mut by_id, id, &lookup.name, endpoints);
+        let minute = minute_of(lookup.at);
+        balance.attempts.add(lookup.attempts);
+        own.one(lookup.client, minute, lookup.attempts);
+        by_minute.one(&balance.id, minute, lookup.attempts);
+        attempts.add(lookup.attempts);
+        if lookup.at < horizon {
+            forgotten.add(lookup.attempts);
         }
+        sums.one(lookup.client, minute, lookup.attempts);
     }
-    let mut all: Vec<EndpointBalance> = by_id.into_values().collect();
+    count_findings(&mut by_id, findings, &named);
+    let finished = by_id.into_values().map(|(balance, sums)| EndpointBalance {
+        shares: sums.list(),
+        ..balance
+    });
+    // The dead address of an attempt that went to another one is no endpoint of its own.
+    let told = |balance: &EndpointBalance| {
+        !balance.attempts.is_none() || !balance.findings_by_code.is_empty()
+    };
+    let mut all: Vec<EndpointBalance> = finished.filter(told).collect();
     all.sort_by(|a, b| {
         (!a.invoicing, std::cmp::Reverse(a.attempts.failed), &a.id).cmp(&(
             !b.invoicing,
@@ -52,67 +108,120 @@ pub(super) fn balances(
             &b.id,
         ))
     });
-    all
+    Balances {
+        attempts,
+        forgotten,
+        shares: sums.list(),
+        regions: regions(&all),
+        endpoints: all,
+    }
 }
 
-/// What was tried minute by minute; `stubs` are those of endpoints.
-pub(super) fn minutes(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Minute> {
-    const MINUTE: i64 = 60 * SECOND;
-    let mut all: BTreeMap<(String, Timestamp), Minute> = BTreeMap::new();
-    for stub in stubs {
-        let name = endpoints.name_of(stub);
-        let rule = endpoints.rule(name, stub.server);
-        let endpoint = id_of(rule.filter(|rule| rule.takes_id), name, stub.server);
-        let start = Timestamp::from_ns(stub.first.ns().div_euclid(MINUTE).saturating_mul(MINUTE));
-        let key = (endpoint.clone(), start);
-        let minute = all.entry(key).or_insert_with(|| Minute {
-            endpoint,
-            start,
-            attempts: Outcomes::default(),
-            latency: Default::default(),
-        });
-        minute.attempts.add(stub.outcomes);
-        for (histogram, ms) in minute.latency.iter_mut().zip(stub.latency_ms) {
-            if let Some(ms) = ms {
-                histogram.add(ms);
-            }
+/// Of the endpoints of each name the one with the most attempts.
+fn ids_by_name(by_id: &BTreeMap<String, (EndpointBalance, Sums)>) -> BTreeMap<String, String> {
+    let mut named: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    for (balance, _) in by_id.values() {
+        let Some(name) = &balance.host else { continue };
+        let count = u64::from(balance.attempts.ok) + u64::from(balance.attempts.failed);
+        let best = named.entry(name.clone()).or_default();
+        if best.1.is_empty() || count > best.0 {
+            *best = (count, balance.id.clone());
         }
     }
-    all.into_values().collect()
+    named
+        .into_iter()
+        .map(|(name, (_, id))| (name, id))
+        .collect()
 }
 
-/// What an endpoint is called: `own` is the rule that gives it its id.
-fn id_of(own: Option<&Rule>, name: Option<&str>, server: (IpAddr, u16)) -> String {
-    match (own, name) {
-        (Some(rule), _) => rule.id.clone(),
-        (None, Some(name)) => format!("{name}:{}", server.1),
-        (None, None) => crate::failure::host_port(server.0, server.1),
+fn count_findings(
+    by_id: &mut BTreeMap<String, (EndpointBalance, Sums)>,
+    findings: &mut [Finding],
+    named: &BTreeMap<String, String>,
+) {
+    for finding in findings {
+        if finding.class.layer() == "capture" {
+            continue;
+        }
+        if finding.subject == Subject::Name && finding.endpoint.is_none() {
+            let name = finding.name.as_ref();
+            finding.endpoint = name.and_then(|name| named.get(name)).cloned();
+        }
+        let id = finding.endpoint_id();
+        if let Some((balance, _)) = id.and_then(|id| by_id.get_mut(&id)) {
+            *balance
+                .findings_by_code
+                .entry(finding.class.code)
+                .or_default() += finding.count;
+        }
     }
+}
+
+/// The endpoint of a name for which there is no server.
+fn of_name<'b>(
+    by_id: &'b mut BTreeMap<String, (EndpointBalance, Sums)>,
+    id: String,
+    name: &str,
+    endpoints: &Endpoints<'_>,
+) -> &'b mut (EndpointBalance, Sums) {
+    let rule = endpoints.of_name(name);
+    let own = rule.filter(|rule| rule.takes_id);
+    let id = own.map_or(id, |rule| rule.id.clone());
+    by_id.entry(id.clone()).or_insert_with(|| {
+        let balance = EndpointBalance {
+            region: endpoints.region(rule, Some(name)),
+            invoicing: rule.is_some(),
+            id,
+            name: own
+                .and_then(|rule| rule.name.clone())
+                .or_else(|| Some(name.to_owned())),
+            host: Some(name.to_owned()),
+            ..EndpointBalance::default()
+        };
+        (balance, Sums::default())
+    })
 }
 
 fn balance<'b>(
-    by_id: &'b mut BTreeMap<String, EndpointBalance>,
-    name: Option<&str>,
-    server: (IpAddr, u16),
+    by_id: &'b mut BTreeMap<String, (EndpointBalance, Sums)>,
+    stub: &Stub,
     endpoints: &Endpoints<'_>,
-) -> &'b mut EndpointBalance {
-    let rule = endpoints.rule(name, server);
+) -> &'b mut (EndpointBalance, Sums) {
+    let name = endpoints.name_of(stub);
+    let (address, port) = stub.means();
+    let rule = endpoints.rule(name, stub.server);
     let own = rule.filter(|rule| rule.takes_id);
-    let id = id_of(own, name, server);
-    let balance = by_id.entry(id.clone()).or_insert_with(|| EndpointBalance {
-        region: endpoints.region(rule, name),
-        invoicing: rule.is_some(),
-        id,
-        name: own
-            .and_then(|rule| rule.name.clone())
-            .or_else(|| name.map(str::to_owned)),
-        ..EndpointBalance::default()
+    let id = match (own, name) {
+        (Some(rule), _) => rule.id.clone(),
+        (None, Some(name)) => format!("{name}:{port}"),
+        (None, None) => crate::failure::host_port(address.unwrap_or(stub.server.0), port),
+    };
+    let entry = by_id.entry(id.clone()).or_insert_with(|| {
+        let balance = EndpointBalance {
+            region: endpoints.region(rule, name),
+            invoicing: rule.is_some(),
+            id,
+            name: own
+                .and_then(|rule| rule.name.clone())
+                .or_else(|| name.map(str::to_owned)),
+            host: name.map(str::to_owned),
+            ..EndpointBalance::default()
+        };
+        (balance, Sums::default())
     });
-    if let Err(place) = balance.addresses.binary_search(&server.0) {
-        balance.addresses.insert(place, server.0);
+    let balance = &mut entry.0;
+    if let Some(address) = address
+        && let Err(place) = balance.addresses.binary_search(&address)
+    {
+        balance.addresses.insert(place, address);
     }
-    if let Err(place) = balance.ports.binary_search(&server.1) {
-        balance.ports.insert(place, server.1);
+    if stub.behind.is_some()
+        && let Err(place) = balance.proxies.binary_search(&stub.server)
+    {
+        balance.proxies.insert(place, stub.server);
     }
-    balance
+    if let Err(place) = balance.ports.binary_search(&port) {
+        balance.ports.insert(place, port);
+    }
+    entry
 }

@@ -15,15 +15,13 @@ pub(super) struct Certified(Vec<(Arc<Certificate>, Option<Arc<str>>)>);
 impl Shard {
     /// The judgement of the chain, by the anchors of the endpoint's rule where it brings some.
     pub(super) fn chain(&mut self, conversation: &Conversation) -> Option<Arc<Verdict>> {
-        let session = match &conversation.application {
+        let session = match conversation.application.inside() {
             Application::Tls(session) | Application::Tunnel(_, session) => session,
             _ => return None,
         };
         let sent = session.certificates.as_ref()?;
-        let tunnel_name = match &conversation.application {
-            Application::Tunnel(web, _) => web.host_name(),
-            _ => None,
-        };
+        let behind = conversation.behind();
+        let tunnel_name = behind.and_then(|meant| meant.name());
         let stapled = session
             .stapled
             .as_ref()
@@ -39,9 +37,12 @@ impl Shard {
             name,
             sni: session.sni().is_some(),
             host: false,
-            connect: conversation.connect_port(),
+            connect: behind.map(|meant| meant.port),
             certificate: certified(&self.rules, &verdict),
-            server: Some(conversation.server()),
+            server: Some(match behind.map(|meant| meant.place()) {
+                Some((Some(address), port)) => (address, port),
+                _ => conversation.server(),
+            }),
         });
         match rule.and_then(|rule| self.verifiers.get_mut(&rule.id)) {
             Some(own) => Some(own.judge(&sent.value, stapled, name, sent.at.time)),

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::endpoint::Rules;
 use crate::engine::Engine;
-use crate::engine::balance::{balances, minutes};
+use crate::engine::attempts;
+use crate::engine::balance::{FailedLookup, balances};
+use crate::engine::by_minute::ByMinute;
+use crate::engine::crossing;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
@@ -18,17 +20,15 @@ use crate::engine::states::fold_states;
 use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
-use crate::failure::flow::Outcomes;
 use crate::failure::network::{dns, packet_loss};
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
-use crate::flow::heard::Heard;
-use crate::flow::lookup::Lookup;
+use crate::flow::lookup::{self, Lookup, Lookups};
 use crate::flow::names::Names;
-use crate::incident::{self, Answered, Context, Incident, Seen};
+use crate::incident::{self, Answered, Context, Seen};
 use crate::ingest::FileReport;
-use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
+use crate::time::{MILLISECOND, Nanos, Timestamp};
 
 /// Everything that was told becomes one diagnosis.
 pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
@@ -39,8 +39,13 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
 /// What the shards told, against what only the whole capture knows. Takes from the engine what it needs whole.
 pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -> Diagnosis {
     told.heard.merge(std::mem::take(&mut engine.heard));
+    if told.heard.omitted() > 0 {
+        told.unjudged
+            .insert("pairs-not-noted", told.heard.omitted());
+    }
     let mut unjudged = unjudged(engine, &mut told);
-    let lookups = std::mem::take(&mut engine.lookups).finish(engine.clock);
+    let mut table = std::mem::take(&mut engine.lookups);
+    let lookups = lookup::once(table.finish(engine.clock));
     let moved = engine.neighbours.moved();
     let engine = &*engine;
     let names = &engine.names;
@@ -54,29 +59,42 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         endpoints: &endpoints,
         end: engine.clock,
     };
-    let failed_lookups = lookups_told(&mut findings, &around, &told, &mut unjudged);
+    let failed_lookups = lookups_told(&mut findings, &around, &mut told, &mut unjudged);
     security::revocation_unreachable::judge(&mut findings, std::mem::take(&mut told.waits));
-    findings = links::judge(findings, engine, &moved, &told);
+    findings.extend(engine.outside.judge(
+        &engine.neighbours,
+        &told.heard,
+        engine.clock,
+        &mut unjudged,
+    ));
+    findings = links::judge(findings, engine, &moved, &mut told);
+    for (reason, count) in told.unjudged.drain() {
+        *unjudged.entry(reason.to_owned()).or_default() += count;
+    }
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
     findings.extend(capture::judge(&told.quality, files, engine.packets));
     told.rows.retain(|row| endpoints.holds(row));
-    let stubs = endpoints.keep(
-        without_twins(std::mem::take(&mut told.stubs)),
-        &mut unjudged,
-    );
-    let (incidents, omitted) = incidents(&findings, &stubs, &lookups, &told.heard, names, &rules);
+    let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
+    let began = (&*stubs, &*failed_lookups, engine.horizon);
+    let mut minutes = ByMinute::new(engine.by_minute);
+    let balances = balances(began, &mut findings, &endpoints, &mut minutes);
+    let answered = answered(&lookups, &table);
+    let context = Context::new(seen(&stubs, &endpoints), answered, &told.heard)
+        .answers_from(table.well.from)
+        .with_rules(&rules);
+    let (incidents, omitted) = incident::find(&findings, &context);
     if omitted > 0 {
         unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
     }
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
-        attempts: attempts(&stubs, failed_lookups),
-        endpoints: balances(&stubs, &findings, &endpoints),
-        minutes: match engine.by_minute {
-            true => minutes(&stubs, &endpoints),
-            false => Vec::new(),
-        },
+        attempts: balances.attempts,
+        forgotten: balances.forgotten,
+        shares: balances.shares,
+        regions: balances.regions,
+        endpoints: balances.endpoints,
+        minutes: minutes.list(),
         findings,
         incidents,
         unjudged,
@@ -98,7 +116,10 @@ fn unjudged(engine: &mut Engine, told: &mut Told) -> BTreeMap<String, u64> {
         ("neighbours-omitted", engine.neighbours.omitted()),
         ("lookups-evicted", lookups.evicted + lookups.omitted),
         ("names-forgotten", engine.names.forgotten),
-    ] {
+    ]
+    .into_iter()
+    .chain(engine.outside.omitted())
+    {
         if count > 0 {
             unjudged.insert(reason.to_owned(), count);
         }
@@ -119,6 +140,7 @@ fn connections(
         .iter_mut()
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
+    findings = crossing::settle(&mut told.stubs, findings);
     let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
     for stub in &told.stubs {
         if let Some(at) = stub.established {
@@ -127,7 +149,7 @@ fn connections(
     }
     findings = port_reuse_stalled::judge_unanswered(findings, &stood);
     let asked_for = asked_for(&told.stubs);
-    findings = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    let folded = attempt::fold(findings, &successes(&told.stubs), &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -140,9 +162,12 @@ fn connections(
             .chain(asked)
             .collect()
     });
+    attempts::are_parts(&mut told.stubs, &folded.parts);
+    findings = folded.findings;
+    attempts::fall_back(&mut told.stubs, &mut findings);
     findings = silence(findings, told, unjudged);
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
-    no_failures(&mut told.stubs, &settled);
+    attempts::did_not_fail(&mut told.stubs, &settled);
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
     findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
@@ -175,18 +200,6 @@ fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
             first: stub.first,
         })
         .collect()
-}
-
-/// All attempts by outcome; a lookup that failed is one whose connection never came.
-fn attempts(stubs: &[Box<Stub>], failed_lookups: u64) -> Outcomes {
-    let mut attempts = Outcomes::default();
-    for stub in stubs {
-        attempts.add(stub.outcomes);
-    }
-    attempts.failed = attempts
-        .failed
-        .saturating_add(u32::try_from(failed_lookups).unwrap_or(u32::MAX));
-    attempts
 }
 
 pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
@@ -249,34 +262,24 @@ fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
 
 fn silence(
     findings: Vec<Finding>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
 ) -> Vec<Finding> {
     let mut kept = Vec::with_capacity(findings.len());
     for finding in findings {
+        let failed = attempt::flow_of(&finding).filter(|_| finding.fails);
+        let at = finding.first;
         match surroundings::judge_silence(finding, &told.heard) {
             Ok(finding) => kept.push(finding),
-            Err(reason) => *unjudged.entry(reason.to_owned()).or_default() += 1,
+            Err(reason) => {
+                *unjudged.entry(reason.to_owned()).or_default() += 1;
+                if let Some(stub) = failed.and_then(|flow| attempts::stub(&mut told.stubs, flow)) {
+                    stub.is_not_told(at);
+                }
+            }
         }
     }
     kept
-}
-
-/// A challenge that was settled on another connection was no failed attempt.
-fn no_failures(stubs: &mut [Box<Stub>], settled: &[Finding]) {
-    for finding in settled.iter().filter(|finding| finding.fails) {
-        let flow = (
-            finding.flow.map(|(_, began)| began),
-            finding.client,
-            finding.server,
-        );
-        let stub = stubs
-            .iter_mut()
-            .find(|stub| (Some(stub.first), Some(stub.client), Some(stub.server)) == flow);
-        if let Some(stub) = stub {
-            stub.outcomes.failed = stub.outcomes.failed.saturating_sub(1);
-        }
-    }
 }
 
 /// Median handshake of each endpoint with at least five of them.
@@ -326,9 +329,9 @@ struct LookedUp<'a> {
 fn lookups_told(
     findings: &mut Vec<Finding>,
     looked_up: &LookedUp<'_>,
-    told: &Told,
+    told: &mut Told,
     unjudged: &mut BTreeMap<String, u64>,
-) -> u64 {
+) -> Vec<FailedLookup> {
     let endpoints = looked_up.endpoints;
     let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
     let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
@@ -357,77 +360,53 @@ fn lookups_told(
     };
     let mut said = dns::judge_heard(looked_up.lookups, &around, &told.heard, unjudged);
     said.absorbed.sort_unstable();
+    let mut parts = Vec::new();
     for place in said.absorbed.into_iter().rev() {
-        findings.remove(place);
+        parts.extend(attempt::flow_of(&findings.remove(place)));
     }
-    let failed = said
-        .findings
-        .iter()
-        .filter(|finding| finding.fails && endpoints.concerns(finding))
-        .count() as u64;
+    attempts::are_parts(&mut told.stubs, &parts);
+    let own = said.findings.iter();
+    let own = own.filter(|finding| endpoints.concerns(finding));
+    let failed = own.filter_map(FailedLookup::of).collect();
     findings.extend(said.findings);
     failed
 }
 
-/// Of flows that differ by address translation alone, the one seen first.
-fn without_twins(stubs: Vec<Box<Stub>>) -> Vec<Box<Stub>> {
-    type Twin = ((IpAddr, u16), (u32, u32));
-    type Sides = Vec<(i64, (IpAddr, u16))>;
-    let mut seen: HashMap<Twin, Sides> = HashMap::new();
-    stubs
-        .into_iter()
-        .filter(|stub| {
-            let Some(twin) = stub.twin else { return true };
-            let known = seen.entry((stub.server, twin)).or_default();
-            let now = stub.first.ns();
-            if known
-                .iter()
-                .any(|(time, client)| *client != stub.client && (now - time).abs() <= SECOND)
-            {
-                return false;
-            }
-            known.push((now, stub.client));
-            true
-        })
-        .collect()
-}
-
-/// What the findings add up to, beside what else went on.
-fn incidents(
-    findings: &[Finding],
-    stubs: &[Box<Stub>],
-    lookups: &[Lookup],
-    heard: &Heard,
-    names: &Names,
-    rules: &Rules,
-) -> (Vec<Incident>, usize) {
-    let seen = stubs.iter().map(|stub| Seen {
+/// The connections of a run, as incidents see them.
+fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
+    let one = |stub: &Stub| Seen {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
-        name: stub.name.clone().or_else(|| {
-            names
-                .best(stub.client.0, stub.server.0, stub.first)
-                .map(Arc::from)
-        }),
+        name: stub
+            .name
+            .clone()
+            .or_else(|| endpoints.name_of(stub).map(Arc::from)),
         latency_ms: stub.latency_ms,
-    });
-    let answered = lookups.iter().filter_map(|lookup| {
+    };
+    stubs.iter().map(|stub| one(stub)).collect()
+}
+
+/// Names that were resolved: those that had trouble, and those that had none.
+fn answered(lookups: &[Lookup], table: &Lookups) -> Vec<Answered> {
+    let troubled = lookups.iter().filter_map(|lookup| {
         let answer = lookup
             .answer()
             .filter(|answer| !answer.addresses.is_empty())?;
-        let (client, name) = (lookup.client, lookup.name.clone());
         Some(Answered {
-            client,
+            client: lookup.client,
             resolver: answer.resolver,
-            name,
+            name: Arc::from(lookup.name.as_str()),
             time: answer.at.time,
         })
     });
-    incident::find(
-        findings,
-        &Context::new(seen.collect(), answered.collect(), heard).with_rules(rules),
-    )
+    let well = table.well.iter().map(|one| Answered {
+        client: one.client,
+        resolver: one.resolver,
+        name: Arc::clone(&one.name),
+        time: one.time,
+    });
+    troubled.chain(well).collect()
 }

@@ -1,9 +1,11 @@
 //! One flow with all that is remembered of it, and one packet's step through it: roles, TCP, observer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::decode::{IpFacts, TcpSegment, flag};
-use crate::failure::episode::{Episode, Errors, Web};
+use crate::endpoint::Rules;
+use crate::failure::episode::{Episode, Errors, Meant, Web};
 use crate::flow::circling::Circling;
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Both;
@@ -34,6 +36,8 @@ pub enum Application {
     Tunnel(Box<Web>, Box<tls::Session>),
     /// SOCKS 5, up to the proxy's answer.
     Socks(Box<socks::Session>),
+    /// What is inside a connection that a SOCKS proxy made.
+    Behind(Box<socks::Session>, Box<Application>),
     /// DNS over TCP.
     Dns(Box<dns::Tcp>),
     /// Nothing that is read here.
@@ -71,11 +75,28 @@ pub struct Conversation {
     pub heard: [i64; 2],
     /// Already queued for closing.
     pub closing: bool,
+    /// What endpoint rules read in bodies.
+    pub rules: Arc<Rules>,
+}
+
+/// Whose bytes are read, and by what.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    /// Address and port of the server.
+    pub(super) server: (IpAddr, u16),
+    /// What endpoint rules read in bodies.
+    pub(super) rules: &'a Arc<Rules>,
 }
 
 impl Conversation {
     /// A conversation that begins with this segment, sent by `from`.
-    pub fn new(key: FlowKey, from: End, segment: &TcpSegment<'_>, id: u64) -> Self {
+    pub fn new(
+        key: FlowKey,
+        from: End,
+        segment: &TcpSegment<'_>,
+        id: u64,
+        rules: Arc<Rules>,
+    ) -> Self {
         let syn = segment.flags & (flag::SYN | flag::ACK);
         let (client_end, assumed) = match syn {
             flag::SYN => (from, false),
@@ -97,6 +118,7 @@ impl Conversation {
             origin: 0,
             heard: [i64::MIN; 2],
             closing: false,
+            rules,
         }
     }
 
@@ -110,24 +132,24 @@ impl Conversation {
         self.key.end(self.client_end.other())
     }
 
-    /// The port that a CONNECT asked for, whether a tunnel came of it or not.
-    pub fn connect_port(&self) -> Option<u16> {
-        let asked = |web: &Web| {
-            let exchanges = web.adverse.iter().chain(web.log.open());
-            let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
-            requests.any(|request| request.method == "CONNECT")
-        };
-        let web = match &self.application {
-            Application::Tunnel(web, _) => web,
-            Application::Http(web) if asked(web) => web,
-            _ => return None,
-        };
-        let port = web
-            .host
-            .as_deref()?
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse().ok());
-        Some(port.unwrap_or(443))
+    /// What a proxy was asked for, whether a tunnel came of it or not.
+    pub fn behind(&self) -> Option<Meant<'_>> {
+        match &self.application {
+            Application::Tunnel(web, _) => Meant::of(web.host.as_deref()?, 443),
+            Application::Http(web) => {
+                let exchanges = web.adverse.iter().chain(web.log.open());
+                let mut requests = exchanges.filter_map(|exchange| exchange.request.as_ref());
+                match requests.find(|request| request.to_proxy) {
+                    Some(request) if request.method == "CONNECT" => Meant::of(&request.target, 443),
+                    Some(request) => Meant::of(request.host.as_deref()?, 80),
+                    None => Meant::of(web.host.as_deref().filter(|_| web.to_proxy)?, 80),
+                }
+            }
+            Application::Socks(session) | Application::Behind(session, _) => {
+                Meant::of(session.target.as_deref()?, 1080)
+            }
+            _ => None,
+        }
     }
 
     /// A packet of `from` came by once more in a loop.
@@ -169,31 +191,35 @@ impl Conversation {
                 self.origin = place;
             }
         }
-        let port = self.server().1;
+        let server = self.server();
         let Self {
             connection,
             application,
             first_bytes,
+            rules,
             ..
         } = self;
+        let setting = Setting { server, rules };
         connection.on_segment(direction, segment, ip, at, &mut |from, chunk, at| {
-            on_chunk(application, first_bytes, port, from, chunk, at)
+            on_chunk(application, first_bytes, &setting, from, chunk, at)
         });
     }
 
     /// The flow ends: what still waits is delivered.
     pub fn finish(&mut self) {
-        let port = self.server().1;
+        let server = self.server();
         let Self {
             connection,
             application,
             first_bytes,
+            rules,
             ..
         } = self;
+        let setting = Setting { server, rules };
         connection.finish(&mut |from, chunk, at| {
-            on_chunk(application, first_bytes, port, from, chunk, at)
+            on_chunk(application, first_bytes, &setting, from, chunk, at)
         });
-        if let Application::Http(web) | Application::Tunnel(web, _) = application {
+        if let Application::Http(web) | Application::Tunnel(web, _) = application.inside_mut() {
             web.log.finish();
             web.collect();
         }
@@ -201,14 +227,14 @@ impl Conversation {
 
     /// What the failure classes are shown.
     pub fn episode<'a>(&'a self, chain: Option<&'a Verdict>, until: Timestamp) -> Episode<'a> {
-        let (tls, web) = match &self.application {
+        let (tls, web) = match self.application.inside() {
             Application::Tls(session) => (Some(&**session), None),
             Application::Http(web) => (None, Some(&**web)),
             Application::Tunnel(web, session) => (Some(&**session), Some(&**web)),
             _ => (None, None),
         };
         let socks = match &self.application {
-            Application::Socks(session) => Some(&**session),
+            Application::Socks(session) | Application::Behind(session, _) => Some(&**session),
             _ => None,
         };
         Episode {
@@ -220,6 +246,7 @@ impl Conversation {
             tls,
             web,
             socks,
+            behind: self.behind(),
             chain,
             first_bytes: Both([&self.first_bytes[ToServer], &self.first_bytes[ToClient]]),
             errors: self.errors.as_deref(),
@@ -273,7 +300,7 @@ fn is_server_hello(payload: &[u8]) -> bool {
 pub(super) fn on_chunk(
     application: &mut Application,
     first_bytes: &mut Both<Vec<u8>>,
-    port: u16,
+    setting: &Setting<'_>,
     from: Direction,
     chunk: Chunk<'_>,
     at: Mark,
@@ -286,14 +313,54 @@ pub(super) fn on_chunk(
         }
     }
     match application {
-        Application::Unknown => recognise(application, first_bytes, port, from, chunk, at),
+        Application::Unknown => recognise(application, first_bytes, setting, from, chunk, at),
         Application::Tls(session) => session.on_chunk(from, chunk, at),
         Application::Http(_) => on_http(application, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
-        Application::Socks(session) => session.on_chunk(from, chunk, at),
+        Application::Socks(_) => on_socks(application, first_bytes, from, chunk, at),
+        Application::Behind(_, inside) => on_chunk(inside, first_bytes, setting, from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         Application::Opaque => Next::Done,
     }
+}
+
+impl Application {
+    /// What is spoken with the endpoint: behind a SOCKS proxy, what comes after its answer.
+    pub const fn inside(&self) -> &Self {
+        match self {
+            Self::Behind(_, inside) => inside,
+            direct => direct,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn inside_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Behind(_, inside) => inside,
+            direct => direct,
+        }
+    }
+}
+
+/// SOCKS, and once the proxy has made the connection whatever is spoken in it.
+fn on_socks(
+    application: &mut Application,
+    first_bytes: &mut Both<Vec<u8>>,
+    from: Direction,
+    chunk: Chunk<'_>,
+    at: Mark,
+) -> Next {
+    let Application::Socks(session) = application else {
+        return Next::Done;
+    };
+    let next = session.on_chunk(from, chunk, at);
+    if !session.connected {
+        return next;
+    }
+    *first_bytes = Both::default();
+    let session = std::mem::take(session);
+    *application = Application::Behind(session, Box::new(Application::Unknown));
+    Next::More
 }
 
 /// HTTP, and what is inside a tunnel once a proxy agreed to one.
@@ -333,7 +400,7 @@ pub(super) fn open_tunnel(application: &mut Application, at: Mark) -> bool {
 fn recognise(
     application: &mut Application,
     first_bytes: &Both<Vec<u8>>,
-    port: u16,
+    setting: &Setting<'_>,
     from: Direction,
     chunk: Chunk<'_>,
     at: Mark,
@@ -341,6 +408,7 @@ fn recognise(
     let Chunk::Data(bytes) = chunk else {
         return Next::More;
     };
+    let port = setting.server.1;
     let probes = [tls::probe(bytes), http1::probe(bytes)];
     let dns = dns::tcp::probe(bytes, (port, port));
     let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
@@ -351,7 +419,9 @@ fn recognise(
         }
         *application = Application::Tls(session);
     } else if probes[1] == Probe::Yes {
-        *application = Application::Http(Box::default());
+        let mut web = Box::<Web>::default();
+        web.log.read_by(setting.rules, setting.server);
+        *application = Application::Http(web);
     } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
         *application = Application::Socks(Box::default());
     } else if port == dns::PORT || dns == Probe::Yes {

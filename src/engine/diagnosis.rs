@@ -1,5 +1,6 @@
 //! What a run found out: the one value that every report is written from.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
 use crate::incident::Incident;
+use crate::limits;
 use crate::time::Timestamp;
 
 /// Upper bounds in milliseconds of the latency histograms; fixed, so that they add up across runs and machines.
@@ -55,6 +57,96 @@ impl Histogram {
     }
 }
 
+/// Attempts by client and by time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Clients: those with the most failures first, then by address.
+    pub clients: Vec<(IpAddr, Outcomes)>,
+    /// How many further clients there were.
+    pub clients_omitted: u64,
+    /// Spans of time in which attempts began, in order: minutes since 1970 at their start.
+    pub minutes: Vec<(i64, Outcomes)>,
+    /// Minutes in each span.
+    pub width: i64,
+}
+
+impl Shares {
+    /// What is told of these; `omitted` clients are not among them, and minutes come in spans of `width` at least.
+    pub fn of(
+        mut clients: Vec<(IpAddr, Outcomes)>,
+        omitted: u64,
+        minutes: BTreeMap<i64, Outcomes>,
+        width: i64,
+    ) -> Self {
+        clients.sort_unstable_by_key(|(client, sum)| (Reverse(sum.failed), *client));
+        let further = clients.len().saturating_sub(limits::CLIENTS_LISTED);
+        clients.truncate(limits::CLIENTS_LISTED);
+        let (minutes, width) = spans(minutes, width);
+        Self {
+            clients,
+            clients_omitted: omitted + further as u64,
+            minutes,
+            width,
+        }
+    }
+}
+
+/// Spans of `width` minutes, or of twice, four times, ... as many, so that no more than the limit are left.
+pub fn spans(minutes: BTreeMap<i64, Outcomes>, width: i64) -> (Vec<(i64, Outcomes)>, i64) {
+    let mut width = width.max(1);
+    let mut spans = put_together(minutes, width);
+    while spans.len() > limits::SPANS_LISTED {
+        width *= 2;
+        spans = put_together(spans, width);
+    }
+    (spans, width)
+}
+
+fn put_together(
+    spans: impl IntoIterator<Item = (i64, Outcomes)>,
+    width: i64,
+) -> Vec<(i64, Outcomes)> {
+    let mut wider: Vec<(i64, Outcomes)> = Vec::new();
+    for (minute, sum) in spans {
+        let start = minute.div_euclid(width).saturating_mul(width);
+        match wider.last_mut().filter(|(last, _)| *last == start) {
+            Some((_, known)) => known.add(sum),
+            None => wider.push((start, sum)),
+        }
+    }
+    wider
+}
+
+/// One region's balance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegionBalance {
+    /// Its name.
+    pub region: String,
+    /// Ids of its endpoints, sorted.
+    pub endpoints: Vec<String>,
+    /// Attempts.
+    pub attempts: Outcomes,
+}
+
+/// The sums of each region that an endpoint lies in.
+pub fn regions(endpoints: &[EndpointBalance]) -> Vec<RegionBalance> {
+    let mut regions: BTreeMap<&str, RegionBalance> = BTreeMap::new();
+    for endpoint in endpoints {
+        let Some(region) = &endpoint.region else {
+            continue;
+        };
+        let sum = regions.entry(region).or_insert_with(|| RegionBalance {
+            region: region.clone(),
+            ..RegionBalance::default()
+        });
+        sum.attempts.add(endpoint.attempts);
+        sum.endpoints.push(endpoint.id.clone());
+    }
+    let mut all: Vec<RegionBalance> = regions.into_values().collect();
+    all.iter_mut().for_each(|region| region.endpoints.sort());
+    all
+}
+
 /// One endpoint's balance.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointBalance {
@@ -62,6 +154,8 @@ pub struct EndpointBalance {
     pub id: String,
     /// The name.
     pub name: Option<String>,
+    /// The host name that was asked for, where the name is another.
+    pub host: Option<String>,
     /// Region of a tax host.
     pub region: Option<String>,
     /// A rule speaks of it.
@@ -70,8 +164,12 @@ pub struct EndpointBalance {
     pub addresses: Vec<IpAddr>,
     /// Ports, sorted.
     pub ports: Vec<u16>,
+    /// The proxies through which it was reached for, sorted; their addresses and ports are not its own.
+    pub proxies: Vec<(IpAddr, u16)>,
     /// Attempts.
     pub attempts: Outcomes,
+    /// The same by client and by time.
+    pub shares: Shares,
     /// Handshake, TLS, first byte.
     pub latency: [Histogram; 3],
     /// Findings of any severity by code.
@@ -85,9 +183,9 @@ pub struct Minute {
     pub endpoint: String,
     /// When the minute begins.
     pub start: Timestamp,
-    /// Attempts whose connections began in it.
+    /// Attempts that began in it.
     pub attempts: Outcomes,
-    /// Handshake, TLS, first byte.
+    /// Handshake, TLS, first byte of the connections that began in it.
     pub latency: [Histogram; 3],
 }
 
@@ -100,6 +198,12 @@ pub struct Diagnosis {
     pub flows: u64,
     /// Attempts.
     pub attempts: Outcomes,
+    /// Those of them that are about to be forgotten, where a run goes on.
+    pub forgotten: Outcomes,
+    /// The same by client and by time.
+    pub shares: Shares,
+    /// The same by region, by name.
+    pub regions: Vec<RegionBalance>,
     /// Endpoints: built-in names first, then by failures.
     pub endpoints: Vec<EndpointBalance>,
     /// Attempts by endpoint and minute, by these two; where asked for.

@@ -1,7 +1,8 @@
 //! Which endpoint a connection, a finding or a host belongs to, by the rules and by the names that the capture gives.
 //!
 //! The name is what the client asked for (SNI, Host, CONNECT), else the one that its DNS answer gave for the address
-//! before, else the first of the server's certificate that a rule knows. With a rule file, what belongs to no rule is
+//! before, else the first of the server's certificate that a rule knows, else the one that all other connections to its
+//! address and port asked for. What a proxy is asked for is the endpoint, not the proxy. With a rule file, what belongs to no rule is
 //! counted and not told; findings about links and the capture always are.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,10 @@ use hashbrown::{Equivalent, HashMap};
 use crate::endpoint::{Rule, Rules, Seen};
 use crate::engine::row::Row;
 use crate::engine::told::Stub;
-use crate::failure::{Finding, Severity, Subject, Value};
+use crate::failure::security::{
+    gm_not_used, tlcp_mismatch, tls_cut_on_hello, tls_no_reply, tls_not_tls,
+};
+use crate::failure::{Behind, Finding, Severity, Subject, Value};
 use crate::flow::names::Names;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
@@ -21,7 +25,7 @@ type Server = (IpAddr, u16);
 
 /// All that rules ask of a connection: its server, its name, and by what it was told.
 #[derive(PartialEq, Eq, Hash)]
-struct Asked<'a>(Server, Option<&'a str>, (bool, bool, Option<u16>));
+struct Asked<'a>(Server, Option<&'a str>, (bool, bool, Option<Behind>));
 
 /// A server by its name: finds what is known by an owned one.
 #[derive(Hash)]
@@ -38,6 +42,8 @@ pub(super) struct Endpoints<'e> {
     rules: &'e Rules,
     names: &'e Names,
     certified: HashMap<Server, Arc<str>>,
+    /// The name that connections to a server asked for, where they all asked for one.
+    asked: HashMap<Server, Option<Arc<str>>>,
     known: HashMap<(Server, Option<String>), Option<&'e Rule>>,
     strangers: BTreeSet<IpAddr>,
 }
@@ -49,6 +55,7 @@ impl<'e> Endpoints<'e> {
             rules,
             names,
             certified: HashMap::new(),
+            asked: HashMap::new(),
             known: HashMap::new(),
             strangers: BTreeSet::new(),
         };
@@ -58,6 +65,16 @@ impl<'e> Endpoints<'e> {
                     .entry(stub.server)
                     .or_insert_with(|| Arc::clone(name));
             }
+            if let Some(name) = stub.name.as_ref().filter(|_| stub.behind.is_none()) {
+                all.asked
+                    .entry(stub.server)
+                    .and_modify(|one| {
+                        if one.as_ref() != Some(name) {
+                            *one = None;
+                        }
+                    })
+                    .or_insert_with(|| Some(Arc::clone(name)));
+            }
         }
         let mut known: HashMap<(Server, Option<String>), Option<&'e Rule>> = HashMap::new();
         let (mut own, mut strangers) = (BTreeSet::new(), BTreeSet::new());
@@ -65,7 +82,7 @@ impl<'e> Endpoints<'e> {
         let mut judged: HashMap<Asked<'_>, bool> = HashMap::new();
         for stub in stubs {
             let name = all.name_of(stub);
-            let told = (stub.sni, stub.name.is_some(), stub.connect);
+            let told = (stub.sni, stub.name.is_some(), stub.behind);
             let asked = Asked(stub.server, name, told);
             if let Some(ruled) = judged.get(&asked) {
                 if *ruled {
@@ -77,9 +94,11 @@ impl<'e> Endpoints<'e> {
                 name,
                 sni: stub.sni,
                 host: stub.name.is_some() && !stub.sni,
-                connect: stub.connect,
+                connect: stub.behind.map(|(_, port)| port),
                 certificate: all.certified.get(&stub.server).map(|name| &**name),
-                server: Some(stub.server),
+                server: Some(stub.behind.map_or(stub.server, |(address, port)| {
+                    address.map_or(stub.server, |address| (address, port))
+                })),
             };
             let rule = rules.find(&seen);
             judged.insert(asked, rule.is_some());
@@ -101,6 +120,8 @@ impl<'e> Endpoints<'e> {
     pub(super) fn name_of<'s>(&'s self, stub: &'s Stub) -> Option<&'s str> {
         match &stub.name {
             Some(name) => Some(name),
+            // What lies behind a proxy has the name that the proxy was asked for, or none.
+            None if stub.behind.is_some() => None,
             None => self.name_at(stub.client.0, stub.server, stub.first),
         }
     }
@@ -112,12 +133,15 @@ impl<'e> Endpoints<'e> {
             // A wildcard tells the rule, and names no host.
             Some(&**name).filter(|name| !name.contains('*'))
         };
-        self.names.best(client, server.0, at).or_else(certified)
+        let asked = || self.asked.get(&server)?.as_deref();
+        let known = self.names.best(client, server.0, at);
+        known.or_else(certified).or_else(asked)
     }
 
     /// A finding without a name of its own takes the one that its connection has.
     pub(super) fn name(&self, finding: &mut Finding) {
         if finding.name.is_none()
+            && finding.behind.is_none()
             && let (Some((client, _)), Some(server)) = (finding.client, finding.server)
         {
             finding.name = self
@@ -167,6 +191,8 @@ impl<'e> Endpoints<'e> {
         }
         match (finding.subject, finding.server) {
             (Subject::Capture, _) => true,
+            // A tunnel is the way to endpoints, whatever its own end is.
+            (Subject::Link, _) if finding.class.code.starts_with("security.vpn-") => true,
             (Subject::Link | Subject::Host, Some((address, 0))) => {
                 let hop = finding.details.contains(&("next_hop", Value::Bool(true)));
                 hop || self.rules.holds(address) || !self.strangers.contains(&address)
@@ -203,7 +229,14 @@ impl<'e> Endpoints<'e> {
                 }
                 continue;
             }
-            if let Some(rule) = self.rule_of(&finding) {
+            let rule = self.rule_of(&finding);
+            if finding.class.code == gm_not_used::CLASS.code
+                && rule.is_none_or(|rule| !rule.gm_required)
+            {
+                continue;
+            }
+            if let Some(rule) = rule {
+                other_protocol(&mut finding, rule);
                 if is_fast_enough(&finding, rule) {
                     continue;
                 }
@@ -251,6 +284,11 @@ impl<'e> Endpoints<'e> {
         self.rules.others || self.rule(name(), row.resp).is_some()
     }
 
+    /// The rule of a name.
+    pub(super) fn of_name(&self, name: &str) -> Option<&'e Rule> {
+        self.rules.of_name(name)
+    }
+
     /// Is it a name of the rules?
     pub(super) fn knows(&self, name: &str) -> bool {
         self.rules.of_name(name).is_some()
@@ -264,6 +302,25 @@ impl<'e> Endpoints<'e> {
 
 /// Why something was neither told nor counted among the attempts.
 const NOT_AN_ENDPOINT: &str = "not-an-endpoint";
+
+/// A hello without an answer, to a server of which the rule says that it speaks another protocol.
+fn other_protocol(finding: &mut Finding, rule: &Rule) {
+    let code = finding.class.code;
+    let silent = [tls_cut_on_hello::CLASS.code, tls_no_reply::CLASS.code].contains(&code);
+    let spoken = finding.text("hello").unwrap_or("TLS");
+    match rule.protocol.as_deref() {
+        Some("tlcp") if silent && spoken == "TLS" => {
+            tlcp_mismatch::by_rule(finding, ("TLS", "TLCP"));
+        }
+        Some("tls") if silent && spoken == "TLCP" => {
+            tlcp_mismatch::by_rule(finding, ("TLCP", "TLS"));
+        }
+        Some("http") if silent => tls_not_tls::by_rule(finding),
+        // Both speak TLCP: the silence has another reason.
+        Some("tlcp") if code == tlcp_mismatch::CLASS.code => tlcp_mismatch::not_by_rule(finding),
+        _ => {}
+    }
+}
 
 /// A slow answer that the rule allows.
 fn is_fast_enough(finding: &Finding, rule: &Rule) -> bool {

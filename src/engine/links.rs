@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use hashbrown::HashSet;
+
 use crate::engine::Engine;
 use crate::engine::told::Told;
 use crate::failure::Finding;
+use crate::failure::flow::Outcomes;
 use crate::failure::network::path_changed::{self, Hops};
-use crate::failure::network::{self, egress_lost, host_silent, routing_loop, vip_moved};
+use crate::failure::network::{
+    self, arp_storm, egress_lost, host_silent, mac_flapping, routing_loop, vip_moved, vlan_mismatch,
+};
 use crate::failure::transport::syn_flood::{self, Tried};
 use crate::flow::neighbours::Moved;
 use crate::incident;
@@ -19,7 +24,7 @@ pub(super) fn judge(
     findings: Vec<Finding>,
     engine: &Engine,
     moved: &[Moved],
-    told: &Told,
+    told: &mut Told,
 ) -> Vec<Finding> {
     let name_of = |address| {
         engine
@@ -28,6 +33,7 @@ pub(super) fn judge(
             .first()
             .map(|name| (*name).to_owned())
     };
+    let findings = tagged(findings, engine, told);
     let mut missing = network::judge_neighbours(&engine.neighbours, &told.heard, &name_of);
     let mut findings = network::neighbours::fold(&mut missing, findings);
     findings.extend(missing);
@@ -47,25 +53,68 @@ pub(super) fn judge(
         }
     }
     findings = host_silent::judge(findings, &told.heard, &stood, &incident::site);
-    findings = floods(findings, told);
+    findings = floods(findings, told, &name_of);
     findings.extend(paths(told, &name_of));
     findings
 }
 
-/// Floods of SYNs, in place of what the flood's own connections and its victims' would tell.
-fn floods(mut findings: Vec<Finding>, told: &Told) -> Vec<Finding> {
-    let mut tries: BTreeMap<(IpAddr, u16), Vec<Tried>> = BTreeMap::new();
-    for stub in &told.stubs {
-        tries.entry(stub.server).or_default().push(Tried {
+/// Links whose two directions carry different tags, broadcast storms, hosts that flap.
+fn tagged(mut findings: Vec<Finding>, engine: &Engine, told: &Told) -> Vec<Finding> {
+    let worked: Vec<(IpAddr, IpAddr)> = told
+        .stubs
+        .iter()
+        .filter(|stub| stub.established.is_some())
+        .map(|stub| (stub.client.0, stub.server.0))
+        .collect();
+    findings = vlan_mismatch::judge(findings, &engine.neighbours, &told.heard, &worked);
+    let begin = engine.outside.begin.unwrap_or(engine.clock);
+    findings.extend(arp_storm::judge(
+        &engine.neighbours.bursts(),
+        (begin, engine.clock),
+    ));
+    findings.extend(mac_flapping::judge(&engine.neighbours.flapping()));
+    findings
+}
+
+/// Floods of SYNs, in place of what the flood's own connections and its victims' would tell. The flood's SYNs are
+/// nobody's attempts: they are counted apart.
+fn floods(
+    mut findings: Vec<Finding>,
+    told: &mut Told,
+    name_of: &dyn Fn(IpAddr) -> Option<String>,
+) -> Vec<Finding> {
+    let mut tries: BTreeMap<(IpAddr, u16), Vec<(usize, Tried)>> = BTreeMap::new();
+    let stood = told.stubs.iter().filter(|stub| stub.established.is_some());
+    let stood: HashSet<IpAddr> = stood.map(|stub| stub.client.0).collect();
+    for (place, stub) in told.stubs.iter().enumerate() {
+        let tried = Tried {
             client: stub.client.0,
             time: stub.first,
             half_open: stub.half_open.as_deref().copied(),
-        });
+            syns: stub.pass.syns,
+            stands: stood.contains(&stub.client.0),
+        };
+        tries.entry(stub.server).or_default().push((place, tried));
     }
     for (server, tries) in tries {
-        if let Some(flood) = syn_flood::judge(server, &tries) {
-            findings = syn_flood::stand_for(flood, findings);
+        let all: Vec<Tried> = tries.iter().map(|(_, tried)| *tried).collect();
+        let Some(mut flood) = syn_flood::judge(server, &all) else {
+            continue;
+        };
+        flood.finding.name = name_of(server.0);
+        let mut own: HashSet<((IpAddr, u16), Timestamp)> = HashSet::new();
+        for (place, _) in tries.iter().filter(|(_, tried)| flood.owns(tried)) {
+            if let Some(stub) = told.stubs.get_mut(*place) {
+                own.insert((stub.client, stub.first));
+                stub.outcomes = Outcomes::default();
+            }
         }
+        *told.unjudged.entry("flood-syns").or_default() += own.len() as u64;
+        let owns = |finding: &Finding| {
+            let flow = finding.client.zip(finding.flow.map(|(_, began)| began));
+            flow.is_some_and(|flow| own.contains(&flow))
+        };
+        findings = syn_flood::stand_for(flood.finding, findings, &owns);
     }
     findings
 }

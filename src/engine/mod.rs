@@ -5,20 +5,27 @@
 //! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
 //! order. The result never depends on threads or batches.
 
+mod attempts;
 mod balance;
+mod by_minute;
 mod chains;
 pub mod close;
 pub mod conversation;
+mod crossing;
 pub mod diagnosis;
 mod due;
 mod endpoints;
 mod lane;
 mod links;
 mod ongoing;
+mod outside;
 pub mod routed;
 pub mod row;
 pub mod shard;
+mod shares;
 mod states;
+mod stubs;
+mod summed;
 pub mod told;
 pub mod trace;
 pub mod unnamed;
@@ -33,6 +40,7 @@ use crate::decode::{Body, IcmpMessage, IpFacts, Packet};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
+use crate::engine::outside::Outside;
 use crate::engine::shard::{Anchors, Shard};
 use crate::failure::flow::Outcomes;
 use crate::flow::circling::Beside;
@@ -74,12 +82,15 @@ pub struct Engine {
     names: Names,
     heard: Heard,
     beside: Beside,
+    outside: Outside,
     last_heard: Option<(std::net::IpAddr, std::net::IpAddr, i64)>,
     packets: u64,
     undecoded: BTreeMap<String, u64>,
     clock: Timestamp,
     /// Attempts of connections that were forgotten.
     past: Outcomes,
+    /// What began earlier is about to be forgotten.
+    horizon: Timestamp,
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
     by_minute: bool,
@@ -120,11 +131,13 @@ impl Engine {
             names: Names::default(),
             heard: Heard::default(),
             beside: Beside::default(),
+            outside: Outside::default(),
             last_heard: None,
             packets: 0,
             undecoded: BTreeMap::new(),
             clock: Timestamp::default(),
             past: Outcomes::default(),
+            horizon: Timestamp::default(),
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
             by_minute: false,
@@ -148,6 +161,31 @@ impl Engine {
     pub fn remember_at_most(&mut self, flows: usize) {
         for shard in &mut self.shards {
             shard.remember_at_most(flows / SHARDS);
+        }
+    }
+
+    /// Takes about so many bytes: what is remembered of conversations, of those that ended, of findings and of who was
+    /// heard has a share of them each.
+    pub fn within(&mut self, bytes: u64) {
+        let room = bytes.saturating_sub(limits::BASE_BYTES) / SHARDS as u64;
+        let share = |part: u64, each: u64, most: usize| {
+            usize::try_from(room / part / each).map_or(most, |share| share.min(most))
+        };
+        let shards = SHARDS as u64;
+        self.lookups.remember_at_most(
+            usize::try_from(room * shards / 16 / limits::LOOKUP_BYTES).unwrap_or(usize::MAX),
+        );
+        self.names.remember_at_most(
+            usize::try_from(room * shards / 16 / limits::NAME_BYTES).unwrap_or(usize::MAX),
+        );
+        for shard in &mut self.shards {
+            let flows = share(8, limits::FLOW_BYTES, limits::FLOWS_PER_SHARD / 3);
+            shard.remember_at_most(3 * flows);
+            shard.tell_at_most(
+                share(8, limits::STUB_BYTES, limits::STUBS_PER_SHARD),
+                share(4, limits::FINDING_BYTES, limits::FINDINGS_PER_SHARD),
+                share(8, limits::PAIR_BYTES, limits::PAIRS_PER_SHARD),
+            );
         }
     }
 
@@ -261,6 +299,7 @@ impl Engine {
         if let Some(stop) = packet.stopped {
             *self.undecoded.entry(reason(stop)).or_default() += 1;
         }
+        self.outside.on_item(item);
         match (&packet.body, &packet.ip) {
             (Body::Tcp(_), Some(ip)) => self.note_host(packet, ip, item),
             (Body::Udp(datagram), Some(ip)) => {

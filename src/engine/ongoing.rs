@@ -39,16 +39,16 @@ impl Engine {
 
     /// Forgets what was told of connections, lookups and hosts that ended before `time`; their attempts stay counted.
     pub fn forget_before(&mut self, time: Timestamp) {
+        // What connections came to as attempts is known only beside each other.
+        self.horizon = time;
+        let forgotten = self.look(&[]).forgotten;
+        self.past.add(forgotten);
         for shard in &mut self.shards {
-            for stub in &shard.told.stubs {
-                if stub.first < time {
-                    self.past.add(stub.outcomes);
-                }
-            }
             shard.told.forget_before(time);
         }
         self.heard.forget_before(time);
         self.lookups.forget_before(time);
+        self.outside.forget_before(time);
     }
 }
 

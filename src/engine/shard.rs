@@ -8,20 +8,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet, HashTable};
+use hashbrown::{HashMap, HashTable};
 
 use crate::decode::flag;
 use crate::endpoint::Rules;
-use crate::engine::chains::Certified;
 use crate::engine::conversation::{Application, Conversation};
 use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
-use crate::engine::told::{Stub, Told, tally};
+use crate::engine::stubs::Shared;
+use crate::engine::told::{Told, tally};
 use crate::failure::episode::Unreachable;
 use crate::failure::flow as judging;
-use crate::failure::network::path_changed::Hops;
-use crate::failure::transport::syn_flood::HalfOpen;
+use crate::failure::security::gm_not_used;
 use crate::flow::circling::Passes;
 use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
@@ -60,11 +59,12 @@ pub struct Shard {
     /// Ended flows by the hash of their key: until when their segments are late, and where both ends had closed.
     ended: HashMap<u64, (Timestamp, Option<Mark>)>,
     ended_order: VecDeque<(Timestamp, u64)>,
-    names: HashSet<Arc<str>>,
-    certified: Certified,
+    shared: Shared,
     /// Conversations that ended: the next one begins in their memory, which is at hand.
     spare: Vec<Box<Conversation>>,
     flows_max: usize,
+    stubs_max: usize,
+    findings_max: usize,
     next_id: u64,
     pub(super) verifier: Verifier,
     pub(super) rules: Arc<Rules>,
@@ -91,10 +91,11 @@ impl Shard {
             due: Due::default(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
-            names: HashSet::new(),
-            certified: Certified::default(),
+            shared: Shared::default(),
             spare: Vec::new(),
             flows_max,
+            stubs_max: limits::STUBS_PER_SHARD,
+            findings_max: limits::FINDINGS_PER_SHARD,
             next_id: 0,
             verifier,
             rules: crate::endpoint::Rules::shared(),
@@ -122,6 +123,12 @@ impl Shard {
         self.flows_max = flows.max(1);
     }
 
+    /// Tells at most so many ended connections, findings and pairs of hosts one by one.
+    pub fn tell_at_most(&mut self, stubs: usize, findings: usize, pairs: usize) {
+        (self.stubs_max, self.findings_max) = (stubs, findings);
+        self.told.heard.remember_at_most(pairs);
+    }
+
     /// Takes one segment.
     pub fn on_segment(&mut self, routed: &Routed<'_>) {
         self.advance(routed.clock);
@@ -140,10 +147,11 @@ impl Shard {
         note_heard(&mut self.told.heard, conversation, routed);
         let signature = signature(routed);
         if self.recent.is_sighting(signature) {
+            let (place, ttl) = (routed.place, routed.ip.ttl);
+            let from = conversation.direction(routed.from);
             conversation
                 .connection
-                .on_sighting(conversation.direction(routed.from));
-            let (place, ttl) = (routed.place, routed.ip.ttl);
+                .on_sighting(from, routed.segment.flags, ttl);
             if let Some(round) = self
                 .passes
                 .on_repeat(signature.print, place, ttl, routed.at)
@@ -210,7 +218,12 @@ impl Shard {
             self.judge(conversation);
         }
         self.slots = open;
-        std::mem::replace(&mut self.told, kept)
+        let ended = kept.stubs.len();
+        let mut told = std::mem::replace(&mut self.told, kept);
+        for stub in told.stubs.iter_mut().skip(ended) {
+            stub.open = true;
+        }
+        told
     }
 
     /// The capture ends: every flow does.
@@ -287,7 +300,8 @@ impl Shard {
         if self.slots.len() - self.free.len() >= self.flows_max {
             self.evict();
         }
-        let new = Conversation::new(routed.key, routed.from, routed.segment, self.next_id);
+        let rules = Arc::clone(&self.rules);
+        let new = Conversation::new(routed.key, routed.from, routed.segment, self.next_id, rules);
         let mut conversation = match self.spare.pop() {
             Some(mut old) => {
                 *old = new;
@@ -397,33 +411,16 @@ impl Shard {
             }
         }
         self.told.findings.extend(judged.findings);
-        let name = episode.name().map(|name| intern(&mut self.names, name));
-        let certificate = chain
-            .as_deref()
-            .filter(|_| name.is_none() || self.rules.reads_certificates());
-        let certificate = certificate.and_then(|chain| self.certified.name(&self.rules, chain));
-        self.told.stubs.push(Box::new(Stub {
-            client: conversation.client(),
-            server: conversation.server(),
-            first: conversation
-                .connection
-                .span
-                .map_or(self.clock, |span| span.0.time),
-            established: conversation.connection.established,
-            twin: episode
-                .client_half()
-                .isn
-                .map(|isn| (isn, conversation.connection.syn_ts_value.unwrap_or(0))),
-            origin: conversation.origin,
-            outcomes: judged.outcomes,
-            name,
-            sni: episode.tls.is_some_and(|session| session.sni().is_some()),
-            connect: conversation.connect_port(),
-            certificate,
-            latency_ms: judged.latency_ms,
-            half_open: HalfOpen::of(&episode).map(Box::new),
-            hops: Hops::of(&episode),
-        }));
+        if self.rules.requires_gm() {
+            let gm = episode
+                .tls
+                .and_then(|tls| gm_not_used::detect(&episode, tls));
+            self.told.findings.extend(gm);
+        }
+        let counted = (judged.outcomes, judged.minutes, judged.latency_ms);
+        let stub = self.shared.stub(&episode, counted, &self.rules);
+        self.told.stubs.push(Box::new(stub));
+        self.told.sum_up(self.stubs_max, self.findings_max);
     }
 }
 
@@ -443,20 +440,6 @@ fn ends_at(known: &Conversation, looked_at: Timestamp) -> Timestamp {
             last.time.plus(IDLE)
         }
         () => last.time.plus(HALF_OPEN_IDLE),
-    }
-}
-
-/// One copy of a name.
-fn intern(names: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
-    match names.get(name) {
-        Some(known) => Arc::clone(known),
-        None => {
-            let new: Arc<str> = Arc::from(name);
-            if names.len() < limits::NAMES_PER_SHARD {
-                names.insert(Arc::clone(&new));
-            }
-            new
-        }
     }
 }
 

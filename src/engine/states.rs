@@ -1,15 +1,19 @@
 //! What is a state of the house rather than of a try: said once, with how often and to whom.
+//!
+//! A chain that some clients refuse and others accept is said once too, of those that refuse it; `accepted_by` is how
+//! many others took it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::failure::Finding;
+use crate::failure::{Finding, Value};
 
 /// Codes that are states of the house: said once per endpoint, with a count.
-const STATES: [&str; 8] = [
+const STATES: [&str; 9] = [
     "network.congestion",
     "security.tls-obsolete",
     "security.cipher-weak",
+    "security.gm-not-used",
     "security.cert-weak",
     "security.cert-expiring",
     "security.cleartext-credentials",
@@ -22,55 +26,67 @@ pub(super) fn fold_states(findings: Vec<Finding>) -> Vec<Finding> {
     type Key = (&'static str, Option<(IpAddr, u16)>, Option<String>, String);
     let mut places: BTreeMap<Key, usize> = BTreeMap::new();
     let mut clients: BTreeMap<usize, BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut accepting: BTreeMap<usize, BTreeSet<IpAddr>> = BTreeMap::new();
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
     for finding in findings {
         let chain = finding.text("chain").unwrap_or("").to_owned();
-        if !STATES.contains(&finding.class.code) && chain.is_empty() {
+        let of_chain = !chain.is_empty();
+        if !STATES.contains(&finding.class.code) && !of_chain {
             kept.push(finding);
             continue;
         }
-        let key = (
-            finding.class.code,
-            finding.server,
-            finding.name.clone(),
-            chain,
-        );
+        let (name, server) = (finding.name.clone(), finding.server);
+        let key = (finding.class.code, server, name, chain);
         let client = finding.client.map(|client| client.0);
-        let place = match places.get(&key) {
-            Some(&place) => {
-                if let Some(known) = kept.get_mut(place) {
-                    known.count += finding.count;
-                    known.first = known.first.min(finding.first);
-                    known.last = known.last.max(finding.last);
-                    if worse(&finding, known) {
-                        let (count, first, last) = (known.count, known.first, known.last);
-                        *known = finding;
-                        (known.count, known.first, known.last) = (count, first, last);
-                    }
+        let place = *places.entry(key).or_insert(kept.len());
+        if of_chain && finding.details.contains(&("accepted", Value::Bool(true))) {
+            accepting.entry(place).or_default().extend(client);
+        }
+        match kept.get_mut(place) {
+            None => kept.push(finding),
+            Some(known) if of_chain && known.fails != finding.fails => {
+                if known.fails {
+                    continue;
                 }
-                place
+                *known = finding;
+                clients.remove(&place);
             }
-            None => {
-                places.insert(key, kept.len());
-                kept.push(finding);
-                kept.len() - 1
-            }
-        };
+            Some(known) => again(known, finding),
+        }
         clients.entry(place).or_default().extend(client);
+    }
+    for (place, who) in accepting {
+        let refusing = clients.get(&place);
+        let others = who
+            .iter()
+            .filter(|one| refusing.is_none_or(|refusing| !refusing.contains(*one)));
+        let others = i64::try_from(others.count()).unwrap_or(i64::MAX);
+        if let Some(finding) = kept.get_mut(place).filter(|one| one.fails && others > 0) {
+            finding.details.push(("accepted_by", Value::Number(others)));
+        }
     }
     for (place, who) in clients {
         if let Some(finding) = kept.get_mut(place).filter(|_| who.len() > 1) {
             let sample = who.iter().take(16).map(ToString::to_string).collect();
             finding.details.push((
                 "clients",
-                crate::failure::Value::Number(i64::try_from(who.len()).unwrap_or(0)),
+                Value::Number(i64::try_from(who.len()).unwrap_or(0)),
             ));
-            finding
-                .details
-                .push(("client_sample", crate::failure::Value::List(sample)));
+            finding.details.push(("client_sample", Value::List(sample)));
         }
     }
     kept
+}
+
+/// The same once more; the worse one speaks.
+fn again(known: &mut Finding, finding: Finding) {
+    let count = known.count + finding.count;
+    let first = known.first.min(finding.first);
+    let last = known.last.max(finding.last);
+    if worse(&finding, known) {
+        *known = finding;
+    }
+    (known.count, known.first, known.last) = (count, first, last);
 }
 
 fn worse(new: &Finding, known: &Finding) -> bool {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::engine::crossing::Pass;
 use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
+use crate::failure::Behind;
 use crate::failure::application::Placed;
+use crate::failure::fallback::Offer;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
 use crate::failure::network::path_changed::Hops;
 use crate::failure::security::revocation_unreachable::Wait;
@@ -29,6 +32,8 @@ pub struct Stub {
     pub server: (IpAddr, u16),
     /// First frame's time.
     pub first: Timestamp,
+    /// It goes on: judged as it stands.
+    pub open: bool,
     /// When the handshake was complete.
     pub established: Option<Mark>,
     /// Initial sequence number and TSval of the client's SYN.
@@ -37,12 +42,16 @@ pub struct Stub {
     pub origin: u32,
     /// What became of the connection, and of its exchanges.
     pub outcomes: judging::Outcomes,
+    /// The same by minute, where they did not all begin in that of the first frame.
+    pub minutes: Option<Box<judging::Minutes>>,
+    /// What its TLS offered.
+    pub hello: Option<Arc<Offer>>,
     /// The name the client asked for.
     pub name: Option<Arc<str>>,
     /// It stood in a ClientHello, else in a Host header or a CONNECT.
     pub sni: bool,
-    /// The port that a CONNECT asked for.
-    pub connect: Option<u16>,
+    /// The address, where it is no name, and the port that a proxy was asked for: the server is that proxy.
+    pub behind: Option<Behind>,
     /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
     pub certificate: Option<Arc<str>>,
     /// Handshake, TLS and first-byte times in milliseconds, where measured.
@@ -51,6 +60,15 @@ pub struct Stub {
     pub half_open: Option<Box<HalfOpen>>,
     /// Hops of the server's first and last packets, and where they changed.
     pub hops: Option<Hops>,
+    /// What of the client's packets was seen, here and beyond a router.
+    pub pass: Pass,
+}
+
+impl Stub {
+    /// The address, where it is known, and the port that the client meant.
+    pub(super) fn means(&self) -> (Option<IpAddr>, u16) {
+        self.behind.unwrap_or((Some(self.server.0), self.server.1))
+    }
 }
 
 /// What the shards tell at the end; merged in shard order, then sorted.
@@ -129,6 +147,12 @@ impl Told {
         let mut lost = web.untraced;
         if web.unread > 0 {
             *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
+        }
+        if web.log.omitted > 0 {
+            *self.unjudged.entry("exchanges-not-told").or_default() += web.log.omitted;
+        }
+        if web.closed > 0 {
+            *self.unjudged.entry("messages-encrypted").or_default() += web.closed;
         }
         for trace in &web.traces {
             if self.traces.len() >= limits::TRACES_PER_SHARD {

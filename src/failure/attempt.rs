@@ -23,6 +23,9 @@ const RACE: Nanos = 2 * SECOND;
 /// Without a name, the next address follows the last try of the one before within this.
 const TURNED: Nanos = 3 * SECOND;
 
+/// Addresses that one failed attempt tries.
+const ADDRESSES_MAX: usize = 32;
+
 /// A connection that came to stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Connected {
@@ -183,14 +186,35 @@ const GUESSED: Text = Text {
     zh: "抓包中没有域名可关联两个地址：由客户端先后尝试的次序判断",
 };
 
+/// A connection: its first frame's time, its client, its server.
+pub type Flow = (Timestamp, (IpAddr, u16), (IpAddr, u16));
+
+/// The connection that a finding is about.
+pub fn flow_of(finding: &Finding) -> Option<Flow> {
+    let (_, began) = finding.flow?;
+    Some((began, finding.client?, finding.server?))
+}
+
+/// What is left of the findings, and which connections were no attempt of their own.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// Findings.
+    pub findings: Vec<Finding>,
+    /// Connections that failed as a part of an attempt that others stand for.
+    pub parts: Vec<Flow>,
+}
+
 /// Failed connects whose attempt succeeded after all are told as `connect-slow` from one second of delay on, else not
-/// at all. Tries repeated within an attempt become one finding.
+/// at all. Tries repeated within an attempt become one finding. Addresses of one name that all fail are told each, and
+/// are one attempt.
 pub fn fold(
     findings: Vec<Finding>,
     successes: &Successes,
     names: &dyn Fn(IpAddr) -> BTreeSet<String>,
-) -> Vec<Finding> {
+) -> Folded {
     let mut kept: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut parts = Vec::new();
+    let mut tries = Tries::default();
     let mut open: HashMap<(IpAddr, IpAddr, u16), usize> = HashMap::new();
     let mut names = NamesOf {
         ask: names,
@@ -204,6 +228,7 @@ pub fn fold(
             continue;
         };
         if let Some((success, guessed)) = successes.of(&finding, &mut names) {
+            parts.extend(flow_of(&finding));
             let delay = success.at.time.since(finding.first);
             if delay >= SECOND {
                 let slow =
@@ -223,13 +248,74 @@ pub fn fold(
                 && finding.first >= earlier.last
             {
                 join(earlier, &finding);
+                parts.extend(flow_of(&finding));
                 continue;
             }
             open.insert(key, kept.len());
         }
+        if tries.is_next(&finding, &mut names) {
+            parts.extend(flow_of(&finding));
+        }
         kept.push(finding);
     }
-    kept
+    Folded {
+        findings: kept,
+        parts,
+    }
+}
+
+/// The failed attempts of a run so far: which addresses each of them tried.
+#[derive(Debug, Default)]
+struct Tries {
+    by_client: HashMap<(IpAddr, u16), Try>,
+    by_origin: HashMap<Family, Try>,
+}
+
+/// One failed attempt.
+#[derive(Clone, Debug)]
+struct Try {
+    first: Timestamp,
+    servers: Vec<IpAddr>,
+}
+
+impl Try {
+    /// Would this address be the next of the same attempt?
+    fn goes_on_to(&self, server: IpAddr, names: &mut NamesOf<'_>) -> bool {
+        !self.servers.contains(&server)
+            && self.servers.len() < ADDRESSES_MAX
+            && self
+                .servers
+                .iter()
+                .any(|tried| related(names, *tried, server) == Some(true))
+    }
+}
+
+impl Tries {
+    /// Is this failed connect the next address, or the sibling, of an attempt that failed so far?
+    fn is_next(&mut self, failed: &Finding, names: &mut NamesOf<'_>) -> bool {
+        let (Some((client, _)), Some((server, port))) = (failed.client, failed.server) else {
+            return false;
+        };
+        let (own, other) = (client.is_ipv4(), !client.is_ipv4());
+        let within = |known: &&mut Try, span| failed.first.since(known.first) <= span;
+        let known = self.by_client.get_mut(&(client, port));
+        let known = known.filter(|known| within(known, ATTEMPT));
+        if let Some(known) = known.filter(|known| known.goes_on_to(server, names)) {
+            known.servers.push(server);
+            return true;
+        }
+        let sibling = self.by_origin.get(&(failed.origin, other, port));
+        let sibling = sibling.filter(|known| failed.first.since(known.first) <= RACE);
+        let raced = sibling.is_some_and(|known| known.goes_on_to(server, names));
+        let new = Try {
+            first: failed.first,
+            servers: vec![server],
+        };
+        self.by_origin
+            .insert((failed.origin, own, port), new.clone());
+        self.by_client.insert((client, port), new);
+        raced
+    }
 }
 
 /// A SYN retried from a new source port within the attempt is the same finding.

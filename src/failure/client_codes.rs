@@ -16,6 +16,11 @@ const WITHIN_MIN: usize = 5;
 /// The same for a name in Chinese, in characters.
 const WITHIN_MIN_ZH: usize = 4;
 
+/// Shortest end of a symbol that stands for it.
+const SHORTENED_MIN: usize = 10;
+/// What Aisino's client adds the status of a response to.
+const STATUS_BASE: i64 = -960_021_000;
+
 /// Words around a number that say nothing: `curl exit code 7`.
 const FILLERS: [&str; 4] = ["code", "error", "exit", "status"];
 
@@ -59,6 +64,9 @@ pub fn all() -> impl Iterator<Item = ClientCode> {
 /// The entries that `wanted` names: a code alone (`12029`, `ECONNREFUSED`), with its client (`curl 7`), as a Windows
 /// result (`0x80072EFD`), or a message that contains one; the nearest first. Several clients may share a number.
 pub fn find(wanted: &str) -> Vec<ClientCode> {
+    if let Some(found) = with_status(wanted) {
+        return found;
+    }
     let forms = [plain(wanted), translated(wanted)];
     let whole = |form: &String| {
         all()
@@ -72,12 +80,39 @@ pub fn find(wanted: &str) -> Vec<ClientCode> {
         .find(|found| !found.is_empty());
     found
         .or_else(|| {
-            forms
-                .iter()
-                .map(|form| within(form))
-                .find(|found| !found.is_empty())
+            let within = forms.iter().map(|form| within(form));
+            let shortened = forms.iter().map(|form| shortened(form));
+            within.chain(shortened).find(|found| !found.is_empty())
         })
         .unwrap_or_default()
+}
+
+/// The entries of which this is the end of a symbol: `SEC_CERT_CN_INVALID` of `ERROR_INTERNET_SEC_CERT_CN_INVALID`.
+fn shortened(form: &str) -> Vec<ClientCode> {
+    if form.len() < SHORTENED_MIN || !form.contains('_') || form.contains(' ') {
+        return Vec::new();
+    }
+    let end = format!("_{form}");
+    all()
+        .filter(|row| row.phrases().any(|phrase| phrase.ends_with(&end)))
+        .collect()
+}
+
+/// Aisino adds or takes away the status of the response: -960021503 is a 503.
+fn with_status(wanted: &str) -> Option<Vec<ClientCode>> {
+    let number: i64 = wanted.trim().parse().ok()?;
+    let status = (number - STATUS_BASE).abs();
+    if !(100..=599).contains(&status) {
+        return None;
+    }
+    let of = |client: &str, code: String| {
+        all().find(|row| row.client.contains(client) && row.code == code)
+    };
+    let found = [
+        of("Aisino", STATUS_BASE.to_string()),
+        of("HTTP", status.to_string()),
+    ];
+    Some(found.into_iter().flatten().collect())
 }
 
 /// The entries whose name stands inside a message, the longest name first.
@@ -310,6 +345,17 @@ mod tests {
             .map(|row| (row.client, row.code))
             .collect();
         assert_eq!(found, expected, "{wanted}");
+    }
+
+    #[test]
+    fn a_status_inside_a_number_and_the_end_of_a_symbol_are_understood() {
+        let codes = |wanted: &str| -> Vec<&str> {
+            find(wanted).into_iter().map(|found| found.code).collect()
+        };
+        assert_eq!(codes("-960021503"), ["-960021000", "503"]);
+        assert_eq!(codes("-960020596"), ["-960021000", "404"]);
+        assert_eq!(codes("-960021999"), Vec::<&str>::new());
+        assert_eq!(codes("SEC_CERT_CN_INVALID"), ["12038"]);
     }
 
     #[test]

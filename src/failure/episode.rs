@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use smol_str::SmolStr;
 
 use crate::decode::Quoted;
-use crate::failure::{Class, Finding, Silence, Subject, application, data};
+use crate::failure::outcomes::{Minutes, Outcomes};
+use crate::failure::{Behind, Class, Finding, Silence, Subject, application, data};
 use crate::flow::circling::Circling;
 use crate::flow::key::FlowKey;
 use crate::limits;
@@ -94,8 +95,14 @@ pub struct Web {
     pub adverse: Vec<Exchange>,
     /// Exchanges that were answered below 400, in full and in time.
     pub healthy: u32,
+    /// Exchanges that may have something to tell and did not fit.
+    pub beyond: Outcomes,
+    /// Both by the minute of their requests.
+    pub minutes: Minutes,
     /// Host of the first request, or of the tunnel.
     pub host: Option<SmolStr>,
+    /// That request was meant for a proxy.
+    pub to_proxy: bool,
     /// From the first request's last byte to its response's first.
     pub first_byte: Option<Nanos>,
     /// Targets of authenticated requests that succeeded, and when.
@@ -106,6 +113,8 @@ pub struct Web {
     pub untraced: u64,
     /// Bodies that were too large to be judged.
     pub unread: u64,
+    /// Messages inside bodies that are ciphers.
+    pub closed: u64,
     /// A success with credentials is among them.
     logged_in: bool,
     /// The first request that gave a credential away.
@@ -144,8 +153,8 @@ impl Exposure {
     }
 }
 
-/// Exchanges with something to tell that are kept of one connection; further ones are counted as adverse only in
-/// `Web::log.omitted`.
+/// Exchanges with something to tell that are kept of one connection; of further ones only the outcome is counted, and
+/// how many they are in `Web::log.omitted`.
 const ADVERSE_MAX: usize = 256;
 
 impl Web {
@@ -160,10 +169,19 @@ impl Web {
                 application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
             if well && !slow && !data::is_odd(&exchange) {
                 self.healthy = self.healthy.saturating_add(1);
+                let one = Outcomes {
+                    ok: 1,
+                    ..Outcomes::default()
+                };
+                self.minutes.add(exchange.began(), one);
             } else if self.adverse.len() < ADVERSE_MAX {
                 self.adverse.push(*exchange);
             } else {
                 self.log.omitted += 1;
+                if let Some(outcome) = application::exchange::outcome_alone(&exchange) {
+                    self.beyond.add(outcome);
+                    self.minutes.add(exchange.began(), outcome);
+                }
             }
         }
     }
@@ -194,13 +212,16 @@ impl Web {
             .response
             .as_ref()
             .and_then(|response| response.content.as_ref());
-        let unread = [request.content.as_ref(), answered]
-            .into_iter()
-            .flatten()
-            .filter(|content| content.too_large);
+        let contents = [request.content.as_ref(), answered].into_iter().flatten();
+        let closed = contents
+            .clone()
+            .filter_map(|content| content.reading.as_deref());
+        self.closed += closed.map(|reading| u64::from(reading.closed)).sum::<u64>();
+        let unread = contents.filter(|content| content.too_large);
         self.unread = self.unread.saturating_add(unread.count() as u64);
         if self.host.is_none() {
             self.host = request.host.clone();
+            self.to_proxy = request.to_proxy;
         }
         if self.first_byte.is_none() {
             self.first_byte = application::exchange::waited(exchange);
@@ -223,6 +244,44 @@ impl Web {
     }
 }
 
+/// What a proxy was asked for: `host:port`.
+#[derive(Clone, Copy, Debug)]
+pub struct Meant<'a> {
+    /// Name or address.
+    pub host: &'a str,
+    /// Port.
+    pub port: u16,
+}
+
+impl<'a> Meant<'a> {
+    /// Of an authority; `port` where it has none.
+    pub fn of(authority: &'a str, port: u16) -> Option<Self> {
+        let authority = authority.split('/').next()?;
+        let host = application::exchange::host_name(authority);
+        let own = authority.get(host.len()..)?.strip_prefix(':');
+        (!host.is_empty()).then_some(Self {
+            host,
+            port: own.and_then(|own| own.parse().ok()).unwrap_or(port),
+        })
+    }
+
+    /// Its address, if it is no name.
+    pub fn address(&self) -> Option<IpAddr> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        bare.parse().ok()
+    }
+
+    /// Its name, if it is no address.
+    pub fn name(&self) -> Option<&'a str> {
+        self.address().is_none().then_some(self.host)
+    }
+
+    /// The address, where it is no name, and the port.
+    pub fn place(&self) -> Behind {
+        (self.address(), self.port)
+    }
+}
+
 /// One conversation at the moment it is judged: it ended, or the capture did.
 #[derive(Clone, Copy, Debug)]
 pub struct Episode<'a> {
@@ -242,6 +301,8 @@ pub struct Episode<'a> {
     pub web: Option<&'a Web>,
     /// Its SOCKS, if it spoke that.
     pub socks: Option<&'a socks::Session>,
+    /// The server is a proxy, and this is what it was asked for.
+    pub behind: Option<Meant<'a>>,
     /// What the chain that the server presented is worth to a client of the trust store.
     pub chain: Option<&'a Verdict>,
     /// First bytes of each direction.
@@ -272,6 +333,7 @@ impl<'a> Episode<'a> {
         finding.client = Some(self.client);
         finding.server = Some(self.server);
         finding.name = self.name().map(str::to_owned);
+        finding.behind = self.behind.map(|meant| meant.place());
         finding.origin = self.origin;
         finding.flow = Some((self.key, first));
         finding.twin = self
@@ -281,11 +343,12 @@ impl<'a> Episode<'a> {
         finding
     }
 
-    /// The name the client asked for in this conversation: SNI, else the Host header.
+    /// The name the client asked for in this conversation: SNI, else the Host header, else what the proxy was asked for.
     pub fn name(&self) -> Option<&'a str> {
         self.tls
             .and_then(Session::sni)
             .or_else(|| self.web.and_then(Web::host_name))
+            .or_else(|| self.behind.and_then(|meant| meant.name()))
     }
 
     /// What the client sent.
@@ -339,6 +402,27 @@ mod tests {
     use super::*;
     use crate::mark::Direction::ToServer;
     use crate::protocol::{Chunk, Observer};
+
+    #[test]
+    fn what_is_not_kept_of_a_connections_failures_stays_counted() {
+        let mut web = Web {
+            log: http1::Log::new(true),
+            ..Web::default()
+        };
+        let asked = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+        let answered = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+        for _ in 0..ADVERSE_MAX + 44 {
+            web.log
+                .on_chunk(ToServer, Chunk::Data(asked), Mark::default());
+            let back = ToServer.reverse();
+            web.log
+                .on_chunk(back, Chunk::Data(answered), Mark::default());
+            web.collect();
+        }
+        assert_eq!(web.adverse.len(), ADVERSE_MAX);
+        assert_eq!((web.beyond.failed, web.log.omitted), (44, 44));
+        assert_eq!(web.minutes.total().failed, 44);
+    }
 
     #[test]
     fn the_oldest_exchange_is_no_longer_compared_when_there_are_too_many() {

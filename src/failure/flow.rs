@@ -4,32 +4,10 @@
 use std::net::IpAddr;
 
 use crate::failure::episode::Episode;
+pub use crate::failure::outcomes::{Minutes, Outcomes};
 use crate::failure::{Finding, application, network, security, transport};
 use crate::mark::Mark;
 use crate::time::Timestamp;
-
-/// How many attempts ended how (catalogue, "The attempt").
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcomes {
-    /// A response below 500, or a tunnel in use.
-    pub ok: u32,
-    /// No name, connection, handshake or response; 5xx, 407, 429.
-    pub failed: u32,
-    /// Other 4xx: the service was reached.
-    pub answered_no: u32,
-    /// The capture does not tell.
-    pub undetermined: u32,
-}
-
-impl Outcomes {
-    /// Adds another count.
-    pub const fn add(&mut self, other: Self) {
-        self.ok = self.ok.saturating_add(other.ok);
-        self.failed = self.failed.saturating_add(other.failed);
-        self.answered_no = self.answered_no.saturating_add(other.answered_no);
-        self.undetermined = self.undetermined.saturating_add(other.undetermined);
-    }
-}
 
 /// A request with credentials that was answered with success: it settles a 401 or 407 before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +129,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Attempts by outcome.
     pub outcomes: Outcomes,
+    /// The same by the minute in which they began.
+    pub minutes: Minutes,
     /// Why the connection itself could not be judged.
     pub undetermined: Option<&'static str>,
     /// The finding explains this conversation's retransmissions: they are no loss of the endpoint's path.
@@ -216,6 +196,13 @@ const OF_PATH: [&str; 8] = [
 
 /// Judges one conversation that ended, or that the capture left.
 pub fn judge(at: &Episode<'_>) -> Judged {
+    let mut judged = told(at);
+    let began = at.connection.span.map_or(at.until, |span| span.0.time);
+    judged.minutes.settle(judged.outcomes, began);
+    judged
+}
+
+fn told(at: &Episode<'_>) -> Judged {
     let mut judged = Judged {
         latency_ms: latencies(at),
         ..Judged::default()
@@ -313,6 +300,10 @@ fn settle(at: &Episode<'_>, judged: &mut Judged) {
         .all(|half| half.counts.data_segments > 0);
     let served = match at.tls {
         Some(session) => security::served(session),
+        // What a SOCKS proxy connected and nobody used tells nothing of the endpoint.
+        None if at.socks.is_some_and(|proxy| proxy.connected) => {
+            both_spoke && at.first_bytes.iter().all(|bytes| !bytes.is_empty())
+        }
         None => both_spoke && at.web.is_none(),
     };
     if served {

@@ -12,8 +12,10 @@ pub mod classes;
 pub mod client_codes;
 pub mod data;
 pub mod episode;
+pub mod fallback;
 pub mod flow;
 pub mod network;
+pub mod outcomes;
 pub mod security;
 pub mod surroundings;
 pub mod transport;
@@ -204,6 +206,9 @@ pub struct Silence {
 #[derive(Clone, Debug)]
 pub struct Finding(Box<Body>);
 
+/// What lies behind a proxy: its address, where it was not named, and its port.
+pub type Behind = (Option<IpAddr>, u16);
+
 /// What a finding holds.
 #[derive(Clone, Debug)]
 pub struct Body {
@@ -225,6 +230,8 @@ pub struct Body {
     pub server: Option<(IpAddr, u16)>,
     /// The name that the client meant, where known.
     pub name: Option<String>,
+    /// The server is a proxy, and this is what the client wanted of it.
+    pub behind: Option<Behind>,
     /// Id of the endpoint where a rule gives it one; else it is made of name, or address, and port.
     pub endpoint: Option<String>,
     /// The conversation, and its first frame's time.
@@ -277,6 +284,7 @@ impl Finding {
             reason: None,
             subject,
             protocol: 0,
+            behind: None,
             client: None,
             server: None,
             name: None,
@@ -372,8 +380,16 @@ impl Finding {
             })
     }
 
-    /// `10.0.0.1:443`, with the name where known.
+    /// `10.0.0.1:443`, with the name where known; behind a proxy `name:443 via 10.0.0.1:3128`.
     pub fn server_text(&self) -> String {
+        if let (Some((_, port)), Some((proxy, at))) = (self.behind, self.server) {
+            let meant = match (&self.name, self.behind) {
+                (Some(name), _) => format!("{name}:{port} "),
+                (None, Some((Some(ip), _))) => format!("{} ", host_port(ip, port)),
+                _ => String::new(),
+            };
+            return format!("{meant}via {}", host_port(proxy, at));
+        }
         match (&self.name, self.server) {
             (Some(name), Some((ip, 0))) => format!("{name} ({ip})"),
             (Some(name), Some((ip, port))) => format!("{name} ({})", host_port(ip, port)),
@@ -388,6 +404,13 @@ impl Finding {
     pub fn endpoint_id(&self) -> Option<String> {
         if self.endpoint.is_some() {
             return self.endpoint.clone();
+        }
+        match (&self.name, self.behind) {
+            (Some(name), Some((_, port))) => return Some(format!("{name}:{port}")),
+            (None, Some((Some(ip), port))) => return Some(host_port(ip, port)),
+            // The server of a lookup is a resolver.
+            (Some(name), None) if self.subject == Subject::Name => return Some(name.clone()),
+            _ => {}
         }
         match (&self.name, self.server) {
             (Some(name), Some((_, port))) if port != 0 => {

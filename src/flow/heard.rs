@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
+use crate::limits;
 use crate::time::{SECOND, Timestamp};
 
 /// Intervals kept for one pair of hosts.
@@ -77,20 +78,56 @@ impl Seconds {
 }
 
 /// Packets received, by receiver and sender. Merging is associative and commutative while no pair overflows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Heard {
     by_receiver: HashMap<IpAddr, HashMap<IpAddr, Seconds>>,
+    pairs: usize,
+    pairs_max: usize,
+    /// The second in which the first pair was not noted, and how often none was.
+    full: Option<(i64, u64)>,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self {
+            by_receiver: HashMap::new(),
+            pairs: 0,
+            pairs_max: limits::PAIRS_PER_SHARD,
+            full: None,
+        }
+    }
 }
 
 impl Heard {
     /// `receiver` got a packet of `sender` in the second of `time`. Call it once a second and pair, not per packet.
     pub fn note(&mut self, receiver: IpAddr, sender: IpAddr, time: Timestamp) {
-        self.by_receiver
-            .entry(receiver)
-            .or_default()
-            .entry(sender)
-            .or_default()
-            .add(time.second(), time.second());
+        let second = time.second();
+        let known = self.by_receiver.get_mut(&receiver);
+        if let Some(seconds) = known.and_then(|senders| senders.get_mut(&sender)) {
+            seconds.add(second, second);
+        } else if self.pairs < self.pairs_max {
+            self.pairs += 1;
+            let senders = self.by_receiver.entry(receiver).or_default();
+            senders.entry(sender).or_default().add(second, second);
+        } else {
+            let (since, times) = self.full.unwrap_or((second, 0));
+            self.full = Some((since.min(second), times.saturating_add(1)));
+        }
+    }
+
+    /// Notes at most so many pairs.
+    pub fn remember_at_most(&mut self, pairs: usize) {
+        self.pairs_max = pairs;
+    }
+
+    /// How often a pair was not noted for want of room.
+    pub fn omitted(&self) -> u64 {
+        self.full.map_or(0, |(_, times)| times)
+    }
+
+    /// May something have been heard until `to` that was not noted?
+    fn may_have(&self, to: Timestamp) -> bool {
+        self.full.is_some_and(|(since, _)| since <= to.second())
     }
 
     /// Forgets what passed before the second of `time`.
@@ -103,10 +140,19 @@ impl Heard {
             });
             !senders.is_empty()
         });
+        self.pairs = self.by_receiver.values().map(HashMap::len).sum();
+        // What was not noted before is forgotten like what was.
+        if self.pairs < self.pairs_max && self.full.is_some_and(|(since, _)| since < first) {
+            self.full = None;
+        }
     }
 
     /// Takes over what another shard heard.
     pub fn merge(&mut self, other: Self) {
+        self.full = match (self.full, other.full) {
+            (Some((a, x)), Some((b, y))) => Some((a.min(b), x.saturating_add(y))),
+            (one, other) => one.or(other),
+        };
         for (receiver, senders) in drain_sorted(other.by_receiver) {
             let mine = self.by_receiver.entry(receiver).or_default();
             for (sender, seconds) in drain_sorted(senders) {
@@ -153,27 +199,31 @@ impl Heard {
         Some(Timestamp::from_ns(last.saturating_mul(SECOND)))
     }
 
-    /// Did anybody get a packet of `sender` between the seconds of `from` and `to`, both included?
+    /// Did anybody get a packet of `sender` between the seconds of `from` and `to`, both included? Yes where that may
+    /// be: silence is accused by it.
     pub fn spoke(&self, sender: IpAddr, from: Timestamp, to: Timestamp) -> bool {
         let mut of_sender = self
             .by_receiver
             .values()
             .filter_map(|senders| senders.get(&sender));
-        of_sender.any(|seconds| seconds.touches(from.second(), to.second()))
+        self.may_have(to) || of_sender.any(|seconds| seconds.touches(from.second(), to.second()))
     }
 
-    /// Did a packet pass between the seconds of `from` and `to` of which `whom` accepts receiver and sender?
+    /// Did a packet pass between the seconds of `from` and `to` of which `whom` accepts receiver and sender? Yes where
+    /// that may be: silence is accused by it.
     pub fn across(
         &self,
         from: Timestamp,
         to: Timestamp,
         whom: impl Fn(IpAddr, IpAddr) -> bool,
     ) -> bool {
-        self.by_receiver.iter().any(|(receiver, senders)| {
-            senders.iter().any(|(sender, seconds)| {
-                whom(*receiver, *sender) && seconds.touches(from.second(), to.second())
+        let mut all = self.by_receiver.iter();
+        self.may_have(to)
+            || all.any(|(receiver, senders)| {
+                senders.iter().any(|(sender, seconds)| {
+                    whom(*receiver, *sender) && seconds.touches(from.second(), to.second())
+                })
             })
-        })
     }
 
     /// Did `receiver` get a packet, between the seconds of `from` and `to`, of somebody whom `whom` accepts?
@@ -209,6 +259,23 @@ mod tests {
             seconds.add(first, last);
         }
         seconds
+    }
+
+    #[test]
+    fn a_full_table_accuses_nobody_of_silence() {
+        let host = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let at = |second: i64| Timestamp::from_ns(second * SECOND);
+        let mut heard = Heard::default();
+        heard.remember_at_most(1);
+        heard.note(host(1), host(2), at(10));
+        assert!(!heard.spoke(host(9), at(0), at(100)));
+        heard.note(host(1), host(2), at(20));
+        assert_eq!(heard.omitted(), 0);
+        heard.note(host(1), host(3), at(30));
+        assert_eq!(heard.omitted(), 1);
+        assert!(!heard.from_host(host(1), host(3), at(0), at(100)));
+        assert!(heard.spoke(host(9), at(0), at(100)) && heard.across(at(0), at(30), |_, _| false));
+        assert!(!heard.spoke(host(9), at(0), at(29)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const AROUND: Nanos = 10 * SECOND;
 const CLIENTS_LOOKED_AT: usize = 64;
 
 /// Warnings that come along with many causes: evidence where a cause asks for them, no failures to be explained.
-const SYMPTOMS: [&str; 9] = [
+const SYMPTOMS: [&str; 10] = [
     "network.packet-loss",
     "transport.connect-slow",
     "transport.latency-high",
@@ -25,7 +25,10 @@ const SYMPTOMS: [&str; 9] = [
     "security.cipher-weak",
     "security.cert-weak",
     "security.cert-expiring",
+    CHANGE,
 ];
+/// A change of the server's, whoever was the first to see it.
+const CHANGE: &str = "security.cert-changed";
 
 /// An incident before it is told.
 pub(super) struct Case<'a> {
@@ -39,7 +42,7 @@ pub(super) struct Case<'a> {
     pub(super) span: Span,
     /// The worst severity.
     pub(super) severity: Severity,
-    /// Failures by code.
+    /// Failures by code; refusals of a chain that is encrypted by what others show of it.
     pub(super) codes: BTreeMap<&'static str, u64>,
     /// All failures.
     pub(super) total: u64,
@@ -100,13 +103,19 @@ impl<'a> Case<'a> {
             others_well: BTreeSet::new(),
             places,
         };
+        let shown = shown_in_clear(&members);
         for finding in &members {
             if counts(finding) {
-                *case.codes.entry(finding.class.code).or_default() += finding.count;
+                let hidden = finding.server.filter(|_| refuses_unseen(finding));
+                let code = hidden.and_then(|server| shown.get(&server).copied().flatten());
+                let code = code.unwrap_or(finding.class.code);
+                *case.codes.entry(code).or_default() += finding.count;
                 case.total += finding.count;
             }
-            case.clients.extend(finding.client.map(|client| client.0));
-            case.clients.extend(listed(finding));
+            if finding.class.code != CHANGE {
+                case.clients.extend(finding.client.map(|client| client.0));
+                case.clients.extend(listed(finding));
+            }
         }
         case.look_here(
             members
@@ -118,18 +127,13 @@ impl<'a> Case<'a> {
 
     /// Connections to the failing addresses and ports while it lasts; who failed there beyond the findings' samples.
     fn look_here(&mut self, sampled: bool) {
-        let (span, meanwhile, context) = (self.span, self.meanwhile(), self.context);
-        let at_servers = |span: Span| {
-            self.servers.iter().flat_map(move |server| {
-                // Port 0: the host as a whole.
-                let (all, one) = (server.1 == 0, server.1 != 0);
-                let host = all.then(|| context.to_host(server.0, span));
-                let port = one.then(|| context.to_server(*server, span));
-                host.into_iter().flatten().chain(port.into_iter().flatten())
-            })
+        let (span, meanwhile) = (self.span, self.meanwhile());
+        let here: Vec<&'a Seen> = if self.servers.is_empty() {
+            self.leaving(span)
+        } else {
+            self.at_servers(span).collect()
         };
-        let here: Vec<&'a Seen> = at_servers(span).collect();
-        let near: Vec<&'a Seen> = at_servers(meanwhile).collect();
+        let near: Vec<&'a Seen> = self.at_servers(meanwhile).collect();
         if sampled {
             self.clients.extend(
                 here.iter()
@@ -144,6 +148,27 @@ impl<'a> Case<'a> {
             .map(|seen| seen.client)
             .filter(|client| !self.clients.contains(client))
             .collect();
+    }
+
+    /// Connections to the failing addresses and ports that began within a span.
+    pub(super) fn at_servers(&self, span: Span) -> impl Iterator<Item = &'a Seen> {
+        let context = self.context;
+        self.servers.iter().flat_map(move |server| {
+            // Port 0: the host as a whole.
+            let (all, one) = (server.1 == 0, server.1 != 0);
+            let host = all.then(|| context.to_host(server.0, span));
+            let port = one.then(|| context.to_server(*server, span));
+            host.into_iter().flatten().chain(port.into_iter().flatten())
+        })
+    }
+
+    /// Connections out of the clients' own networks: what a way that is lost concerns.
+    fn leaving(&self, span: Span) -> Vec<&'a Seen> {
+        let context = self.context;
+        self.looked_at()
+            .flat_map(|client| context.of_client(client, span).collect::<Vec<_>>())
+            .filter(|seen| site(seen.server.0) != site(seen.client))
+            .collect()
     }
 
     /// Its findings with their places.
@@ -213,7 +238,11 @@ impl<'a> Case<'a> {
         self.hosts()
             .into_iter()
             .flat_map(|host| context.to_host(host, span).collect::<Vec<_>>())
-            .filter(|seen| !self.servers.contains(&seen.server))
+            .filter(|seen| {
+                // Port 0 is the host as a whole: it has no other.
+                let whole = self.servers.contains(&(seen.server.0, 0));
+                !whole && !self.servers.contains(&seen.server)
+            })
             .collect()
     }
 
@@ -261,8 +290,35 @@ impl<'a> Case<'a> {
     }
 }
 
-/// What was to be reached: of a lookup the name, not the resolver's port.
+/// What is wrong with a chain that others were shown in clear, by server; nothing where that is more than one thing.
+fn shown_in_clear(members: &[&Finding]) -> BTreeMap<(IpAddr, u16), Option<&'static str>> {
+    let mut shown: BTreeMap<(IpAddr, u16), Option<&'static str>> = BTreeMap::new();
+    for finding in members {
+        let code = finding.class.code;
+        let chain = code.starts_with("security.cert-") && finding.text("chain").is_some();
+        if let Some(server) = finding.server.filter(|_| chain && finding.fails) {
+            let known = shown.entry(server).or_insert(Some(code));
+            *known = known.filter(|known| *known == code);
+        }
+    }
+    shown
+}
+
+/// A refusal whose chain is encrypted (TLS 1.3): what is wrong with it is what is wrong with the chain that the same
+/// server shows others in clear.
+fn refuses_unseen(finding: &Finding) -> bool {
+    let clock = finding
+        .details
+        .contains(&("client_clock", Value::Bool(true)));
+    let code = finding.class.code;
+    code.starts_with("security.cert-rejected") && finding.text("chain").is_none() && !clock
+}
+
+/// What was to be reached: of a lookup the endpoint of that name, else the name, not the resolver's port.
 fn endpoint_of(finding: &Finding) -> Option<String> {
+    if finding.endpoint.is_some() {
+        return finding.endpoint.clone();
+    }
     let name = finding
         .name
         .as_ref()

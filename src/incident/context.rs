@@ -57,7 +57,7 @@ pub struct Answered {
     /// Who answered.
     pub resolver: IpAddr,
     /// The name.
-    pub name: String,
+    pub name: Arc<str>,
     /// When the answer came.
     pub time: Timestamp,
 }
@@ -72,6 +72,7 @@ pub struct Context<'a> {
     answered: Vec<Answered>,
     heard: &'a Heard,
     rules: Option<&'a Rules>,
+    answered_from: Option<Timestamp>,
     by_host: HashMap<IpAddr, Vec<u32>>,
     by_server: HashMap<(IpAddr, u16), Vec<u32>>,
     by_client: HashMap<IpAddr, Vec<u32>>,
@@ -86,6 +87,18 @@ impl<'a> Context<'a> {
     pub fn with_rules(mut self, rules: &'a Rules) -> Self {
         self.rules = Some(rules);
         self
+    }
+
+    /// Names resolved before are not all known.
+    #[must_use]
+    pub fn answers_from(mut self, from: Option<Timestamp>) -> Self {
+        self.answered_from = from;
+        self
+    }
+
+    /// Is every name that was resolved from then on known?
+    pub(super) fn knows_answers(&self, from: Timestamp) -> bool {
+        self.answered_from.is_none_or(|known| from > known)
     }
 
     /// The region that a name says.
@@ -107,6 +120,7 @@ impl<'a> Context<'a> {
             answered: Vec::new(),
             heard,
             rules: None,
+            answered_from: None,
             by_host: HashMap::new(),
             by_server: HashMap::new(),
             by_client: HashMap::new(),

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub(super) use crate::failure::network::outage::GAP;
-use crate::failure::network::outage::clusters;
+use crate::failure::network::outage::{clusters, kept_by_gateway};
 use crate::failure::{Finding, Severity};
 use crate::incident::context::{Context, site};
+use crate::incident::ways;
 use crate::time::Timestamp;
 
 /// Unrelated servers that must be unreachable before the way out of the site is suspected.
@@ -30,6 +31,12 @@ enum Key {
     Hops(i64),
     /// Failing in a way that other clients do not.
     Client(IpAddr),
+    /// Connections of one site that were forgotten while they rested.
+    Rested(IpAddr),
+    /// Cut at the same name in the hello.
+    Cut(String),
+    /// Packets of one site that its gateway kept.
+    Kept(IpAddr),
 }
 
 /// Silence and unreachability: what failing hosts, links and filters look like.
@@ -40,8 +47,10 @@ pub(super) const SILENT: [&str; 5] = [
     "network.icmp-unreachable",
     "network.egress-lost",
 ];
+/// Loss and full queues on the way.
+const LOSSY: [&str; 2] = ["network.packet-loss", "network.congestion"];
 /// Codes whose cause can lie in a host as a whole.
-const OF_HOST: [&str; 9] = [
+const OF_HOST: [&str; 10] = [
     "transport.syn-unanswered",
     "transport.syn-refused",
     "transport.data-unacked",
@@ -51,6 +60,7 @@ const OF_HOST: [&str; 9] = [
     "network.arp-conflict",
     "network.host-silent",
     "network.vip-moved",
+    "network.vlan-mismatch",
 ];
 /// Codes whose cause lies in the client where other clients get along with the same server.
 const OF_CLIENT: [&str; 5] = [
@@ -80,7 +90,13 @@ pub(super) fn founds(finding: &Finding) -> bool {
         && finding.severity > Severity::Info
         && (finding.fails
             || finding.severity >= Severity::Error
-            || OF_THEIR_OWN.contains(&finding.class.code))
+            || OF_THEIR_OWN.contains(&finding.class.code)
+            || moved(finding))
+}
+
+/// An address that passed to another machine, and something was lost or late by it.
+fn moved(finding: &Finding) -> bool {
+    finding.class.code == "network.vip-moved" && finding.number("failures") > Some(0)
 }
 
 /// Can it belong to one that others began?
@@ -108,6 +124,8 @@ pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usiz
         }
     }
     join_sites(findings, context, &mut sets);
+    ways::join(findings, context, &mut sets);
+    join_lossy(findings, &mut sets);
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for place in (0..findings.len()).filter(|place| findings.get(*place).is_some_and(founds)) {
         groups.entry(sets.root(place)).or_default().push(place);
@@ -162,9 +180,18 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         .into_iter()
         .collect();
     let server = finding.server.map(|(ip, _)| ip);
+    if kept_by_gateway(finding) {
+        keys.extend(finding.client.map(|(client, _)| Key::Kept(site(client))));
+    }
     match code {
         "network.dns-timeout" | "network.dns-servfail" | "network.dns-refused" => {
             keys.extend(server.map(Key::Resolver));
+        }
+        "transport.idle-dropped" => {
+            keys.extend(finding.client.map(|(client, _)| Key::Rested(site(client))));
+        }
+        "security.tls-cut-on-hello" => {
+            keys.extend(finding.text("sni").map(|name| Key::Cut(name.to_owned())));
         }
         "transport.reset-injected" => keys.extend(finding.number("rst_hops").map(Key::Hops)),
         code if OF_HOST.contains(&code) => keys.extend(server.map(Key::Host)),
@@ -221,6 +248,23 @@ fn join_sites(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
     }
 }
 
+/// Heavy loss at three and more servers at once lies on the way that they share.
+fn join_lossy(findings: &[Finding], sets: &mut Sets) {
+    let lossy = |finding: &Finding| founds(finding) && LOSSY.contains(&finding.class.code);
+    let places: Vec<usize> = (0..findings.len())
+        .filter(|place| findings.get(*place).is_some_and(lossy))
+        .collect();
+    for cluster in clusters(findings, &places) {
+        let servers: BTreeSet<IpAddr> = cluster
+            .iter()
+            .filter_map(|place| Some(findings.get(*place)?.server?.0))
+            .collect();
+        if servers.len() >= UNRELATED_MIN {
+            sets.join_all(&cluster);
+        }
+    }
+}
+
 /// Warnings at the endpoint of an incident, while it lasts, are part of its picture.
 fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Vec<usize>>) {
     let mut spans: BTreeMap<String, Vec<(Timestamp, Timestamp, usize)>> = BTreeMap::new();
@@ -263,7 +307,7 @@ fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Ve
 }
 
 /// Disjoint sets; the smallest member stands for its set.
-struct Sets(Vec<usize>);
+pub(super) struct Sets(Vec<usize>);
 
 impl Sets {
     fn root(&mut self, of: usize) -> usize {
@@ -278,7 +322,7 @@ impl Sets {
         root
     }
 
-    fn join_all(&mut self, members: &[usize]) {
+    pub(super) fn join_all(&mut self, members: &[usize]) {
         let Some((&first, rest)) = members.split_first() else {
             return;
         };

@@ -13,6 +13,7 @@ mod group;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use std::net::IpAddr;
 
@@ -161,8 +162,10 @@ fn tell(case: &case::Case<'_>) -> Incident {
         .map(|(code, count)| (*code, *count))
         .collect();
     codes.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
+    let hypotheses = cause::weigh(case);
+    let owner = hypotheses.first().map(|first| first.cause.owner);
     Incident {
-        scope: scope::of(case),
+        scope: scope::of(case, owner),
         severity: case.severity,
         start: case.span.0,
         end: case.span.1,
@@ -172,7 +175,7 @@ fn tell(case: &case::Case<'_>) -> Incident {
         client_sample: case.clients.iter().take(SAMPLE_MAX).copied().collect(),
         attempts: case.attempts(),
         codes,
-        hypotheses: cause::weigh(case),
+        hypotheses,
         findings: case.places.clone(),
         open: false,
         revision: 1,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::incident::case::Case;
+use crate::incident::cause::Owner;
 use crate::incident::context::site;
 
 /// Whom an incident hits.
@@ -22,7 +23,8 @@ pub enum Scope {
 }
 
 /// The narrowest scope that holds all that failed.
-pub(super) fn of(case: &Case<'_>) -> Scope {
+/// Where the own network is at fault, its clients are what the endpoints have in common, not a region.
+pub(super) fn of(case: &Case<'_>, owner: Option<Owner>) -> Scope {
     let sites: BTreeSet<IpAddr> = case.clients.iter().map(|client| site(*client)).collect();
     let others_well = !case.others_well.is_empty();
     let elsewhere_site_well = case
@@ -47,7 +49,13 @@ pub(super) fn of(case: &Case<'_>) -> Scope {
             name.or_else(host)
                 .map_or(Scope::Everything, Scope::Endpoint)
         }
+        (Some(_), [_]) if owner == Some(Owner::Site) && sites.len() == 1 && case.leaves_site() => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
         (Some(_), [region]) if case.all_of_region() => Scope::Region((*region).to_owned()),
+        (None, _) if case.clients.len() > 1 && sites.len() == 1 => {
+            first_site.map_or(Scope::Everything, Scope::Site)
+        }
         (None, _) => first_client.map_or(Scope::Everything, Scope::Client),
         _ if sites.len() == 1 && case.leaves_site() => {
             first_site.map_or(Scope::Everything, Scope::Site)

@@ -3,10 +3,17 @@
 //! A protocol is recognised by its bytes on any port (`Probe`), then fed chunks in order. It keeps a typed
 //! summary that owns everything; nothing borrowed survives a call.
 
+pub mod dhcp;
 pub mod dns;
 pub mod http1;
+pub mod ike;
+pub mod l2tp;
+pub mod openvpn;
+pub mod ppp;
+pub mod pptp;
 pub mod socks;
 pub mod tls;
+pub mod wireguard;
 
 use crate::mark::{Direction, Mark};
 

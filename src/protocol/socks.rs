@@ -1,7 +1,7 @@
 //! SOCKS 5 up to the proxy's answer (RFC 1928, RFC 1929): what was asked for, and how it was refused.
 //!
 //! Begins with a client's greeting that fills its segment and is answered by a method choice; everything else is no
-//! SOCKS. Not read: GSSAPI, and what a connected proxy carries. User name and password are stepped over.
+//! SOCKS. Not read: GSSAPI. User name and password are stepped over; what a connected proxy carries is for others.
 
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
@@ -44,6 +44,8 @@ pub struct Session {
     pub asked: Option<Mark>,
     /// `name:port` or `address:port` of the request.
     pub target: Option<String>,
+    /// The proxy made the connection: what follows is between client and target.
+    pub connected: bool,
     /// How it was refused.
     pub refusal: Option<Seen<Refusal>>,
 }
@@ -87,6 +89,10 @@ impl Observer for Session {
                 _ => Step::Over,
             },
             (ToClient, Step::Reply) => match *bytes {
+                [5, 0, 0, 1 | 3 | 4, ..] => {
+                    self.connected = true;
+                    Step::Over
+                }
                 [5, reply @ 1..=8, 0, ..] => self.refuse(Refusal::Reply(reply), at),
                 _ => Step::Over,
             },

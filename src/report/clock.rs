@@ -48,6 +48,17 @@ impl Clock {
         (time.to_string() == text).then(|| self.format(time, format))
     }
 
+    /// `10:02`, or `11-24 10:02`, of a time as the mirror writes it.
+    pub(super) fn minute(&self, text: &str) -> String {
+        let time: Result<jiff::Timestamp, _> = text.parse();
+        let ns = time.map(|time| i64::try_from(time.as_nanosecond()).unwrap_or_default());
+        let format = if self.dated { "%m-%d %H:%M" } else { "%H:%M" };
+        ns.map_or_else(
+            |_| text.to_owned(),
+            |ns| self.format(Timestamp::from_ns(ns), format),
+        )
+    }
+
     /// `10:02:11`, or `11-24 10:02:11`.
     pub(super) fn brief(&self, time: Timestamp) -> String {
         self.format(
@@ -62,6 +73,9 @@ impl Clock {
 
     /// `2026-11-24 10:02:11 – 10:04:58`, with a second date where it is another day.
     pub(super) fn span(&self, (first, last): (Timestamp, Timestamp), lang: Lang) -> String {
+        if first.second() == last.second() {
+            return self.format(first, "%F %T");
+        }
         let until = self.format(last, if self.dated { "%F %T" } else { "%T" });
         let between = match lang {
             Lang::En => "–",

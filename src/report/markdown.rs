@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::safe;
 use crate::report::row::masked_if;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, incident, unjudged, words};
+use crate::report::{Settings, Told, balance, incident, spread, unjudged, words};
 
 /// The report.
 pub fn write(told: &Told, settings: &Settings) -> String {
@@ -19,19 +19,33 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     }
     page.push_str(&incidents(told, &clock, lang));
     if blocks.len() > 1 {
-        page.push_str(&glance(&blocks, lang));
+        page.push_str(&glance(story::listed(&blocks).0, lang));
     }
     if !blocks.is_empty() {
         page.push_str(&heading(words::findings(told), lang));
-        for item in &blocks {
+        let (listed, rest) = story::listed(&blocks);
+        for item in listed {
             page.push_str(&block(item, &clock, lang));
+        }
+        if let Some(rest) = words::rest(rest, lang) {
+            page.push_str(&format!("\n{}\n", plain(&rest)));
         }
     }
     page.push_str(&endpoints(told, lang));
+    let lines = spread::lines(told, &clock, lang).into_iter();
+    page.push_str(&section(
+        spread::HEADING,
+        lang,
+        lines.map(|(label, line)| format!("{}: {}", plain(label.of(lang)), plain(&line))),
+    ));
     page.push_str(&section(
         words::ALSO_SEEN,
         lang,
-        brief.iter().map(|block| brief_item(block, lang)),
+        story::listed(&brief)
+            .0
+            .iter()
+            .map(|block| brief_item(block, lang))
+            .chain(words::rest(story::listed(&brief).1, lang).map(|rest| plain(&rest))),
     ));
     let unjudged = unjudged::sentences(&told.report.unjudged, lang);
     page.push_str(&section(

@@ -17,6 +17,7 @@ mod order;
 pub mod redact;
 mod row;
 pub mod schema;
+mod spread;
 mod story;
 pub mod stream;
 pub mod table;
@@ -27,8 +28,8 @@ mod told;
 mod unjudged;
 mod words;
 
-pub use row::{Findings, masked_detail};
-pub use told::{Reading, Told, catalogue};
+pub use row::{Findings, masked_detail, shown};
+pub use told::{Reading, Told, catalogue, limited};
 
 use crate::failure::Lang;
 use crate::time::Timestamp;

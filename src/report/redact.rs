@@ -1,6 +1,8 @@
 //! Masking of what a report need not tell: tax identifiers, invoice numbers, phone numbers, identity cards; and,
 //! always, credentials.
 //!
+//! Names of hosts, files and endpoints are masked where a number proves itself, by its check digit or its shape.
+//!
 //! Works on texts that quote the wire (summaries, details, comments). A number is a run of letters and digits
 //! between others: a tax identifier inside a longer hexadecimal fingerprint is none. Whoever needs the whole number
 //! has the frame.
@@ -56,6 +58,38 @@ pub fn redact(text: &str) -> String {
         field_before = word.to_ascii_lowercase();
     }
     out
+}
+
+/// Masks what proves itself to be an identifier in the name of a host, a file or an endpoint; time stamps and other
+/// long numbers in it stay.
+pub fn name(text: &str) -> String {
+    if !may_hold_number(text) {
+        return text.to_owned();
+    }
+    let mask = |run: Run<'_>| match run {
+        Run::Word(word) => proven(word).unwrap_or_else(|| word.to_owned()),
+        Run::Between(text) => text.to_owned(),
+    };
+    runs(text).map(mask).collect()
+}
+
+/// The mask of a word that is an identifier beyond doubt.
+fn proven(word: &str) -> Option<String> {
+    let digits = is_digits(word);
+    match word.len() {
+        11 if digits && is_mobile(word) => Some(keep(word, 3, 4)),
+        18 if is_identity_card(word) => Some(keep(word, 6, 4)),
+        18 if is_credit_code(&word.to_ascii_uppercase()) => Some(keep(word, 8, 2)),
+        // Numbers of digital invoices begin with the year, 21 or later: no time stamp of this century does.
+        20 if digits
+            && word
+                .get(..2)
+                .is_some_and(|year| ("21".."40").contains(&year)) =>
+        {
+            Some(keep(word, 5, 3))
+        }
+        _ => None,
+    }
 }
 
 /// Masks the values of fields that hold credentials: `token=***`.
@@ -126,13 +160,13 @@ fn may_hold_field(text: &str) -> bool {
     })
 }
 
-/// The mask of a word that is an identifier by itself.
+/// The mask of a word that is an identifier by itself, or looks like one.
 fn mask(word: &str) -> Option<String> {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if let Some(masked) = proven(word) {
+        return Some(masked);
+    }
     match word.len() {
-        11 if digits == 11 && is_mobile(word) => Some(keep(word, 3, 4)),
-        18 if is_identity_card(word) => Some(keep(word, 6, 4)),
-        18 if is_credit_code(&word.to_ascii_uppercase()) => Some(keep(word, 8, 2)),
         20 if digits == 20 => Some(keep(word, 5, 3)),
         15..=20 if digits >= 8 && word.chars().all(|letter| ALPHABET.contains(letter)) => {
             Some(keep(word, 8, 2))
@@ -263,6 +297,36 @@ mod tests {
             "fpdm=1100194130&fphm=********",
         );
         check("fphm=12345678", "fphm=********");
+    }
+
+    #[test]
+    fn a_name_hides_what_proves_itself_and_nothing_else() {
+        for (text, expect) in [
+            (
+                "91110000ma0000012q.einvoice.example:443",
+                "91110000********2q.einvoice.example:443",
+            ),
+            (
+                "抓包91110000MA0000012Q_13812341234.pcap",
+                "抓包91110000********2Q_138****1234.pcap",
+            ),
+            (
+                "/in/25112000000012345678/110105199003071239",
+                "/in/25112************678/110105********1239",
+            ),
+            (
+                "ring_00001_20261125143000.pcapng",
+                "ring_00001_20261125143000.pcapng",
+            ),
+            ("20261125143000123456.pcap", "20261125143000123456.pcap"),
+            ("91110000MA0000012P.example", "91110000MA0000012P.example"),
+            (
+                "trace-1764081600123456789.pcap",
+                "trace-1764081600123456789.pcap",
+            ),
+        ] {
+            assert_eq!(name(text), expect);
+        }
     }
 
     #[test]

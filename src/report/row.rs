@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::digits;
-use crate::failure::{Finding, Lang, Subject, Value, classes};
+use crate::failure::{Finding, Subject, Value, classes, fallback};
 use crate::report::order::Kept;
 use crate::report::schema::{Capture, End, Evidence, Finding as Row};
 use crate::report::{Settings, id, redact};
@@ -25,7 +25,7 @@ impl Findings {
     pub(super) fn new(rows: Vec<Kept>, files: &[Capture], settings: &Settings) -> Self {
         Self {
             rows,
-            shared: Shared::new(files, settings.lang),
+            shared: Shared::new(files, settings),
             settings: settings.clone(),
         }
     }
@@ -87,7 +87,8 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(files: &[Capture], lang: Lang) -> Self {
+    fn new(files: &[Capture], settings: &Settings) -> Self {
+        let lang = settings.lang;
         Self {
             texts: classes::ALL
                 .iter()
@@ -95,7 +96,7 @@ impl Shared {
                 .collect(),
             paths: files
                 .iter()
-                .map(|file| Arc::from(file.path.as_str()))
+                .map(|file| Arc::from(shown(&file.path, settings)))
                 .collect(),
         }
     }
@@ -128,12 +129,17 @@ fn row(id: String, finding: &Finding, shared: &Shared, settings: &Settings) -> R
             Subject::Capture => "capture",
         },
         title,
-        summary: masked(&(class.summary)(finding, lang), settings),
+        summary: masked(
+            &((class.summary)(finding, lang) + &fallback::summary(finding, lang)),
+            settings,
+        ),
         remedy,
-        endpoint: finding.endpoint_id(),
+        endpoint: finding.endpoint_id().map(|id| shown(&id, settings)),
         client: finding.client.map(|client| end(Some(client), None)),
-        server: (finding.server.is_some() || finding.name.is_some())
-            .then(|| end(finding.server, finding.name.clone())),
+        server: (finding.server.is_some() || finding.name.is_some()).then(|| {
+            let name = finding.name.as_ref().map(|name| shown(name, settings));
+            end(finding.server, name)
+        }),
         flow: finding
             .flow
             .as_ref()
@@ -230,7 +236,16 @@ pub(super) fn masked(text: &str, settings: &Settings) -> String {
     masked_if(settings.redact, text)
 }
 
-/// The same where only the switch is at hand; credentials are masked always.
+/// The name of a host, a file or an endpoint, as it may be shown.
+pub fn shown(name: &str, settings: &Settings) -> String {
+    if settings.redact {
+        redact::name(name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The same as `masked` where only the switch is at hand; credentials are masked always.
 pub(super) fn masked_if(redact: bool, text: &str) -> String {
     if redact {
         redact::redact(text)

@@ -166,6 +166,62 @@ pub struct Attempts {
     pub undetermined: u64,
 }
 
+/// Attempts of one client.
+#[derive(Clone, Debug, Serialize)]
+pub struct Client {
+    /// Its address.
+    pub ip: String,
+    /// Attempts.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+}
+
+/// Attempts that began in one span of time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Minute {
+    /// Its start.
+    pub start: String,
+    /// Its length: 60, or a multiple where there are too many.
+    pub seconds: i64,
+    /// Attempts.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+}
+
+/// Attempts by client and by minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shares {
+    /// Clients, those with the most failures first.
+    pub clients: Vec<Client>,
+    /// How many further clients there were.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clients_omitted: u64,
+    /// Minutes in which attempts began.
+    pub minutes: Vec<Minute>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One region.
+#[derive(Clone, Debug, Serialize)]
+pub struct Region {
+    /// Its name.
+    pub region: String,
+    /// Ids of its endpoints.
+    pub endpoints: Vec<String>,
+    /// Attempts.
+    pub attempts: Attempts,
+    /// Absent if nothing was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+}
+
 /// Totals.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -178,6 +234,11 @@ pub struct Summary {
     /// Absent if nothing was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability: Option<f64>,
+    /// Attempts by region, by name.
+    pub regions: Vec<Region>,
+    /// Attempts by client and by minute.
+    #[serde(flatten)]
+    pub shares: Shares,
     /// By code.
     pub findings_by_code: BTreeMap<String, u64>,
     /// By severity.
@@ -199,11 +260,17 @@ pub struct Endpoint {
     pub addresses: Vec<String>,
     /// Ports.
     pub ports: Vec<u16>,
+    /// The proxies that were asked for it: `address:port`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<String>,
     /// Attempts.
     pub attempts: Attempts,
     /// Absent if nothing was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub availability: Option<f64>,
+    /// Attempts by client and by minute.
+    #[serde(flatten)]
+    pub shares: Shares,
     /// Times.
     pub latency_ms: LatencyKinds,
     /// By code.

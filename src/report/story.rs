@@ -10,6 +10,14 @@ use crate::time::Timestamp;
 /// Frames listed of one block.
 const FRAMES_MAX: usize = 8;
 
+/// Blocks told at length, and in one line.
+pub(super) const LISTED_MAX: usize = 20;
+
+/// The blocks that are told, and those that are only counted.
+pub(super) fn listed<'b, 'a>(blocks: &'b [Block<'a>]) -> (&'b [Block<'a>], &'b [Block<'a>]) {
+    blocks.split_at(blocks.len().min(LISTED_MAX))
+}
+
 /// Findings of one code, severity and endpoint.
 #[derive(Debug)]
 pub(super) struct Block<'a> {
@@ -19,6 +27,8 @@ pub(super) struct Block<'a> {
     pub(super) members: Vec<&'a Finding>,
     /// Addresses of the servers.
     pub(super) servers: Vec<&'a str>,
+    /// The proxies that were asked for the endpoint.
+    pub(super) proxies: &'a [String],
     /// Region that the server's name says.
     pub(super) region: Option<&'a str>,
     /// A rule speaks of it: the built-in ones, or a file's.
@@ -108,13 +118,18 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
             .map(|finding| finding.count)
             .sum()
     };
+    let proxies = proxies(told, first);
+    // The server of a lookup is a resolver, and that of a tunnel a proxy.
+    let own = |finding: &&&Finding| finding.subject != "name" && proxies.is_empty();
     Some(Block {
         first,
         servers: distinct(
             findings
                 .iter()
+                .filter(own)
                 .filter_map(|finding| finding.server.as_ref()?.ip.as_deref()),
         ),
+        proxies,
         region: told.rules.region(rule, name),
         invoicing: rule.is_some(),
         count: sum(&|_| true),
@@ -140,6 +155,15 @@ fn block<'a>(told: &'a Told, members: &[usize]) -> Option<Block<'a>> {
         ),
         members: findings,
     })
+}
+
+/// The proxies through which the endpoint of a finding was reached for.
+fn proxies<'a>(told: &'a Told, finding: &Finding) -> &'a [String] {
+    let id = finding.endpoint.as_ref();
+    let mut endpoints = told.report.endpoints.iter();
+    endpoints
+        .find(|endpoint| Some(&endpoint.id) == id)
+        .map_or(&[], |endpoint| &endpoint.proxies)
 }
 
 /// The endpoint rule that a finding's server has, as far as its name, address and port tell.

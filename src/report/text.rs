@@ -6,7 +6,7 @@ use crate::report::clock::Clock;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
 use crate::report::schema::Endpoint;
 use crate::report::story::{self, Block};
-use crate::report::{Settings, Told, balance, unjudged, words};
+use crate::report::{Settings, Told, balance, spread, unjudged, words};
 
 /// Blocks listed in the overview.
 const GLANCE_MAX: usize = 8;
@@ -33,16 +33,11 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     }
     page.blocks(told, &blocks);
     page.endpoints(told);
+    page.spread(told);
     page.brief(&brief);
     page.unjudged(told);
     page.captures(told);
-    if told
-        .report
-        .findings
-        .iter()
-        .any(|finding| finding.summary.contains("***"))
-        && settings.redact
-    {
+    if words::masks(told, settings) {
         page.text.push('\n');
         page.dim(words::MASKED.of(settings.lang));
     }
@@ -140,11 +135,16 @@ impl Page {
             return;
         }
         self.heading(words::findings(told));
-        for (number, block) in blocks.iter().enumerate() {
+        let (listed, rest) = story::listed(blocks);
+        for (number, block) in listed.iter().enumerate() {
             if number > 0 {
                 self.text.push('\n');
             }
             self.block(block);
+        }
+        if let Some(rest) = words::rest(rest, self.lang) {
+            self.text.push('\n');
+            self.dim(&rest);
         }
     }
 
@@ -252,6 +252,16 @@ impl Page {
         self.dim(balance::LEGEND.of(self.lang));
     }
 
+    fn spread(&mut self, told: &Told) {
+        let lines = spread::lines(told, &self.clock, self.lang);
+        if !lines.is_empty() {
+            self.heading(spread::HEADING);
+        }
+        for (label, line) in lines {
+            self.item(label, &line);
+        }
+    }
+
     fn row(
         &mut self,
         cells: &[String; 9],
@@ -303,7 +313,8 @@ impl Page {
             return;
         }
         self.heading(words::ALSO_SEEN);
-        for block in blocks {
+        let (listed, rest) = story::listed(blocks);
+        for block in listed {
             let finding = block.first;
             let count = if block.count > 1 {
                 format!(" ×{}", words::number(block.count))
@@ -331,6 +342,9 @@ impl Page {
                 };
                 self.line(line, style);
             }
+        }
+        if let Some(rest) = words::rest(rest, self.lang) {
+            self.dim(&rest);
         }
     }
 

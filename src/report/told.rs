@@ -6,19 +6,21 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::Rules;
-use crate::engine::diagnosis::{BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, availability};
+use crate::engine::diagnosis::{
+    BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares, availability,
+};
 use crate::failure::flow::Outcomes;
-use crate::failure::{Finding, Lang, Severity, classes};
+use crate::failure::{Finding, Lang, Severity, classes, host_port};
 use crate::incident::Incident;
 use crate::ingest::{FileReport, Interface};
 use crate::report::order::{Kept, Named, in_order};
-use crate::report::row::Findings;
+use crate::report::row::{Findings, shown};
 use crate::report::schema::{
-    Attempts, Bins, Capture, Endpoint, Finding as Row, Latency, LatencyKinds, Options, Report,
-    Summary, Tool,
+    Attempts, Bins, Capture, Client, Endpoint, Finding as Row, Latency, LatencyKinds, Minute,
+    Options, Region, Report, Shares as Shared, Summary, Tool,
 };
 use crate::report::{Settings, id, incident, notes};
-use crate::time::Timestamp;
+use crate::time::{SECOND, Timestamp};
 
 /// A report ready to be written, with what the text needs beside it.
 #[derive(Debug)]
@@ -72,16 +74,15 @@ impl Told<Findings> {
         interfaces: &[Interface],
         settings: &Settings,
     ) -> Self {
-        let limited = diagnosis.unjudged.contains_key("evicted");
-        Self::of(
-            diagnosis,
-            Reading::of(files, interfaces, limited, settings),
-            settings,
-        )
+        let reading = Reading::of(files, interfaces, limited(&diagnosis), settings);
+        Self::of(diagnosis, reading, settings)
     }
 
     /// The same where what was read is mirrored already.
-    pub fn of(diagnosis: Diagnosis, reading: Reading, settings: &Settings) -> Self {
+    pub fn of(diagnosis: Diagnosis, mut reading: Reading, settings: &Settings) -> Self {
+        for read in &mut reading.captures {
+            read.path = shown(&read.path, settings);
+        }
         let within = |finding: &Finding| {
             settings.since.is_none_or(|since| finding.first >= since)
                 && settings.until.is_none_or(|until| finding.first <= until)
@@ -112,11 +113,16 @@ impl Told<Findings> {
                 trust_store: diagnosis.trust_store,
             },
             summary: summary(
-                &diagnosis.attempts,
+                (&diagnosis.attempts, &diagnosis.shares, &diagnosis.regions),
                 (diagnosis.packets, diagnosis.flows),
                 &rows,
+                settings,
             ),
-            endpoints: diagnosis.endpoints.iter().map(endpoint).collect(),
+            endpoints: diagnosis
+                .endpoints
+                .iter()
+                .map(|balance| endpoint(balance, settings))
+                .collect(),
             findings: Findings::new(rows, &reading.captures, settings),
             captures: reading.captures,
             incidents: mirrors,
@@ -132,6 +138,20 @@ impl Told<Findings> {
             rules: diagnosis.rules,
         }
     }
+}
+
+/// Reasons that say that memory was short.
+const LIMITED: [&str; 4] = [
+    "evicted",
+    "connections-summed",
+    "findings-summed",
+    "pairs-not-noted",
+];
+
+/// A limit made the engine forget early: with more memory the same packets would be judged again.
+pub fn limited(diagnosis: &Diagnosis) -> bool {
+    let mut reasons = LIMITED.iter();
+    reasons.any(|reason| diagnosis.unjudged.contains_key(*reason))
 }
 
 /// What was read, as a report tells it.
@@ -171,7 +191,13 @@ fn worst(rows: &[Kept]) -> Option<Severity> {
 }
 
 /// The totals; `counts` are packets and flows.
-fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
+fn summary(
+    all: (&Outcomes, &Shares, &[RegionBalance]),
+    counts: (u64, u64),
+    rows: &[Kept],
+    settings: &Settings,
+) -> Summary {
+    let (outcomes, shared, regions) = all;
     let (mut by_code, mut by_severity) = (BTreeMap::new(), BTreeMap::new());
     for Kept { finding, .. } in rows {
         *by_code.entry(finding.class.code).or_default() += finding.count;
@@ -186,6 +212,20 @@ fn summary(outcomes: &Outcomes, counts: (u64, u64), rows: &[Kept]) -> Summary {
         flows: counts.1,
         attempts: attempts(outcomes),
         availability: availability(outcomes),
+        regions: regions
+            .iter()
+            .map(|region| Region {
+                region: region.region.clone(),
+                endpoints: region
+                    .endpoints
+                    .iter()
+                    .map(|id| shown(id, settings))
+                    .collect(),
+                attempts: attempts(&region.attempts),
+                availability: availability(&region.attempts),
+            })
+            .collect(),
+        shares: shares(shared),
         findings_by_code: owned(by_code),
         findings_by_severity: owned(by_severity),
     }
@@ -241,7 +281,7 @@ fn capture(
     Capture {
         id: format!("c-{}", index + 1),
         point: format!("p-{}", u64::from(file.point) + 1),
-        path: file.path.clone(),
+        path: shown(&file.path, settings),
         sha256: (file.sha256_head != [0; 32]).then(|| id::hex(&file.sha256_head, 32)),
         format: file.format.to_string(),
         link_types: file.link_types.iter().map(|link| link.name()).collect(),
@@ -255,16 +295,22 @@ fn capture(
     }
 }
 
-fn endpoint(balance: &EndpointBalance) -> Endpoint {
+fn endpoint(balance: &EndpointBalance, settings: &Settings) -> Endpoint {
     let [connect, tls, first_byte] = &balance.latency;
     Endpoint {
-        id: balance.id.clone(),
-        name: balance.name.clone(),
+        id: shown(&balance.id, settings),
+        name: balance.name.as_ref().map(|name| shown(name, settings)),
         region: balance.region.clone(),
         addresses: balance.addresses.iter().map(ToString::to_string).collect(),
         ports: balance.ports.clone(),
+        proxies: balance
+            .proxies
+            .iter()
+            .map(|(address, port)| host_port(*address, *port))
+            .collect(),
         attempts: attempts(&balance.attempts),
         availability: availability(&balance.attempts),
+        shares: shares(&balance.shares),
         latency_ms: LatencyKinds {
             connect: latency(connect),
             tls: latency(tls),
@@ -274,6 +320,32 @@ fn endpoint(balance: &EndpointBalance) -> Endpoint {
             .findings_by_code
             .iter()
             .map(|(code, n)| ((*code).to_owned(), *n))
+            .collect(),
+    }
+}
+
+fn shares(shares: &Shares) -> Shared {
+    let start = |minute: i64| Timestamp::from_ns(minute.saturating_mul(60 * SECOND)).to_string();
+    Shared {
+        clients: shares
+            .clients
+            .iter()
+            .map(|(ip, sum)| Client {
+                ip: ip.to_string(),
+                attempts: attempts(sum),
+                availability: availability(sum),
+            })
+            .collect(),
+        clients_omitted: shares.clients_omitted,
+        minutes: shares
+            .minutes
+            .iter()
+            .map(|(minute, sum)| Minute {
+                start: start(*minute),
+                seconds: shares.width.max(1) * 60,
+                attempts: attempts(sum),
+                availability: availability(sum),
+            })
             .collect(),
     }
 }

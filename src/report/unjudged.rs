@@ -84,6 +84,21 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "并发连接过多，提前结束判断",
     ),
     (
+        "connections-summed",
+        "ended connections that were too many to be told one by one: they are counted",
+        "已结束的连接过多，不再逐条说明，仅计数",
+    ),
+    (
+        "findings-summed",
+        "findings that were too many to be told one by one: they are counted with others of their server",
+        "故障过多，不再逐条说明，并入同一服务器的计数",
+    ),
+    (
+        "pairs-not-noted",
+        "packets between hosts that were too many to remember: no host is called silent from then on",
+        "通信主机对过多，未记录的报文不作为主机无响应的依据",
+    ),
+    (
         "chains-not-compared",
         "certificate chains that were too many to be compared with others",
         "证书链数量过多，未与其他证书链比对",
@@ -94,9 +109,19 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "JSON、XML 正文过大，未作检查",
     ),
     (
+        "messages-encrypted",
+        "business messages that are encrypted inside their body",
+        "加密业务报文，未读取其内容",
+    ),
+    (
         "exchanges-not-compared",
         "requests that were too many to be compared with later ones",
         "请求数量过多，未与后续请求比对",
+    ),
+    (
+        "exchanges-not-told",
+        "requests of one connection that failed or were slow, too many to be told one by one",
+        "同一连接中失败或缓慢的请求过多，未逐条列出",
     ),
     (
         "late-segments",
@@ -127,6 +152,26 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "neighbours-omitted",
         "hosts of the link that were too many to follow",
         "链路上主机过多，部分未跟踪",
+    ),
+    (
+        "tunnels-omitted",
+        "attempts at a VPN that were too many to follow",
+        "VPN 协商过多，部分未跟踪",
+    ),
+    (
+        "leases-omitted",
+        "clients of DHCP that were too many to follow",
+        "DHCP 客户端过多，部分未跟踪",
+    ),
+    (
+        "dialups-omitted",
+        "hosts that dial by PPPoE that were too many to follow",
+        "PPPoE 拨号主机过多，部分未跟踪",
+    ),
+    (
+        "checksums-omitted",
+        "hosts with wrong checksums that were too many to follow",
+        "校验和错误的主机过多，部分未跟踪",
     ),
     (
         "incidents-omitted",

@@ -2,7 +2,7 @@
 
 use crate::failure::{Lang, Text};
 use crate::report::clock::{Clock, duration};
-use crate::report::schema::Attempts;
+use crate::report::schema::{Attempts, Summary};
 use crate::report::story::Block;
 use crate::report::{Settings, Told};
 
@@ -89,9 +89,12 @@ pub(super) fn masks(told: &Told, settings: &Settings) -> bool {
             .any(|finding| masked(&finding.summary))
             || told
                 .report
-                .captures
+                .endpoints
                 .iter()
-                .any(|capture| capture.notes.iter().any(|note| masked(note))))
+                .any(|endpoint| masked(&endpoint.id))
+            || told.report.captures.iter().any(|capture| {
+                masked(&capture.path) || capture.notes.iter().any(|note| masked(note))
+            }))
 }
 
 /// The one sentence that comes first.
@@ -109,6 +112,9 @@ pub(super) fn headline(told: &Told, lang: Lang) -> String {
         .availability
         .map_or_else(String::new, |share| percent(share, lang));
     let (all_text, failed_text) = (number(all), number(failed));
+    if all == 1 {
+        return of_one(told, (failed, decided), lang);
+    }
     match (lang, all, failed, decided) {
         (Lang::En, 0, ..) => "No attempt to reach a server was seen".to_owned(),
         (Lang::Zh, 0, ..) => "未见任何访问尝试".to_owned(),
@@ -155,25 +161,53 @@ pub(super) fn headline(told: &Told, lang: Lang) -> String {
     }
 }
 
+/// The same where there was one attempt; how many failed, and were decided.
+fn of_one(told: &Told, counts: (u64, u64), lang: Lang) -> String {
+    let basis = basis(told, lang);
+    match (lang, counts) {
+        (Lang::En, (0, 0)) => {
+            format!("Nothing was seen to fail, but the one attempt could not be decided{basis}")
+        }
+        (Lang::En, (0, _)) => {
+            format!("Nothing failed: the one attempt reached its service{basis}")
+        }
+        (Lang::En, _) => "The one attempt failed, availability 0 %".to_owned(),
+        (Lang::Zh, (0, 0)) => format!("未见失败，但唯一一次访问尝试无法判定{basis}"),
+        (Lang::Zh, (0, _)) => format!("未发现失败：唯一一次访问尝试到达服务端{basis}"),
+        (Lang::Zh, _) => "唯一一次访问尝试失败，可用性 0%".to_owned(),
+    }
+}
+
+/// `1,234 packets` and `1 TCP flow`.
+fn read(summary: &Summary, lang: Lang) -> (String, String) {
+    let told = |count: u64, one: &str, many: &str, zh: &str| match (count, lang) {
+        (1, Lang::En) => format!("1 {one}"),
+        (count, Lang::En) => format!("{} {many}", number(count)),
+        (count, Lang::Zh) => format!("{} {zh}", number(count)),
+    };
+    (
+        told(summary.packets, "packet", "packets", "个报文"),
+        told(summary.flows, "TCP flow", "TCP flows", "条 TCP 流"),
+    )
+}
+
 /// What "nothing failed" is based on.
 fn basis(told: &Told, lang: Lang) -> String {
     let summary = &told.report.summary;
-    let (packets, flows) = (number(summary.packets), number(summary.flows));
+    let (packets, flows) = read(summary, lang);
     let blind = told
         .report
         .findings
         .iter()
         .any(|finding| finding.code == "capture.encrypted-blind");
     match (lang, blind) {
-        (Lang::En, false) => format!(" (judged by {packets} packets in {flows} TCP flows)"),
+        (Lang::En, false) => format!(" (judged by {packets} in {flows})"),
         (Lang::En, true) => {
-            format!(
-                " (judged by {packets} packets in {flows} TCP flows; what is encrypted, by its handshakes only)"
-            )
+            format!(" (judged by {packets} in {flows}; what is encrypted, by its handshakes only)")
         }
-        (Lang::Zh, false) => format!("（依据 {packets} 个报文、{flows} 条 TCP 流）"),
+        (Lang::Zh, false) => format!("（依据 {packets}、{flows}）"),
         (Lang::Zh, true) => {
-            format!("（依据 {packets} 个报文、{flows} 条 TCP 流；加密流量仅凭握手判断）")
+            format!("（依据 {packets}、{flows}；加密流量仅凭握手判断）")
         }
     }
 }
@@ -211,15 +245,15 @@ pub(super) fn facts(told: &Told, clock: &Clock, lang: Lang) -> Vec<String> {
             Lang::Zh => format!("{span}（{took}），时区 {zone}"),
         });
     }
-    let (packets, flows) = (number(report.summary.packets), number(report.summary.flows));
+    let (packets, flows) = read(&report.summary, lang);
     let files = match (report.captures.as_slice(), lang) {
         ([one], _) => one.path.clone(),
         (all, Lang::En) => format!("{} files", number(all.len() as u64)),
         (all, Lang::Zh) => format!("{} 个文件", number(all.len() as u64)),
     };
     facts.push(match lang {
-        Lang::En => format!("{files}: {packets} packets, {flows} TCP flows"),
-        Lang::Zh => format!("{files}：{packets} 个报文，{flows} 条 TCP 流"),
+        Lang::En => format!("{files}: {packets}, {flows}"),
+        Lang::Zh => format!("{files}：{packets}，{flows}"),
     });
     facts
 }
@@ -234,7 +268,11 @@ pub(super) fn place(block: &Block<'_>, lang: Lang) -> Option<String> {
         .take(4)
         .map(|ip| (*ip).to_owned())
         .collect();
-    if block.servers.len() > 4 {
+    beside.extend(block.proxies.iter().take(4).map(|proxy| match lang {
+        Lang::En => format!("via proxy {proxy}"),
+        Lang::Zh => format!("经代理 {proxy}"),
+    }));
+    if block.servers.len().max(block.proxies.len()) > 4 {
         beside.push("…".to_owned());
     }
     beside.extend(block.region.map(str::to_owned));
@@ -377,6 +415,16 @@ pub(super) fn more(count: usize, lang: Lang) -> String {
         Lang::En => format!("and {} more", number(count as u64)),
         Lang::Zh => format!("另有 {} 项", number(count as u64)),
     }
+}
+
+/// What is not told of the blocks: `and 480 more, of 98,000 findings; --format json lists all`.
+pub(super) fn rest(blocks: &[Block<'_>], lang: Lang) -> Option<String> {
+    let findings: u64 = blocks.iter().map(|block| block.count).sum();
+    let (kinds, findings) = (number(blocks.len() as u64), number(findings));
+    (!blocks.is_empty()).then(|| match lang {
+        Lang::En => format!("and {kinds} more, of {findings} findings; --format json lists all"),
+        Lang::Zh => format!("另有 {kinds} 项，共 {findings} 条，--format json 列出全部"),
+    })
 }
 
 /// What stands between names of one kind.

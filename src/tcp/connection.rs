@@ -132,9 +132,13 @@ impl Connection {
         }
     }
 
-    /// A packet of `from` that was already seen passed again.
-    pub fn on_sighting(&mut self, from: Direction) {
-        self.halves[from].counts.sightings += 1;
+    /// A packet of `from` that was already seen passed again: with another TTL where a router passed it on in between.
+    pub fn on_sighting(&mut self, from: Direction, flags: u8, ttl: u8) {
+        let half = &mut self.halves[from];
+        let routed = hops(ttl) != half.last_hops;
+        half.counts.sightings += 1;
+        half.counts.routed += u32::from(routed);
+        half.counts.routed_syns += u32::from(routed && flags & flag::SYN != 0);
     }
 
     /// Takes one segment that `from` sent, seen for the first time.

@@ -31,6 +31,10 @@ pub struct Counts {
     pub window_probes: u32,
     /// Further sightings of packets.
     pub sightings: u32,
+    /// Those of them with another TTL: the packet passed a router.
+    pub routed: u32,
+    /// And those of them that are SYNs.
+    pub routed_syns: u32,
 }
 
 impl Counts {

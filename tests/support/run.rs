@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
+use wirefault::endpoint::Rules;
+use wirefault::engine::shard::Anchors;
 use wirefault::engine::{Engine, Options};
 use wirefault::failure::Lang;
 use wirefault::ingest::{self, Batch, Feed};
@@ -38,6 +40,21 @@ pub(crate) fn report_of(paths: &[String], threads: usize) -> String {
     finish(feed, threads)
 }
 
+/// The same by the rules beside the capture, where there are some.
+pub(crate) fn judged(path: &String) -> String {
+    let paths = std::slice::from_ref(path);
+    let (feed, errors) = Feed::open(paths, &ingest::Options::default());
+    assert!(errors.is_empty(), "{paths:?}: {errors:?}");
+    finish_by(feed, 1, None, rules_beside(paths))
+}
+
+/// The rules that the captures of a folder are judged by: its `endpoints.toml`.
+fn rules_beside(paths: &[String]) -> Option<Arc<Rules>> {
+    let path = std::path::Path::new(paths.first()?).with_file_name("endpoints.toml");
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(Arc::new(Rules::of_file(&text).expect("sound rules")))
+}
+
 /// The JSON report of a stream of these bytes; `None` where they are no capture.
 pub(crate) fn report_of_bytes(name: &str, bytes: Vec<u8>) -> Option<String> {
     let stream: Box<dyn Read + Send> = Box::new(Cursor::new(bytes));
@@ -51,13 +68,25 @@ pub(crate) fn finish(feed: Feed, threads: usize) -> String {
 }
 
 /// The same, remembering at most `flows` conversations at once.
-pub(crate) fn finish_within(mut feed: Feed, threads: usize, flows: Option<usize>) -> String {
+pub(crate) fn finish_within(feed: Feed, threads: usize, flows: Option<usize>) -> String {
+    finish_by(feed, threads, flows, None)
+}
+
+fn finish_by(
+    mut feed: Feed,
+    threads: usize,
+    flows: Option<usize>,
+    rules: Option<Arc<Rules>>,
+) -> String {
     let options = Options {
         threads,
         rows: true,
         trust: Arc::clone(&TRUST),
     };
     let mut engine = Engine::new(&options).expect("an engine");
+    if let Some(rules) = rules {
+        engine.judge_by(rules, &Anchors::new());
+    }
     if let Some(flows) = flows {
         engine.remember_at_most(flows);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::archive::{File, Manifest, Options, TABLES_WRITTEN, Unread, set_id};
+use crate::archive::{File, Manifest, Options, TABLES_WRITTEN, Unread, room, set_id};
 use crate::cli::batch::Target;
 use crate::cli::{Common, Failure, input, output};
 use crate::failure::Lang;
@@ -29,8 +29,8 @@ pub(crate) struct Shares {
     pub(crate) at_once: usize,
     /// Threads of each.
     pub(crate) threads: usize,
-    /// Conversations that each remembers at once.
-    pub(crate) flows_max: usize,
+    /// Bytes of each, where memory is bounded.
+    pub(crate) memory: Option<u64>,
 }
 
 /// The whole archive, as it is now.
@@ -142,7 +142,7 @@ fn parted(
         // What did not fit is judged again where more fits now.
         let good = known
             .get(one.set.as_str())
-            .filter(|manifest| !manifest.limited || manifest.flows_max >= shares.flows_max);
+            .filter(|manifest| !manifest.limited || manifest.room() >= room(shares.memory));
         match good {
             Some(manifest) => done.push((*manifest).clone()),
             None => wanted.push(one),
@@ -181,17 +181,15 @@ fn within(parts: Vec<Part>, since: Option<Timestamp>, until: Option<Timestamp>) 
 fn shares(common: &Common, sets: usize) -> Result<Shares, Failure> {
     let threads = input::threads(common)?;
     let mut at_once = threads.min(sets).max(1);
-    let mut flows_max = limits::FLOWS_MAX;
-    if let Some(size) = &common.memory {
-        let bytes = input::bytes(size)?;
+    let bytes = common.memory.as_deref().map(input::bytes).transpose()?;
+    if let Some(bytes) = bytes {
         let fitting = usize::try_from(bytes / limits::MEMORY_MIN).unwrap_or(usize::MAX);
         at_once = at_once.min(fitting).max(1);
-        flows_max = input::flows_within(size, bytes / at_once as u64)?;
     }
     Ok(Shares {
         at_once,
         threads: (threads / at_once).max(1),
-        flows_max,
+        memory: bytes.map(|bytes| bytes / at_once as u64),
     })
 }
 

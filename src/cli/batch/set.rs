@@ -11,7 +11,7 @@ use crate::cli::{Failure, input, output};
 use crate::engine::diagnosis::Diagnosis;
 use crate::failure::Lang;
 use crate::ingest::{self, Batch, Feed, FileReport, Interface};
-use crate::report::{Reading, Settings};
+use crate::report::{self, Reading, Settings};
 
 /// What all sets share.
 pub(crate) struct Work<'a> {
@@ -83,7 +83,9 @@ fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<
     let mut engine = work
         .judging
         .engine(work.shares.threads, work.options.flows)?;
-    engine.remember_at_most(work.shares.flows_max);
+    if let Some(bytes) = work.shares.memory {
+        engine.within(bytes);
+    }
     engine.count_by_minute();
     let paths: Vec<String> = wanted.files.iter().map(|file| file.path.clone()).collect();
     let portions = ingest::Options {
@@ -134,7 +136,7 @@ fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<
 
 /// Outputs first, the manifest last: whoever sees it finds them.
 fn write(work: &Work<'_>, wanted: &Wanted, mut read: Read) -> Result<Manifest, StoreError> {
-    let limited = read.diagnosis.unjudged.contains_key("evicted");
+    let limited = report::limited(&read.diagnosis);
     let reading = |lang| {
         let settings = Settings {
             lang,
@@ -176,7 +178,7 @@ fn write(work: &Work<'_>, wanted: &Wanted, mut read: Read) -> Result<Manifest, S
         files: wanted.files.clone(),
         complete: read.complete,
         limited,
-        flows_max: work.shares.flows_max,
+        memory: work.shares.memory,
         worst,
         outputs,
     };
@@ -195,9 +197,15 @@ fn tables(
     reading: Reading,
     complete: bool,
 ) -> Made {
-    let minutes = std::mem::take(&mut diagnosis.minutes);
+    let mut minutes = std::mem::take(&mut diagnosis.minutes);
+    for minute in &mut minutes {
+        minute.endpoint = report::shown(&minute.endpoint, work.settings);
+    }
     let mut flows = std::mem::take(&mut diagnosis.rows);
     flows.sort_by_key(|row| (row.ts, row.key));
+    for name in flows.iter_mut().filter_map(|row| row.name.as_mut()) {
+        *name = report::shown(name, work.settings);
+    }
     let settings = Settings {
         // Whoever queries folds by himself.
         findings_max: usize::MAX,
@@ -208,7 +216,7 @@ fn tables(
         files: &wanted.files,
         options: work.options,
         complete,
-        told: &crate::report::Told::of(diagnosis, reading, &settings),
+        told: &report::Told::of(diagnosis, reading, &settings),
         minutes: &minutes,
         flows: work.options.flows.then_some(flows.as_slice()),
     })

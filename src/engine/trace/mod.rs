@@ -14,7 +14,8 @@ pub use flows::Flows;
 pub use rows::{Kind, Line, Segments, Syn};
 
 use crate::decode::{Body, TcpSegment, decode, flag};
-use crate::engine::conversation::{Application, Conversation};
+use crate::endpoint::Rules;
+use crate::engine::conversation::{Application, Conversation, Setting};
 use crate::engine::lane::Item;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::trace::rows::Rows;
@@ -182,7 +183,7 @@ impl Step<'_> {
         let Some(ip) = &item.packet.ip else { return };
         let conversation = self
             .conversation
-            .get_or_insert_with(|| Conversation::new(key, from, segment, 0));
+            .get_or_insert_with(|| Conversation::new(key, from, segment, 0, Rules::shared()));
         let routed = Routed {
             key,
             hash: item.hash,
@@ -203,17 +204,19 @@ impl Step<'_> {
         {
             conversation.settle_roles(from, segment.payload);
         }
-        let (direction, port) = (conversation.direction(from), conversation.server().1);
+        let (direction, server) = (conversation.direction(from), conversation.server());
         let before = conversation.connection.half(direction).counts;
         let Conversation {
             connection,
             application,
             first_bytes,
+            rules,
             ..
         } = conversation;
+        let setting = Setting { server, rules };
         let said = &mut *self.said;
         connection.on_segment(direction, segment, ip, item.at, &mut |from, chunk, at| {
-            said.on_chunk(application, first_bytes, port, from, chunk, at)
+            said.on_chunk(application, first_bytes, &setting, from, chunk, at)
         });
         let after = conversation.connection.half(direction).counts;
         let mut line = described(self.numbers, from, segment, item.at);
@@ -248,7 +251,7 @@ fn repeat(before: Counts, after: Counts) -> Kind {
 
 /// Application data, or what a handshake of TLS 1.3 hides.
 fn encrypted(application: &Application, from: Direction, segment: &TcpSegment<'_>) -> bool {
-    match application {
+    match application.inside() {
         Application::Tls(session) | Application::Tunnel(_, session) => {
             segment.payload_len > 0 && session.data[from].records > 0
         }

@@ -39,11 +39,14 @@ impl Said {
         &mut self,
         application: &mut Application,
         first_bytes: &mut Both<Vec<u8>>,
-        port: u16,
+        setting: &conversation::Setting<'_>,
         from: Direction,
         chunk: Chunk<'_>,
         at: Mark,
     ) -> Next {
+        if let Application::Behind(_, inside) = application {
+            return self.on_chunk(inside, first_bytes, setting, from, chunk, at);
+        }
         if let (Application::Unknown, Chunk::Data(bytes)) = (&*application, chunk)
             && tls::probe(bytes) != Probe::Yes
             && http1::probe(bytes) == Probe::Yes
@@ -51,7 +54,7 @@ impl Said {
             *application = Application::Http(Box::default());
         }
         let Application::Http(web) = application else {
-            let next = conversation::on_chunk(application, first_bytes, port, from, chunk, at);
+            let next = conversation::on_chunk(application, first_bytes, setting, from, chunk, at);
             self.look(application, at);
             return next;
         };
@@ -105,6 +108,10 @@ impl Said {
                 }
             }
             Application::Socks(session) => self.socks(session, at),
+            Application::Behind(session, inside) => {
+                self.socks(session, at);
+                self.look(inside, at);
+            }
             _ => {}
         }
     }
@@ -291,6 +298,9 @@ pub(super) fn packet(packet: &Packet<'_>) -> String {
             other => format!("ARP operation {other}"),
         },
         Body::Fragment(piece) => format!("fragment at {}  {} B", piece.offset, piece.payload_len),
+        Body::Esp(esp) => format!("ESP SPI 0x{:08x} seq {}", esp.spi, esp.seq),
+        Body::Ppp(control) => format!("PPP protocol 0x{:04x}", control.protocol),
+        Body::PppoeDiscovery(found) => format!("PPPoE discovery code 0x{:02x}", found.code),
         Body::Other => match (packet.stopped, packet.ip) {
             (Some(stop), _) => format!("not read from layer {} on", stop.layer),
             (None, Some(ip)) => format!("IP protocol {}", ip.protocol),

@@ -87,7 +87,8 @@ pub fn judge(traces: &[Placed]) -> Vec<Finding> {
         let Some(content) = trace.content.as_deref().filter(|content| content.bytes > 0) else {
             continue;
         };
-        if asks(&trace.target) {
+        // What an endpoint rule knows as a query may come again.
+        if trace.poll.is_some() || asks(&trace.target) {
             continue;
         }
         same.entry((

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::failure::episode::Episode;
-use crate::failure::flow::{Authenticated, Judged};
+use crate::failure::flow::{Authenticated, Judged, Outcomes};
 use crate::failure::{Class, Finding, Lang, Value, application, data, security};
 use crate::protocol::http1::Exchange;
 use crate::time::{MILLISECOND, Nanos, SECOND};
@@ -18,6 +18,8 @@ pub const PATIENCE: Nanos = 30 * SECOND;
 pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
     let Some(web) = at.web else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
+    judged.outcomes.add(web.beyond);
+    judged.minutes = web.minutes.clone();
     let asked = web.adverse.iter().chain(web.log.open());
     let malformed = application::http_malformed::detect(at);
     let answered_so = malformed.as_ref().is_some_and(|finding| finding.fails);
@@ -36,11 +38,9 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
         let told = one(at, exchange).filter(|finding| {
             !(cut && finding.class.code.ends_with("-malformed") && finding.class.layer() == "data")
         });
-        match outcome(exchange, told.as_ref()) {
-            Some(Outcome::Ok) => judged.outcomes.ok += 1,
-            Some(Outcome::AnsweredNo) => judged.outcomes.answered_no += 1,
-            Some(Outcome::Failed) => judged.outcomes.failed += 1,
-            None => {}
+        if let Some(outcome) = outcome(exchange, told.as_ref()) {
+            judged.outcomes.add(outcome);
+            judged.minutes.add(exchange.began(), outcome);
         }
         judged.findings.extend(told);
     }
@@ -61,25 +61,31 @@ pub fn authenticated(at: &Episode<'_>, judged: &mut Judged) {
     );
 }
 
-enum Outcome {
-    Ok,
-    AnsweredNo,
-    Failed,
+/// What became of the attempt that an exchange was; none where it was not seen to be one.
+fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcomes> {
+    let mut outcome = Outcomes::default();
+    let count = match exchange.status() {
+        _ if told.is_some_and(|finding| finding.fails) => &mut outcome.failed,
+        _ if told.is_some_and(|finding| finding.class.layer() == "data") => {
+            &mut outcome.answered_no
+        }
+        Some(407 | 429 | 500..) => &mut outcome.failed,
+        Some(400..) if exchange.request.is_none() => return None,
+        Some(400..) => &mut outcome.answered_no,
+        Some(_) => &mut outcome.ok,
+        None => return None,
+    };
+    *count = 1;
+    Some(outcome)
 }
 
-fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcome> {
-    if told.is_some_and(|finding| finding.fails) {
-        return Some(Outcome::Failed);
+/// The same by its status alone: a response that was cut failed.
+pub(crate) fn outcome_alone(exchange: &Exchange) -> Option<Outcomes> {
+    let response = exchange.response.as_ref()?;
+    if response.status < 400 && !response.complete {
+        return Some(Outcomes::FAILED);
     }
-    if told.is_some_and(|finding| finding.class.layer() == "data") {
-        return Some(Outcome::AnsweredNo);
-    }
-    Some(match exchange.status()? {
-        407 | 429 | 500.. => Outcome::Failed,
-        400.. if exchange.request.is_none() => return None,
-        400.. => Outcome::AnsweredNo,
-        _ => Outcome::Ok,
-    })
+    outcome(exchange, None)
 }
 
 /// The most specific thing to say of one exchange.

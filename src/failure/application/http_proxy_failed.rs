@@ -157,6 +157,41 @@ fn meant(at: &Episode<'_>, mut finding: Finding, target: &str) -> Finding {
     finding.detail("proxy", Value::Text(host_port(at.server.0, at.server.1)))
 }
 
+/// Who was refused what by a SOCKS proxy, and why.
+fn refused_by_socks(said: &str, of: (&str, &str, &str), lang: Lang) -> String {
+    let (proxy, client, target) = of;
+    let meant = |joined: String| {
+        if target.is_empty() {
+            String::new()
+        } else {
+            joined
+        }
+    };
+    match lang {
+        Lang::En => {
+            let meant = meant(format!(" for {target}"));
+            format!("the SOCKS proxy {proxy} refused {client}{meant}: {said}")
+        }
+        Lang::Zh => {
+            let meant = meant(format!(" 访问 {target} 的请求"));
+            let said = match said {
+                "no acceptable method" => "没有双方都支持的认证方式",
+                "login refused" => "用户名或密码不对",
+                "general failure" => "代理自身故障",
+                "not allowed by ruleset" => "代理规则不允许",
+                "network unreachable" => "目标网络不可达",
+                "host unreachable" => "目标主机不可达",
+                "connection refused" => "目标拒绝连接",
+                "TTL expired" => "到目标的 TTL 耗尽",
+                "command not supported" => "代理不支持该命令",
+                "address type not supported" => "代理不支持该地址类型",
+                other => other,
+            };
+            format!("SOCKS 代理 {proxy} 拒绝了 {client}{meant}：{said}")
+        }
+    }
+}
+
 fn summary(finding: &Finding, lang: Lang) -> String {
     let proxy = finding.text("proxy").unwrap_or("");
     let (target, client) = (finding.text("target").unwrap_or(""), finding.client_text());
@@ -191,12 +226,6 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         (None, Some("closed"), Lang::Zh) => {
             format!("代理 {proxy} 未应答 {client} 访问 {target} 的请求即关闭连接")
         }
-        (None, said, Lang::En) => format!(
-            "the SOCKS proxy {proxy} refused {client}: {}",
-            said.unwrap_or("")
-        ),
-        (None, said, Lang::Zh) => {
-            format!("SOCKS 代理 {proxy} 拒绝了 {client}：{}", said.unwrap_or(""))
-        }
+        (None, said, _) => refused_by_socks(said.unwrap_or(""), (proxy, &client, target), lang),
     }
 }

@@ -24,8 +24,8 @@ pub mod trace;
 pub use exchange::{authenticated, first_byte_time, judge};
 pub use trace::{Placed, Trace};
 
-use crate::failure::Finding;
 use crate::failure::episode::Episode;
+use crate::failure::{Finding, data};
 
 /// A tunnel in which the client waited in vain, or a server that closed without an answer.
 pub fn silent(at: &Episode<'_>) -> Option<Finding> {
@@ -45,5 +45,6 @@ pub fn compare(
     let mut told = http_redirect_loop::judge(&traces);
     told.extend(duplicate_request::judge(&traces));
     told.extend(redirect_to_login::judge(&traces));
+    told.extend(data::status_stuck::judge(&traces));
     told
 }

@@ -47,6 +47,39 @@ pub struct Trace {
     pub page: bool,
     /// What the request's body said.
     pub content: Option<Box<Content>>,
+    /// It asked how far something is.
+    pub poll: Option<Box<Poll>>,
+}
+
+/// A query by serial number, and its answer.
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// The payload of the endpoint rules that reads it.
+    pub payload: SmolStr,
+    /// What was asked for.
+    pub serial: String,
+    /// How far it is.
+    pub state: String,
+    /// It is not done yet.
+    pub waits: bool,
+}
+
+impl Poll {
+    fn of(exchange: &Exchange) -> Option<Box<Self>> {
+        let answer = exchange.response.as_ref()?.content.as_deref()?;
+        let reading = answer.reading.as_deref()?;
+        let (state, waits) = reading.state.clone()?;
+        let asked = || {
+            let content = exchange.request.as_ref()?.content.as_deref()?;
+            content.reading.as_deref()?.serial.clone()
+        };
+        Some(Box::new(Self {
+            payload: reading.payload.clone(),
+            serial: reading.serial.clone().or_else(asked)?,
+            state,
+            waits,
+        }))
+    }
 }
 
 /// An exchange and the connection that it was on.
@@ -88,7 +121,12 @@ impl Trace {
         };
         let refused = matches!(status, 400 | 404 | 410 | 426);
         let session = well && !logged_in && (request.cookie || request.authorization.is_some());
-        let compared = redirects || changes || (well || refused) && names_version() || session;
+        let poll = Poll::of(exchange);
+        let compared = poll.is_some()
+            || redirects
+            || changes
+            || (well || refused) && names_version()
+            || session;
         if !compared || exchange::is_furniture(&request.target) {
             return None;
         }
@@ -111,6 +149,7 @@ impl Trace {
                     .as_ref()
                     .is_some_and(|accept| holds(accept, "html")),
             content: request.content.clone(),
+            poll,
         })
     }
 
@@ -157,7 +196,7 @@ impl Placed {
     }
 
     /// A finding about it, with its two frames.
-    pub(super) fn finding(&self, class: &'static Class) -> Finding {
+    pub(crate) fn finding(&self, class: &'static Class) -> Finding {
         let trace = &self.trace;
         let mut finding = Finding::new(class, Subject::Flow, trace.asked.time)
             .seen(trace.asked, "request")
@@ -182,7 +221,7 @@ impl Placed {
     }
 
     /// `host[:port]` of the endpoint, the address where no name was sent.
-    pub(super) fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         let port = self.server.1;
         match &self.trace.host {
             Some(host) if port == 80 || host.ends_with(&format!(":{port}")) => host.to_string(),
@@ -282,6 +321,7 @@ mod tests {
             api: true,
             page: false,
             content: None,
+            poll: None,
         }
         .version();
         let found = found

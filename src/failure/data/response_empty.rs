@@ -3,9 +3,9 @@
 use crate::failure::application::exchange::{self, subject};
 use crate::failure::application::trace;
 use crate::failure::episode::Episode;
-use crate::failure::{Class, Finding, Lang, Severity};
+use crate::failure::{Class, Finding, Lang, Severity, Value, data};
 use crate::guide;
-use crate::protocol::http1::{Declared, Exchange};
+use crate::protocol::http1::{Declared, Exchange, Reading};
 
 /// `data.response-empty`
 pub static CLASS: Class = Class {
@@ -18,6 +18,13 @@ pub static CLASS: Class = Class {
 /// 200 or 201 without a body where data was asked for.
 pub(super) fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     is_empty(exchange).then(|| exchange::finding(at, &CLASS, exchange))
+}
+
+/// A success without the data that a rule names.
+pub(super) fn lacking(at: &Episode<'_>, exchange: &Exchange, reading: &Reading) -> Option<Finding> {
+    let field = reading.lacking.as_ref()?;
+    let finding = data::read(at, &CLASS, exchange, "server", reading);
+    Some(finding.detail("lacking", Value::Text(field.clone())))
 }
 
 /// Is there nothing in a response that had to hold something? What has no body by its nature aside: HEAD, OPTIONS, PUT
@@ -79,6 +86,12 @@ fn is_notice(target: &str) -> bool {
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
     let status = finding.number("status").unwrap_or(0);
+    if let Some(field) = finding.text("lacking") {
+        return match lang {
+            Lang::En => format!("{what} answered {client} with success and without {field}"),
+            Lang::Zh => format!("{what} 对 {client} 应答成功，但没有 {field}"),
+        };
+    }
     match lang {
         Lang::En => format!("{what} answered {client} with {status} and nothing in it"),
         Lang::Zh => format!("{what} 对 {client} 应答 {status}，但正文为空"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::failure::network::outage::{clusters, is_silence, take_over};
+use crate::failure::network::outage::{clusters, is_silence, kept_by_gateway, take_over};
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
 use crate::flow::heard::Heard;
 use crate::guide;
@@ -56,7 +56,7 @@ pub fn judge(
         let (host, from, to) = (cause.server.map(|(ip, _)| ip), cause.first, cause.last);
         findings = take_over(&mut cause, findings, &|finding| {
             let meanwhile = finding.first >= from && finding.last <= to;
-            let silence = is_silence(finding) || unreached(finding);
+            let silence = is_silence(finding) && !kept_by_gateway(finding) || unreached(finding);
             silence && meanwhile && finding.server.map(|(ip, _)| ip) == host
         });
         findings.push(cause);
@@ -66,7 +66,8 @@ pub fn judge(
 
 /// A resolver that is silent is told as what it means to names.
 fn of_host(finding: &Finding) -> bool {
-    (is_silence(finding) && finding.class.code != "network.dns-timeout") || unreached(finding)
+    let silent = is_silence(finding) && !kept_by_gateway(finding);
+    (silent && finding.class.code != "network.dns-timeout") || unreached(finding)
 }
 
 /// The router beside it asked for its MAC address in vain (RFC 1812 5.2.7.1).

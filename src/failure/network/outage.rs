@@ -27,6 +27,11 @@ pub fn is_silence(finding: &Finding) -> bool {
     (SILENT.contains(&finding.class.code) && finding.fails && !reset) || passed_over(finding)
 }
 
+/// A gateway seen from both sides kept it: whoever was asked never heard of it.
+pub fn kept_by_gateway(finding: &Finding) -> bool {
+    matches!(finding.text("gateway"), Some("not-left" | "answer-kept"))
+}
+
 /// The client went on to another address: the first one's silence is in the finding all the same.
 pub fn passed_over(finding: &Finding) -> bool {
     let code = finding.text("failed_code");
@@ -87,6 +92,19 @@ pub fn take_over(
     cause.consequences.sort_unstable();
     cause.consequences.dedup();
     let number = |count: usize| Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
+    let by = |word: &str| {
+        taken
+            .iter()
+            .filter(|one| one.text("gateway") == Some(word))
+            .count()
+    };
+    let (held, left) = (by("not-left") + by("answer-kept"), by("left"));
+    if held + left > 0 {
+        cause.details.extend([
+            ("gateway_kept", number(held)),
+            ("gateway_left", number(left)),
+        ]);
+    }
     let sample = clients.iter().take(SAMPLE_MAX).map(ToString::to_string);
     cause.details.extend([
         ("failures", number(taken.len())),

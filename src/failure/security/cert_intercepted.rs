@@ -19,6 +19,9 @@ pub static CLASS: Class = Class {
 /// Two leaves for one name within this are compared.
 const TOGETHER: Nanos = 600 * SECOND;
 
+/// An issuer that comes up for so many names at once is no server's new one.
+const SIGNS_FOR: usize = 3;
+
 /// Words of issuers that sign for every name on the way: inspecting firewalls and gateways, virus scanners, debugging
 /// proxies. In lower case, as they stand in their subject names.
 const INSPECTORS: [(&str, &str); 34] = [
@@ -84,6 +87,11 @@ pub fn judge(findings: &mut [Finding], shown: &[Shown]) -> Vec<Finding> {
             .or_default()
             .push(one);
     }
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for one in shown.iter().filter(|one| one.covers && !one.trusted) {
+        let own = names.entry(one.leaf.issuer.as_str()).or_default();
+        own.insert(one.key.2.as_str());
+    }
     for (one, beside) in beside
         .values()
         .flat_map(|all| all.iter().map(move |one| (*one, all.as_slice())))
@@ -91,7 +99,12 @@ pub fn judge(findings: &mut [Finding], shown: &[Shown]) -> Vec<Finding> {
     {
         if let Some(product) = inspector(&one.leaf.issuer) {
             foreign.insert(&one.key, (one, Why::Known(product)));
-        } else if let Some(other) = contradicted(one, beside) {
+        } else if let Some(other) = contradicted(one, beside)
+            && !(names
+                .get(one.leaf.issuer.as_str())
+                .is_none_or(|names| names.len() < SIGNS_FOR)
+                && replaced(one, beside))
+        {
             foreign.insert(&one.key, (one, Why::Other(other)));
         }
     }
@@ -186,6 +199,24 @@ fn contradicted<'s>(one: &Shown, beside: &[&'s Shown]) -> Option<&'s Shown> {
     // The others go on seeing the trusted one while this client sees it no more.
     let meanwhile = |other: &&Shown| !switched || other.last > one.first && other.first < one.last;
     others().filter(near).find(meanwhile)
+}
+
+/// Nobody was shown the trusted ones any more once this issuer's had come, and somebody saw first those, then this: the
+/// server's own certificate was replaced, for everybody at one moment.
+fn replaced(one: &Shown, beside: &[&Shown]) -> bool {
+    let new = || {
+        beside
+            .iter()
+            .filter(|shown| shown.leaf.issuer == one.leaf.issuer)
+    };
+    let old = || {
+        let trusted = beside.iter().filter(|shown| shown.trusted);
+        trusted.filter(|shown| shown.leaf.issuer != one.leaf.issuer)
+    };
+    let came = new().map(|shown| shown.first).min();
+    let went = old().map(|shown| shown.last).max();
+    let both = new().any(|shown| old().any(|former| former.who() == shown.who()));
+    both && went.is_some() && went < came
 }
 
 fn inspector(issuer: &str) -> Option<&'static str> {

@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod cipher_weak;
 pub mod cleartext_credentials;
+pub mod gm_not_used;
 pub mod refusal;
 pub mod tlcp_cert_pair;
 pub mod tlcp_mismatch;
@@ -38,6 +39,11 @@ pub mod client_cert_rejected;
 pub mod client_flight;
 pub mod revocation_unreachable;
 pub mod shown;
+pub mod vpn;
+pub mod vpn_auth_failed;
+pub mod vpn_no_answer;
+pub mod vpn_no_proposal;
+pub mod vpn_tunnel_lost;
 
 use crate::failure::Finding;
 use crate::failure::episode::Episode;

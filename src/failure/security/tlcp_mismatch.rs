@@ -59,6 +59,41 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
     )
 }
 
+/// A hello that was not answered, to a server of which a rule says that it speaks the other protocol.
+pub fn by_rule(finding: &mut Finding, spoken: (&str, &str)) {
+    let told = finding.class.code;
+    finding.also.push(told);
+    finding.class = &CLASS;
+    finding.severity = CLASS.severity;
+    if finding.confidence > 85 {
+        finding.confidence = 85;
+        finding.reason = Some(BY_RULE);
+    }
+    for (key, protocol) in [("client_speaks", spoken.0), ("server_speaks", spoken.1)] {
+        finding
+            .details
+            .push((key, Value::Text(protocol.to_owned())));
+    }
+    finding.details.push(("by_rule", Value::Bool(true)));
+}
+
+/// A TLCP hello that was cut off by a server of which a rule says that it speaks TLCP.
+pub fn not_by_rule(finding: &mut Finding) {
+    let cut = finding.also.contains(&tls_cut_on_hello::CLASS.code);
+    if cut && finding.text("client_speaks") == Some("TLCP") {
+        finding.class = &tls_cut_on_hello::CLASS;
+        finding.severity = finding.class.severity;
+        finding.also.clear();
+        (finding.confidence, finding.reason) = (95, None);
+        finding.details.retain(|(key, _)| !key.ends_with("_speaks"));
+    }
+}
+
+const BY_RULE: Text = Text {
+    en: "what the server speaks is known from the endpoint rule alone",
+    zh: "服务端使用的协议仅由端点规则得知",
+};
+
 const BY_SILENCE: Text = Text {
     en: "the server cut the TLCP hello off without a word; a filter would do the same",
     zh: "服务端未作应答即切断国密 ClientHello，过滤设备也会如此",
@@ -68,11 +103,20 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let spoken = finding.text("client_speaks").unwrap_or("");
     let answered = finding.text("server_speaks").unwrap_or("");
+    let by_rule = finding.details.contains(&("by_rule", Value::Bool(true)));
     match (finding.confidence < 90, lang) {
         (false, Lang::En) => {
             format!("{client} speaks {spoken} to {server}, which answers in {answered}")
         }
         (false, Lang::Zh) => format!("{client} 以 {spoken} 连接 {server}，对方使用 {answered}"),
+        (true, Lang::En) if by_rule => {
+            format!(
+                "{client} speaks {spoken} to {server}, which speaks {answered} and does not answer"
+            )
+        }
+        (true, Lang::Zh) if by_rule => {
+            format!("{client} 以 {spoken} 连接 {server}，对方使用 {answered}，未作应答")
+        }
         (true, Lang::En) => {
             format!("{client} speaks {spoken} to {server}, which cuts the hello off")
         }

@@ -1,6 +1,7 @@
 #![doc = include_str!("tls_cut_on_hello.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::security::tlcp_mismatch::TLCP;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::protocol::tls::Session;
@@ -40,6 +41,9 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         "after_ms",
         Value::Number(cut.time.since(hello.at.time) / MILLISECOND),
     );
+    if hello.value.legacy_version == TLCP {
+        finding = finding.detail("hello", Value::Text("TLCP".to_owned()));
+    }
     if let Some(sni) = session.sni() {
         finding = finding.detail("sni", Value::Text(sni.to_owned()));
     }

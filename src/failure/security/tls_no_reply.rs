@@ -1,6 +1,7 @@
 #![doc = include_str!("tls_no_reply.en.md")]
 
 use crate::failure::episode::Episode;
+use crate::failure::security::tlcp_mismatch::TLCP;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::mark::Direction::ToClient;
@@ -41,6 +42,9 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         .seen_if(end, "close");
     finding.silence = Some(at.silence_of(ToClient, hello.at, end.unwrap_or(hello.at), false));
     finding = finding.detail("waited_ms", Value::Number(waited / MILLISECOND));
+    if hello.value.legacy_version == TLCP {
+        finding = finding.detail("hello", Value::Text("TLCP".to_owned()));
+    }
     if let Some(sni) = session.sni() {
         finding = finding.detail("sni", Value::Text(sni.to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use crate::failure::application::exchange;
 use crate::failure::episode::Episode;
-use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::protocol::http1::Exchange;
@@ -73,6 +73,27 @@ pub fn plain_request(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     )
 }
 
+/// A hello that was not answered, to a server of which a rule says that it speaks HTTP in clear.
+pub fn by_rule(finding: &mut Finding) {
+    let told = finding.class.code;
+    finding.also.push(told);
+    finding.class = &CLASS;
+    finding.severity = CLASS.severity;
+    if finding.confidence > 85 {
+        finding.confidence = 85;
+        finding.reason = Some(BY_RULE);
+    }
+    finding
+        .details
+        .push(("sent", Value::Text("tls".to_owned())));
+    finding.details.push(("by_rule", Value::Bool(true)));
+}
+
+const BY_RULE: Text = Text {
+    en: "that the server speaks HTTP in clear is known from the endpoint rule alone",
+    zh: "服务端使用明文 HTTP 仅由端点规则得知",
+};
+
 fn kind(first: &[u8]) -> &'static str {
     match first {
         [b'H', b'T', b'T', b'P', b'/', ..] => "http",
@@ -100,6 +121,16 @@ fn readable(bytes: &[u8]) -> String {
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let answered = finding.text("answered").unwrap_or("");
+    if finding.details.contains(&("by_rule", Value::Bool(true))) {
+        return match lang {
+            Lang::En => {
+                format!(
+                    "{client} sent TLS to {server}, which speaks HTTP in clear and did not answer"
+                )
+            }
+            Lang::Zh => format!("{client} 向明文 HTTP 端点 {server} 发起 TLS，未获应答"),
+        };
+    }
     match (finding.text("sent"), lang) {
         (Some("http"), Lang::En) => format!("{client} sent plain HTTP to the TLS port {server}"),
         (Some("http"), Lang::Zh) => format!("{client} 向 TLS 端口 {server} 发送了明文 HTTP"),

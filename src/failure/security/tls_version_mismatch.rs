@@ -80,6 +80,19 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     } else {
         &server
     };
+    if let ("client", Some(chosen)) = (
+        finding.text("sender").unwrap_or(""),
+        finding.text("server_chose"),
+    ) {
+        return match lang {
+            Lang::En => format!(
+                "{client} offers up to {offered}, {server} chooses {chosen} and the client refuses that"
+            ),
+            Lang::Zh => {
+                format!("{client} 最高支持 {offered}，{server} 选用 {chosen}，客户端拒绝该版本")
+            }
+        };
+    }
     match lang {
         Lang::En => format!("{client} offers up to {offered} and {refuser} refuses the version"),
         Lang::Zh => format!("{client} 最高支持 {offered}，{refuser} 拒绝该版本"),

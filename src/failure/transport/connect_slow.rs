@@ -76,6 +76,7 @@ pub fn after(
 ) -> Finding {
     let mut finding = failed.clone();
     let dead = failed.server_text();
+    let gateway = failed.text("gateway").map(str::to_owned);
     finding.class = &CLASS;
     finding.severity = Severity::Warning;
     finding.fails = false;
@@ -89,6 +90,9 @@ pub fn after(
             Value::Text(crate::failure::host_port(by.0, by.1)),
         ),
     ];
+    finding
+        .details
+        .extend(gateway.map(|word| ("gateway", Value::Text(word))));
     finding.seen(connected, "ack")
 }
 

@@ -26,6 +26,11 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     if at.connection.established.is_none() && at.connection.syns.count > 0 {
         return None;
     }
+    // Who ends a session that rested (close_notify) owes nothing to anybody, whatever becomes of that record.
+    let ends = at.tls.and_then(|session| session.close_notify(idle.by));
+    if ends.is_some_and(|end| end >= idle.until) {
+        return None;
+    }
     let peer = at.half(idle.by.reverse());
     // What came back since, a RST aside, shows a connection that went on.
     let answered = peer.last_data.is_some_and(|data| data > idle.until)

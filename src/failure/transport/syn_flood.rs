@@ -25,6 +25,12 @@ const WINDOW: Nanos = 5 * SECOND;
 const WITHIN: usize = RATE_MIN * 5;
 /// Completed ones in a hundred attempts stay below this.
 const COMPLETED_MAX: usize = 10;
+/// Forged SYNs are sent once. Where fewer than one in so many is repeated, those are its victims'.
+const REPEATED_PART: usize = 10;
+/// A server that was flooded answers again when its half-open connections have run out: Linux repeats a SYN-ACK for 63 s.
+const DRAINS: Nanos = 65 * SECOND;
+/// Victims named.
+const SAMPLE_MAX: usize = 16;
 /// Frames cited.
 const EXAMPLES_MAX: usize = 16;
 /// Hosts do not lie at so many different distances.
@@ -42,11 +48,13 @@ pub struct HalfOpen {
 }
 
 impl HalfOpen {
-    /// What stays of a flow that got no further than its SYN.
+    /// What stays of a flow that got no further than its SYN and was not refused.
     pub fn of(at: &Episode<'_>) -> Option<Self> {
         let client = at.client_half();
         let syn = at.connection.syns.first()?;
-        if at.connection.established.is_some() || client.counts.data_segments > 0 {
+        // A server that refuses keeps nothing open: whoever is refused so often asks a closed port.
+        let refused = at.server_half().reset.is_some();
+        if at.connection.established.is_some() || client.counts.data_segments > 0 || refused {
             return None;
         }
         let form = client.window_bytes.unwrap_or(0) << 12
@@ -70,11 +78,34 @@ pub struct Tried {
     pub time: Timestamp,
     /// It never stood.
     pub half_open: Option<HalfOpen>,
+    /// SYNs sent.
+    pub syns: u32,
+    /// The same address came to a connection, here or elsewhere.
+    pub stands: bool,
+}
+
+/// A flood, and what tells its SYNs from those of its victims.
+#[derive(Clone, Debug)]
+pub struct Flood {
+    /// What is told of it.
+    pub finding: Finding,
+    /// Its SYNs are not repeated, so whoever repeats one is a victim.
+    once: bool,
+}
+
+impl Flood {
+    /// Is this attempt one of the flood's own? Who comes to connections elsewhere, or repeats what the flood does not,
+    /// is a victim.
+    pub fn owns(&self, tried: &Tried) -> bool {
+        let repeats = self.once && tried.syns > 1;
+        let meanwhile = (self.finding.first..=self.finding.last).contains(&tried.time);
+        meanwhile && tried.half_open.is_some() && !tried.stands && !repeats
+    }
 }
 
 /// Attempts at one endpoint, by time: from 200 half-open ones a second over five seconds, of which fewer than one in ten
 /// come to stand.
-pub fn judge(server: (IpAddr, u16), tries: &[Tried]) -> Option<Finding> {
+pub fn judge(server: (IpAddr, u16), tries: &[Tried]) -> Option<Flood> {
     let open: Vec<(&Tried, HalfOpen)> = tries
         .iter()
         .filter_map(|tried| Some((tried, tried.half_open?)))
@@ -112,14 +143,17 @@ pub fn judge(server: (IpAddr, u16), tries: &[Tried]) -> Option<Finding> {
         signs.push("one-distance".to_owned());
     }
     let number = |count: usize| Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
-    Some(
-        finding
-            .detail("attempts", number(all))
-            .detail("rate", number(open.len() * 1_000 / span))
-            .detail("completed", number(completed))
-            .detail("sources", number(sources.len()))
-            .detail("spoofing_signs", Value::List(signs)),
-    )
+    let repeated = open.iter().filter(|(tried, _)| tried.syns > 1).count();
+    let finding = finding
+        .detail("attempts", number(all))
+        .detail("rate", number(open.len() * 1_000 / span))
+        .detail("completed", number(completed))
+        .detail("sources", number(sources.len()))
+        .detail("spoofing_signs", Value::List(signs));
+    Some(Flood {
+        finding,
+        once: repeated * REPEATED_PART < open.len(),
+    })
 }
 
 /// The time covered by windows that are full; `open` is sorted by time.
@@ -139,8 +173,13 @@ fn busy(open: &[(&Tried, HalfOpen)]) -> Option<(Timestamp, Timestamp)> {
     span.filter(|(from, to)| to.since(*from) >= WINDOW - SECOND)
 }
 
-/// The flood stands for what its own connections, and those of whoever came in between, would tell.
-pub fn stand_for(mut flood: Finding, findings: Vec<Finding>) -> Vec<Finding> {
+/// The flood stands for what its own connections, and those of whoever came in between, would tell; `owns` says which
+/// finding is about a connection of the flood's own. Whom it hits is in `victims`, and only they make it fail attempts.
+pub fn stand_for(
+    mut flood: Finding,
+    findings: Vec<Finding>,
+    owns: &dyn Fn(&Finding) -> bool,
+) -> Vec<Finding> {
     const FOLLOWS: [&str; 5] = [
         "transport.syn-unanswered",
         "transport.syn-refused",
@@ -148,7 +187,7 @@ pub fn stand_for(mut flood: Finding, findings: Vec<Finding>) -> Vec<Finding> {
         "transport.connect-slow",
         "network.host-silent",
     ];
-    let (from, to, server) = (flood.first, flood.last.plus(WINDOW), flood.server);
+    let (from, to, server) = (flood.first, flood.last.plus(DRAINS), flood.server);
     let (taken, mut kept): (Vec<Finding>, Vec<Finding>) = findings.into_iter().partition(|one| {
         let host = one.server.is_some_and(|(ip, port)| {
             Some((ip, port)) == server || (port == 0 && server.is_some_and(|(own, _)| own == ip))
@@ -156,12 +195,28 @@ pub fn stand_for(mut flood: Finding, findings: Vec<Finding>) -> Vec<Finding> {
         let meanwhile = one.first <= to && one.last >= from;
         host && meanwhile && FOLLOWS.contains(&one.class.code)
     });
+    let (mut victims, mut failures) = (BTreeSet::new(), 0);
     for one in taken {
         flood.consequences.push(one.class.code);
-        flood.fails |= one.fails;
         if flood.name.is_none() {
-            flood.name = one.into_body().name;
+            flood.name.clone_from(&one.name);
         }
+        if owns(&one) {
+            continue;
+        }
+        flood.fails |= one.fails;
+        failures += i64::try_from(one.count).unwrap_or(i64::MAX);
+        victims.extend(one.client.map(|(client, _)| client));
+        flood.last = flood.last.max(one.last);
+    }
+    if !victims.is_empty() {
+        let sample = victims.iter().take(SAMPLE_MAX).map(ToString::to_string);
+        let count = i64::try_from(victims.len()).unwrap_or(i64::MAX);
+        flood.details.extend([
+            ("failures", Value::Number(failures)),
+            ("victims", Value::Number(count)),
+            ("client_sample", Value::List(sample.collect())),
+        ]);
     }
     flood.consequences.sort_unstable();
     flood.consequences.dedup();
@@ -178,17 +233,25 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         number("attempts"),
         number("completed"),
     );
-    match lang {
-        Lang::En => format!(
+    let victims = number("victims");
+    match (lang, victims) {
+        (Lang::En, 0) => format!(
             "{server} got {rate} SYNs a second from {sources} addresses, and {completed} of {all} handshakes were completed"
         ),
-        Lang::Zh => format!(
+        (Lang::Zh, 0) => format!(
             "{server} 每秒收到 {rate} 个 SYN，来自 {sources} 个地址，{all} 次握手仅完成 {completed} 次"
+        ),
+        (Lang::En, _) => format!(
+            "{server} got {rate} SYNs a second from {sources} addresses, and {completed} of {all} handshakes were completed; clients that failed or waited by it: {victims}"
+        ),
+        (Lang::Zh, _) => format!(
+            "{server} 每秒收到 {rate} 个 SYN，来自 {sources} 个地址，{all} 次握手仅完成 {completed} 次；受影响的客户端 {victims} 个"
         ),
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -210,6 +273,8 @@ mod tests {
                     client: IpAddr::from([192, 0, 2, 1]),
                     time,
                     half_open,
+                    syns: 1,
+                    stands: false,
                 }
             })
             .collect();
@@ -231,5 +296,33 @@ mod tests {
     fn a_short_burst_and_a_lower_rate_are_none() {
         assert!(!check(1, 2, 0));
         assert!(!check(10, 20, 0));
+    }
+
+    #[test]
+    fn whoever_connects_elsewhere_or_repeats_its_syn_is_a_victim() {
+        let tried = |number: i64| Tried {
+            client: IpAddr::from([192, 0, 2, 1]),
+            time: Timestamp::from_ns(number * 4 * MILLISECOND),
+            half_open: Some(HalfOpen {
+                at: Mark::default(),
+                ttl: 64,
+                form: 1,
+            }),
+            syns: 1,
+            stands: false,
+        };
+        let mut tries: Vec<Tried> = (0..1_500).map(tried).collect();
+        let flood = judge((IpAddr::from([203, 0, 113, 20]), 443), &tries).unwrap();
+        let one = tries[700];
+        assert!(flood.owns(&one));
+        assert!(!flood.owns(&Tried {
+            stands: true,
+            ..one
+        }));
+        assert!(!flood.owns(&Tried { syns: 3, ..one }));
+        // A flood that repeats its SYNs itself is told by that no more.
+        tries.iter_mut().for_each(|tried| tried.syns = 2);
+        let flood = judge((IpAddr::from([203, 0, 113, 20]), 443), &tries).unwrap();
+        assert!(flood.owns(&tries[700]));
     }
 }

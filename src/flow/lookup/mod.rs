@@ -5,13 +5,17 @@
 //! A lookup takes retries for `JOIN` after its last query and spans at most `SPAN_MAX`; answers find their query by
 //! client, port, resolver and id. A packet seen twice is no retry. Bounded: `LIVE_MAX` lookups at once (the oldest is
 //! closed early), `TROUBLED_MAX` failed ones for the end (further ones are counted), `QUERIES_MAX` queries and
-//! `REPLIES_MAX` replies of each; lookups that went well are counted and dropped.
+//! `REPLIES_MAX` replies of each; of lookups that went well the last `WELL_MAX` are kept in short.
 
 mod table;
+mod translated;
+mod well;
 
 use std::net::IpAddr;
 
 pub use table::{Counts, Lookups};
+pub use translated::once;
+pub use well::{AllWell, Well};
 
 use crate::mark::Mark;
 use crate::protocol::dns::rcode;

@@ -11,6 +11,7 @@ use crate::mark::Mark;
 use crate::protocol::dns::{Message, kind, rcode};
 use crate::time::{Nanos, SECOND, Timestamp};
 
+use super::well::AllWell;
 use super::{
     JOIN, JOIN_AFTER_ERROR, Lookup, Outcome, QUERIES_MAX, Query, REPLIES_MAX, Reply, SLOW, SPAN_MAX,
 };
@@ -42,8 +43,10 @@ type Key = (IpAddr, Box<str>, u16);
 type Exchange = (IpAddr, u16, IpAddr, u16, bool);
 
 /// All lookups of a run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Lookups {
+    live_max: usize,
+    troubled_max: usize,
     live: HashMap<u64, Lookup>,
     by_name: HashMap<Key, u64>,
     by_exchange: HashMap<Exchange, u64>,
@@ -52,6 +55,8 @@ pub struct Lookups {
     due: BinaryHeap<Reverse<(Timestamp, u64)>>,
     next: u64,
     troubled: Vec<Lookup>,
+    /// Those that went well and are closed.
+    pub well: AllWell,
     /// What was not kept.
     pub counts: Counts,
 }
@@ -69,7 +74,31 @@ struct Way {
     at: Mark,
 }
 
+impl Default for Lookups {
+    fn default() -> Self {
+        Self {
+            live_max: LIVE_MAX,
+            troubled_max: TROUBLED_MAX,
+            live: HashMap::new(),
+            by_name: HashMap::new(),
+            by_exchange: HashMap::new(),
+            by_port: HashMap::new(),
+            due: BinaryHeap::new(),
+            next: 0,
+            troubled: Vec::new(),
+            well: Default::default(),
+            counts: Counts::default(),
+        }
+    }
+}
+
 impl Lookups {
+    /// Follows at most so many lookups at once, and keeps twice as many that failed.
+    pub fn remember_at_most(&mut self, lookups: usize) {
+        self.live_max = lookups.clamp(1, LIVE_MAX);
+        self.troubled_max = self.live_max.saturating_mul(2).min(TROUBLED_MAX);
+    }
+
     /// Takes a datagram between `client` and `resolver`, both with their ports. `clock` is the capture's clock there.
     pub fn on_datagram(
         &mut self,
@@ -146,9 +175,10 @@ impl Lookups {
         troubled
     }
 
-    /// Forgets the failed lookups whose last query was sent before `time`.
+    /// Forgets the lookups whose last query was sent, or whose answer came, before `time`.
     pub fn forget_before(&mut self, time: Timestamp) {
         self.troubled.retain(|lookup| lookup.last_query >= time);
+        self.well.forget_before(time);
     }
 
     fn take(&mut self, way: Way, message: &Message, clock: Timestamp) {
@@ -276,7 +306,7 @@ impl Lookups {
     }
 
     fn open(&mut self, key: Key, way: &Way) -> u64 {
-        if self.live.len() >= LIVE_MAX {
+        if self.live.len() >= self.live_max {
             self.evict(way.at.time);
         }
         let serial = self.next;
@@ -360,7 +390,8 @@ impl Lookups {
         }
         if is_ordinary(&lookup, clock) {
             self.counts.ordinary = self.counts.ordinary.saturating_add(1);
-        } else if self.troubled.len() >= TROUBLED_MAX {
+            self.well.keep(&lookup);
+        } else if self.troubled.len() >= self.troubled_max {
             self.counts.omitted = self.counts.omitted.saturating_add(1);
         } else {
             self.troubled.push(lookup);

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use crate::decode::IpFacts;
+use crate::decode::{IpFacts, Sum};
 use crate::protocol::dns::{Address, Message, Question, kind, rcode};
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10));
@@ -32,6 +32,8 @@ fn ip(id: u32, ttl: u8) -> IpFacts {
         dont_fragment: false,
         total_len: 60,
         protocol: 17,
+        head_sum: Sum::default(),
+        body_sum: Sum::default(),
     }
 }
 
@@ -83,6 +85,12 @@ fn play(steps: &[(i64, u8, u16, Message)]) -> Lookups {
 fn an_answer_in_time_is_ordinary() {
     let mut lookups = play(&[(0, 53, 4_000, query(1)), (20, 53, 4_000, reply(1, 0, &[1]))]);
     assert!(lookups.finish(end(60_000)).is_empty());
+    let well: Vec<(&str, Timestamp)> = lookups
+        .well
+        .iter()
+        .map(|one| (&*one.name, one.time))
+        .collect();
+    assert_eq!(well, [("fp.example", end(20))]);
     assert_eq!(
         lookups.counts,
         Counts {
@@ -293,4 +301,21 @@ fn endless_names_stay_bounded() {
     let counts = lookups.counts;
     assert_eq!(counts.omitted, 300_000 - 65_536);
     assert_eq!(counts.evicted, 300_000 - 32_768);
+}
+
+#[test]
+fn a_query_behind_a_translation_is_one_lookup_and_another_clients_is_another() {
+    let translated = IpAddr::from([203, 0, 113, 1]);
+    let told = |client, id, ttl| {
+        let mut lookups = Lookups::default();
+        for (who, ms, id, ttl) in [(CLIENT, 0, 1, 64), (client, 2, id, ttl)] {
+            let message = query(id);
+            let ports = ((who, 4_000), (resolver(53), 53));
+            lookups.on_datagram(ports.0, ports.1, &message, &ip(7, ttl), at(ms), at(ms).time);
+        }
+        once(lookups.finish(end(60_000))).len()
+    };
+    assert_eq!(told(translated, 1, 63), 1);
+    assert_eq!(told(translated, 2, 63), 2, "another identifier");
+    assert_eq!(told(translated, 1, 64), 2, "no router in between");
 }

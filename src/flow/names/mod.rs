@@ -1,7 +1,7 @@
 //! Which name a client meant by an address, learned from the DNS answers it got.
 //!
 //! Keeps, for each client and name, when it resolved, by whom and to which addresses. Bounded: after
-//! `GENERATION_MAX` pairs of client and name, or `POINTERS_MAX` addresses, a new generation begins and the one before
+//! `GENERATION_MAX` pairs of client and name, or `POINTERS` times as many addresses, a new generation begins and the one before
 //! the last is forgotten, so the newest are always there. What is kept depends on the order of the answers alone.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use crate::time::{Nanos, SECOND, Timestamp};
 /// Pairs of client and name in one of the two generations; about 0.5 KiB each.
 const GENERATION_MAX: usize = 65_536;
 /// Entries by address in one generation.
-const POINTERS_MAX: usize = 4 * GENERATION_MAX;
+const POINTERS: usize = 4;
 /// Addresses kept of one name and client, and names of one address: the newest.
 const KEPT_MAX: usize = 16;
 /// Times kept of one name and client: the newest.
@@ -98,15 +98,32 @@ struct Generation {
 }
 
 /// Names by client and address.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Names {
     recent: Generation,
     older: Generation,
+    generation_max: usize,
     /// Pairs of client and name that were forgotten.
     pub forgotten: u64,
 }
 
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            recent: Generation::default(),
+            older: Generation::default(),
+            generation_max: GENERATION_MAX,
+            forgotten: 0,
+        }
+    }
+}
+
 impl Names {
+    /// Remembers at most twice so many pairs of client and name.
+    pub fn remember_at_most(&mut self, pairs: usize) {
+        self.generation_max = pairs.clamp(1, GENERATION_MAX);
+    }
+
     /// Takes an answer that `client` got from `resolver`; anything without an address is passed over.
     pub fn learn(&mut self, client: IpAddr, resolver: IpAddr, message: &Message, at: Mark) {
         let Some(question) = &message.question else {
@@ -120,8 +137,8 @@ impl Names {
         {
             return;
         }
-        let full = self.recent.by_client.len() >= GENERATION_MAX
-            || self.recent.by_use.len() >= POINTERS_MAX;
+        let full = self.recent.by_client.len() >= self.generation_max
+            || self.recent.by_use.len() >= POINTERS * self.generation_max;
         if full {
             self.older = std::mem::take(&mut self.recent);
             self.forgotten = self

@@ -7,7 +7,10 @@
 mod claims;
 mod moves;
 mod requests;
+mod shown;
+mod storm;
 mod vantage;
+mod vlans;
 
 #[cfg(test)]
 mod tests;
@@ -22,8 +25,12 @@ pub use self::moves::Moved;
 use self::moves::{Moves, NO_PAIR};
 pub use self::requests::Outage;
 use self::requests::{Request, Requests};
+pub use self::storm::Burst;
+use self::storm::Storms;
 pub use self::vantage::Sight;
 use self::vantage::Vantage;
+use self::vlans::Vlans;
+pub use self::vlans::{Flapping, Ignored, Port, Tagged};
 use crate::decode::{ArpPacket, Body, IcmpMessage, IpFacts, LinkFacts, Packet};
 use crate::flow::key::{fold, words};
 use crate::mark::Mark;
@@ -55,6 +62,8 @@ pub struct Neighbours {
     requests: Requests,
     claims: Claims,
     moves: Moves,
+    storms: Storms,
+    vlans: Vlans,
     omitted: u64,
 }
 
@@ -97,12 +106,14 @@ impl Place {
 
 /// The ends of a frame and of its packet in a few multiplications: every packet is asked for them.
 fn fingerprint(ip: &IpFacts, link: &LinkFacts, interface: u32) -> u64 {
-    let mac = |mac: Option<[u8; 6]>| {
-        let [a, b, c, d, e, f] = mac.unwrap_or_default();
-        u64::from_be_bytes([u8::from(mac.is_some()), 0, a, b, c, d, e, f])
+    let mac = |mac: Option<[u8; 6]>, before: u16| {
+        let ([x, y], [a, b, c, d, e, f]) = (before.to_be_bytes(), mac.unwrap_or_default());
+        u64::from_be_bytes([x, y, a, b, c, d, e, f])
     };
+    let vlan = link.vlan.map_or(0, |vlan| vlan | 0x8000);
+    let source = mac(link.source, u16::from(link.source.is_some()));
     let place = u64::from(link.tunnel) << 32 | u64::from(interface);
-    let frame = [mac(link.source), mac(link.destination), place]
+    let frame = [source, mac(link.destination, vlan), place]
         .into_iter()
         .fold(0, |print, word| fold(print ^ word));
     match (ip.source, ip.destination) {
@@ -121,6 +132,12 @@ impl Neighbours {
     /// hosts were seen before.
     pub fn on_host(&mut self, ip: &IpFacts, link: &LinkFacts, at: Mark, interface: u32) {
         self.requests.heard(ip.source, at);
+        if link.destination.is_some() {
+            let moves = &self.moves;
+            let before = |port, mac| moves.knows(port, mac, ip.source);
+            self.vlans
+                .on_packet(ip, Place::of(link, interface), before, at);
+        }
         let fingerprint = fingerprint(ip, link, interface);
         if self.familiar.is_empty() {
             self.familiar.resize(FAMILIAR, Familiar::default());
@@ -173,6 +190,12 @@ impl Neighbours {
         self.talked(ip.destination, at.time);
         // Inside a tunnel the addresses are not those of the frame's ends.
         if link.tunnel == 0 {
+            let seen = Tagged {
+                tag: link.vlan,
+                macs: (link.source, link.destination),
+                at,
+            };
+            self.vlans.talks(ip.source, ip.destination, seen);
             self.vantage.on_unicast(
                 (link.source, ip.source),
                 (link.destination, ip.destination),
@@ -210,6 +233,14 @@ impl Neighbours {
             );
         }
         let place = Place::of(link, interface);
+        if to.is_none() {
+            self.storms.on_broadcast(arp, place, at);
+        }
+        match arp.operation {
+            1 => self.vlans.asks(sender, target, link.vlan, at),
+            2 => self.vlans.answers(target, sender, link.vlan, at),
+            _ => {}
+        }
         let kind = match arp.operation {
             1 if sender == target => Kind::Announcement,
             1 => Kind::Request,
@@ -406,7 +437,12 @@ impl Neighbours {
 
     /// What did not fit the limits.
     pub fn omitted(&self) -> u64 {
-        self.omitted + self.requests.omitted() + self.claims.omitted() + self.moves.omitted
+        self.omitted
+            + self.requests.omitted()
+            + self.claims.omitted()
+            + self.moves.omitted
+            + self.storms.omitted
+            + self.vlans.omitted
     }
 }
 

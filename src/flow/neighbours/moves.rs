@@ -91,6 +91,11 @@ impl Moves {
         number
     }
 
+    /// Was this MAC seen with this address on this link?
+    pub(super) fn knows(&self, link: Link, mac: Mac, address: IpAddr) -> bool {
+        self.index.contains_key(&(link, mac, address))
+    }
+
     /// The pair was seen until then.
     pub(super) fn seen(&mut self, number: u32, last: Timestamp) {
         if let Some(pair) = self.pairs.get_mut(number as usize) {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::decode::Neighbour;
+use crate::decode::{Neighbour, Sum};
 
 const BROADCAST: Mac = [0xff; 6];
 const CLIENT: Mac = [0x02, 1, 0, 0, 0, 0x15];
@@ -173,6 +173,8 @@ fn ip(source: IpAddr, destination: IpAddr, ttl: u8) -> IpFacts {
         dont_fragment: true,
         total_len: 60,
         protocol: 6,
+        head_sum: Sum::default(),
+        body_sum: Sum::default(),
     }
 }
 

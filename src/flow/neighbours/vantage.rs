@@ -82,6 +82,12 @@ impl Vantage {
         }
     }
 
+    /// Is this MAC an end of every unicast frame; or was there none?
+    pub(super) fn all_are_of(&self, mac: Mac) -> bool {
+        let own = Some(End::Mac(mac));
+        self.points.values().all(|common| common.contains(&own))
+    }
+
     /// Would what `target` answers to `asker` be in the capture?
     pub(super) fn sight(&self, asker: (Mac, IpAddr), target: (Option<Mac>, IpAddr)) -> Sight {
         let asker = [Some(End::Mac(asker.0)), Some(End::Ip(asker.1))];

@@ -7,7 +7,8 @@
 //! `score = (1 - Π (1 - weight × strength) over all in favour) × Π (1 - weight × strength) over all against`
 //!
 //! The first item in favour is always the codes: the sum over the cause's codes of their share of the incident's
-//! failures times their weight. A cause without any of its codes is not considered. So every score can be followed by
+//! failures times their weight. A cause without any of its codes is not considered, and one whose codes are less than
+//! half of the failures has that against it: evidence may not carry what it does not explain. So every score can be followed by
 //! hand from the items in the report, and changed in one place here.
 
 mod network;
@@ -20,7 +21,7 @@ use std::collections::BTreeMap;
 
 use crate::failure::{Lang, Text};
 use crate::incident::case::Case;
-use crate::incident::evidence::{CODES, Found, Item};
+use crate::incident::evidence::{CODES, EXPLAINS_LITTLE, Found, Item};
 use crate::incident::{HYPOTHESES_MAX, Hypothesis, Reason, SCORE_MIN};
 
 /// Who can mend it.
@@ -145,8 +146,9 @@ fn hypothesis(
     if codes.weight < SPECIFIC && !cause.needs.iter().all(|item| shown(item).is_some()) {
         return None;
     }
+    let number = codes.number;
     let mut favour = vec![codes];
-    let mut against = Vec::new();
+    let mut against: Vec<Reason> = explains_little(case, number).into_iter().collect();
     for (items, reasons) in [(cause.favour, &mut favour), (cause.against, &mut against)] {
         for (item, percent) in items {
             reasons.extend(shown(item).map(|found| reason(item, *percent, &found)));
@@ -165,6 +167,18 @@ fn hypothesis(
         score: (score * 100.0).round() / 100.0,
         favour,
         against,
+    })
+}
+
+/// Less than half of the failures are of the cause's codes: by how much less.
+fn explains_little(case: &Case<'_>, number: u64) -> Option<Reason> {
+    let share = 2.0 * number as f64 / case.total.max(1) as f64;
+    (share < 1.0).then(|| Reason {
+        item: &EXPLAINS_LITTLE,
+        weight: ((1.0 - share) * 100.0).round() / 100.0,
+        number,
+        what: case.total.to_string(),
+        findings: Vec::new(),
     })
 }
 

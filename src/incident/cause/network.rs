@@ -3,9 +3,9 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS, NEXT_HOP,
-    OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_DUMB, SEVERAL_NAMES,
-    SEVERAL_SERVERS,
+    ALL_FAIL, ELSEWHERE_DEAD, ELSEWHERE_WELL, FAR_AWAY, HOST_SILENT, HOST_SPEAKS, LAN_ANSWERS,
+    NEXT_HOP, OTHERS_SUCCEED, RESOLVED_ELSEWHERE, RESOLVER_ANSWERS, RESOLVER_CLOSED, RESOLVER_DUMB,
+    SEVERAL_NAMES, SEVERAL_SERVERS, STORM,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -27,6 +27,7 @@ pub(super) static CAUSES: &[Cause] = &[
         favour: &[
             (&RESOLVER_DUMB, 50),
             (&SEVERAL_NAMES, 35),
+            (&RESOLVER_CLOSED, 40),
             (&ALL_FAIL, 20),
             (&LAN_ANSWERS, 5),
         ],
@@ -144,7 +145,8 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         needs: &[],
         favour: &[(&NEXT_HOP, 45), (&HOST_SILENT, 30), (&ALL_FAIL, 15)],
-        against: &[(&HOST_SPEAKS, 70)],
+        // A neighbour is on the own link.
+        against: &[(&HOST_SPEAKS, 70), (&FAR_AWAY, 50)],
         disproof: Text {
             en: "Any frame of its MAC address while it lasts. Look at link lights, port counters and the VLAN of the port.",
             zh: "期间收到其 MAC 的任何帧即不成立。请查看链路指示灯、交换机端口计数与 VLAN。",
@@ -152,6 +154,26 @@ pub(super) static CAUSES: &[Cause] = &[
         remedy: Text {
             en: "Now: check cable, port and power; try another port. For good: a second gateway or link.",
             zh: "临时：检查网线、端口和电源，换口复测。根治：部署双网关或双链路。",
+        },
+    },
+    Cause {
+        name: "address-not-assigned",
+        title: Text {
+            en: "DHCP gives no address",
+            zh: "DHCP 未分配地址",
+        },
+        owner: Owner::Site,
+        codes: &[("network.dhcp-no-offer", 88)],
+        needs: &[],
+        favour: &[(&SEVERAL_SERVERS, 10)],
+        against: &[],
+        disproof: Text {
+            en: "An offer for this client on its own link while it lasts. Capture beside the server and beside the client.",
+            zh: "期间该客户端所在网段出现给它的 OFFER 即不成立。请在服务器侧与客户端侧同时抓包。",
+        },
+        remedy: Text {
+            en: "Now: set a free address by hand. For good: mend server, relay or pool; watch its free addresses.",
+            zh: "临时：手工配置空闲地址。根治：修复 DHCP 服务、中继或地址池，并监控剩余地址数。",
         },
     },
     Cause {
@@ -205,9 +227,17 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "广播风暴（ARP 风暴）",
         },
         owner: Owner::Site,
-        codes: &[("network.arp-storm", 90), ("network.mac-flapping", 25)],
-        needs: &[],
-        favour: &[(&SEVERAL_SERVERS, 20)],
+        codes: &[
+            ("network.arp-storm", 90),
+            ("network.mac-flapping", 25),
+            ("network.packet-loss", 10),
+            ("network.arp-unanswered", 10),
+            ("transport.syn-unanswered", 5),
+            ("transport.data-unacked", 5),
+            ("network.dns-timeout", 5),
+        ],
+        needs: &[&STORM],
+        favour: &[(&STORM, 80), (&SEVERAL_SERVERS, 20)],
         against: &[],
         disproof: Text {
             en: "A capture of the same second on another port without the broadcasts.",

@@ -3,10 +3,11 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ACKED, ALL_FAIL, BIG_HELLO, CONNECT_SLOWER_THEN, ELSEWHERE_DEAD, ELSEWHERE_WELL, HELLO_NAME,
-    HOST_SILENT, INTERMITTENT, IPV4_WORKS, LAN_ANSWERS, LOAD_ROSE, LOSS, NAMES_RESOLVE, NOT_ACKED,
-    ONE_ADDRESS_BAD, OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, ROUTER_HOST, ROUTER_NET,
-    ROUTER_PORT, SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
+    ACKED, ALL_FAIL, BIG_HELLO, CONNECT_SLOWER_THEN, DISTANCE_CHANGED, ELSEWHERE_DEAD,
+    ELSEWHERE_WELL, FLOOD, GATEWAY_KEPT, GATEWAY_LEFT, HELLO_NAME, HOST_SILENT, INTERMITTENT,
+    IPV4_WORKS, LAN_ANSWERS, LINE_DOWN, LOAD_ROSE, LOSS, NAMES_RESOLVE, NOT_ACKED, ONE_ADDRESS_BAD,
+    OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, ROUTER_HOST, ROUTER_NET, ROUTER_PORT,
+    SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -34,6 +35,7 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ELSEWHERE_WELL, 90),
             (&OUTSIDE_HEARD, 60),
             (&OTHER_PORTS_ANSWER, 80),
+            (&GATEWAY_KEPT, 60),
         ],
         disproof: Text {
             en: "Any packet from outside the own network while it lasts. Ping the gateway's far side, and capture on the gateway's outer interface.",
@@ -42,6 +44,33 @@ pub(super) static CAUSES: &[Cause] = &[
         remedy: Text {
             en: "Now: switch to the backup line (4G/5G). For good: check gateway, address translation and line, and have the carrier confirm.",
             zh: "临时：切换备用链路（4G/5G）。根治：检查出口网关、NAT 和专线，并请运营商确认线路状态。",
+        },
+    },
+    Cause {
+        name: "dial-up-failed",
+        title: Text {
+            en: "The office's dial-up line does not come up",
+            zh: "宽带拨号线路未接通",
+        },
+        owner: Owner::Carrier,
+        codes: &[
+            ("network.pppoe-failed", 90),
+            ("network.egress-lost", 15),
+            ("transport.syn-unanswered", 10),
+            ("transport.data-unacked", 10),
+            ("network.dns-timeout", 10),
+            ("network.icmp-unreachable", 10),
+        ],
+        needs: &[&LINE_DOWN],
+        favour: &[(&LINE_DOWN, 85)],
+        against: &[(&OUTSIDE_HEARD, 60)],
+        disproof: Text {
+            en: "A PPPoE session that carries packets both ways while it lasts. Capture between router and modem.",
+            zh: "期间 PPPoE 会话中双向有数据即不成立。请在路由器与光猫之间抓包。",
+        },
+        remedy: Text {
+            en: "Now: restart modem and router, use a mobile line for urgent invoices. For good: have the carrier check line, account and binding.",
+            zh: "临时：重启光猫和路由器，紧急开票改用 4G/5G。根治：请运营商核查线路、账号状态与绑定关系。",
         },
     },
     Cause {
@@ -63,11 +92,13 @@ pub(super) static CAUSES: &[Cause] = &[
             (&OUTSIDE_HEARD, 45),
             (&ELSEWHERE_DEAD, 45),
             (&LOAD_ROSE, 20),
+            (&GATEWAY_KEPT, 50),
         ],
         against: &[
             (&ELSEWHERE_WELL, 90),
             (&OTHER_PORTS_ANSWER, 80),
             (&HOST_SILENT, 20),
+            (&GATEWAY_LEFT, 80),
         ],
         disproof: Text {
             en: "A new connection through the same gateway that succeeds. Read the gateway's session count.",
@@ -76,6 +107,41 @@ pub(super) static CAUSES: &[Cause] = &[
         remedy: Text {
             en: "Now: clear idle sessions on the gateway. For good: raise its table or shorten its timeouts, and find the host that opens most.",
             zh: "临时：清理网关空闲会话。根治：扩大会话表或缩短老化时间，并定位新建会话最多的主机。",
+        },
+    },
+    Cause {
+        name: "gateway-dropped",
+        title: Text {
+            en: "The gateway drops packets: they enter it and do not leave",
+            zh: "出口网关丢弃报文（进入后未转发）",
+        },
+        owner: Owner::Site,
+        codes: &[
+            ("transport.syn-unanswered", 20),
+            ("transport.data-unacked", 20),
+            ("transport.connect-slow", 20),
+            ("transport.handshake-incomplete", 10),
+            ("network.egress-lost", 15),
+            ("security.tls-no-reply", 15),
+            ("security.tls-handshake-stalled", 15),
+            ("application.no-response", 10),
+        ],
+        // Without a capture of both sides nothing tells the gateway from what lies beyond.
+        needs: &[&GATEWAY_KEPT],
+        favour: &[(&GATEWAY_KEPT, 90), (&WORKED_BEFORE, 10), (&LOAD_ROSE, 15)],
+        against: &[
+            (&GATEWAY_LEFT, 90),
+            // New connections alone die, to whomever: its table is full.
+            (&ELSEWHERE_DEAD, 30),
+            (&FLOOD, 50),
+        ],
+        disproof: Text {
+            en: "The same packets on the gateway's far side (same sequence number). Capture on both interfaces at once and compare; read its drop counters.",
+            zh: "若网关外侧抓包中能看到相同序列号的报文则不成立。请在两侧接口同时抓包比对，并查看网关丢包计数。",
+        },
+        remedy: Text {
+            en: "Now: look at the gateway's rules, session table and load at the start time; bypass or restart it. For good: correct the rule, raise the limit that it meets, and count its drops.",
+            zh: "临时：核对故障时刻网关的策略、会话表和负载，必要时旁路或重启。根治：修正策略或提高其达到的上限，并监控丢包计数。",
         },
     },
     Cause {
@@ -123,12 +189,14 @@ pub(super) static CAUSES: &[Cause] = &[
             // Answers come back on another way than the questions take.
             (&NOT_ACKED, 40),
             (&SEVERAL_SERVERS, 25),
+            (&DISTANCE_CHANGED, 30),
         ],
         against: &[
             (&ROUTER_PORT, 95),
             (&ROUTER_HOST, 60),
             (&OTHERS_SUCCEED, 30),
             (&ACKED, 70),
+            (&GATEWAY_KEPT, 50),
         ],
         disproof: Text {
             en: "A traceroute that ends at the server. Trace both ways at once.",
@@ -148,6 +216,7 @@ pub(super) static CAUSES: &[Cause] = &[
         owner: Owner::Carrier,
         codes: &[
             ("network.packet-loss", 60),
+            ("network.frame-corrupt", 40),
             ("transport.data-unacked", 30),
             ("security.tls-handshake-stalled", 25),
             ("transport.connect-slow", 30),
@@ -162,6 +231,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&HOST_SILENT, 30),
             (&CONNECT_SLOWER_THEN, 30),
             (&ACKED, 60),
+            (&GATEWAY_KEPT, 70),
+            (&FLOOD, 50),
         ],
         disproof: Text {
             en: "The lost segments in a capture on the other side. Capture on both sides at once and compare sequence numbers.",

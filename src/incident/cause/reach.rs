@@ -3,10 +3,11 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ACKED, ALL_ADDRESSES_BAD, ALL_FAIL, BURST_BEFORE, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS,
-    HOST_SILENT, HOST_SPEAKS, INTERMITTENT, IPV4_WORKS, LOAD_ROSE, NOT_ACKED, ONE_ADDRESS_BAD,
-    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, ROUTER_HOST, ROUTER_NET,
-    ROUTER_PORT, SLOWER_THEN, WORKED_BEFORE,
+    ACKED, ADDRESS_CHANGED, ALL_ADDRESSES_BAD, ALL_FAIL, BURST_BEFORE, DISTANCE_CHANGED,
+    ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, FLOOD, GATEWAY_KEPT, GATEWAY_LEFT, HOST_SILENT,
+    HOST_SPEAKS, INTERMITTENT, IPV4_WORKS, LOAD_ROSE, MACHINE_CHANGED, NOT_ACKED, ONE_ADDRESS_BAD,
+    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, RESOLVER_CLOSED,
+    RESOLVER_DUMB, ROUTER_HOST, ROUTER_NET, ROUTER_PORT, SLOWER_THEN, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -32,6 +33,7 @@ pub(super) static CAUSES: &[Cause] = &[
             (&WORKED_BEFORE, 15),
             (&ALL_FAIL, 20),
             (&ELSEWHERE_WELL, 15),
+            (&GATEWAY_LEFT, 10),
         ],
         against: &[
             // A rule about a port does not choose among clients (one about sources may).
@@ -41,6 +43,11 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ONE_ADDRESS_BAD, 30),
             (&HOST_SILENT, 30),
             (&INTERMITTENT, 40),
+            (&GATEWAY_KEPT, 50),
+            (&FLOOD, 70),
+            // Several names: it is the resolver, and whoever filters it filters that.
+            (&RESOLVER_DUMB, 40),
+            (&RESOLVER_CLOSED, 50),
         ],
         disproof: Text {
             en: "A SYN-ACK or RST from this port. Capture on the server's side at once: if the SYNs arrive there, the filter lies behind that point or the service itself is mute.",
@@ -74,6 +81,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ALL_FAIL, 25),
             (&ELSEWHERE_WELL, 15),
             (&WORKED_BEFORE, 15),
+            (&GATEWAY_LEFT, 10),
+            (&ADDRESS_CHANGED, 20),
         ],
         against: &[
             (&OTHER_PORTS_ANSWER, 90),
@@ -85,6 +94,9 @@ pub(super) static CAUSES: &[Cause] = &[
             (&IPV4_WORKS, 50),
             // It is one of several: the pool should have taken it out.
             (&ONE_ADDRESS_BAD, 30),
+            // It never heard of them.
+            (&GATEWAY_KEPT, 85),
+            (&FLOOD, 70),
         ],
         disproof: Text {
             en: "Any packet of this address while it lasts. Ping it and try another of its ports from two networks.",
@@ -114,6 +126,9 @@ pub(super) static CAUSES: &[Cause] = &[
             (&OTHER_PORTS_ANSWER, 50),
             (&ALL_FAIL, 30),
             (&WORKED_BEFORE, 15),
+            // A standby, or a new address, that was never made ready.
+            (&MACHINE_CHANGED, 20),
+            (&ADDRESS_CHANGED, 20),
         ],
         against: &[
             (&OTHERS_SUCCEED, 60),
@@ -145,6 +160,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.closed-early", 10),
             ("transport.handshake-incomplete", 10),
             ("network.icmp-unreachable", 10),
+            ("network.host-silent", 10),
             ("security.tls-no-reply", 10),
             ("security.cert-expired", 5),
             ("security.cert-chain-incomplete", 5),
@@ -166,6 +182,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ALL_ADDRESSES_BAD, 90),
             (&ELSEWHERE_DEAD, 60),
             (&OTHERS_SUCCEED, 30),
+            (&GATEWAY_KEPT, 60),
+            (&FLOOD, 50),
         ],
         disproof: Text {
             en: "The same failure at a sibling address. Ask each address of the name in turn (curl --resolve) and compare.",
@@ -199,7 +217,13 @@ pub(super) static CAUSES: &[Cause] = &[
             (&WORKED_BEFORE, 10),
             (&ELSEWHERE_WELL, 10),
         ],
-        against: &[(&ALL_FAIL, 60), (&ELSEWHERE_DEAD, 80), (&INTERMITTENT, 60)],
+        against: &[
+            (&ALL_FAIL, 60),
+            (&ELSEWHERE_DEAD, 80),
+            (&INTERMITTENT, 60),
+            (&GATEWAY_KEPT, 70),
+            (&FLOOD, 60),
+        ],
         disproof: Text {
             en: "Success from the same public address. Try from another public address at the same time: if that works, it is the address.",
             zh: "同一出口地址能访问成功即不成立。请同时换一个出口地址尝试，若可用则说明是地址被封。",
@@ -233,6 +257,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&NOT_ACKED, 80),
             (&HOST_SILENT, 60),
             (&OTHER_PORTS_DEAD, 50),
+            (&GATEWAY_KEPT, 80),
+            (&FLOOD, 40),
         ],
         disproof: Text {
             en: "Counters of listen overflows on the server that stand still (nstat TcpExtListenOverflows).",
@@ -270,9 +296,16 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "疑似 DDoS / SYN 洪泛",
         },
         owner: Owner::Carrier,
-        codes: &[("transport.syn-flood", 90)],
-        needs: &[],
-        favour: &[(&LOAD_ROSE, 30), (&SLOWER_THEN, 20)],
+        codes: &[
+            ("transport.syn-flood", 60),
+            ("transport.syn-unanswered", 5),
+            ("transport.handshake-incomplete", 5),
+            ("application.no-response", 5),
+            ("application.http-503", 5),
+        ],
+        needs: &[&FLOOD],
+        // However many fail by it, the flood is one finding.
+        favour: &[(&FLOOD, 85), (&LOAD_ROSE, 30), (&SLOWER_THEN, 20)],
         against: &[],
         disproof: Text {
             en: "The same clients completing their handshakes: then it is overload by real use.",
@@ -292,8 +325,12 @@ pub(super) static CAUSES: &[Cause] = &[
         owner: Owner::Service,
         codes: &[("network.vip-moved", 80)],
         needs: &[],
-        favour: &[(&RECOVERED, 35), (&WORKED_BEFORE, 15)],
-        against: &[(&ONE_ADDRESS_BAD, 40), (&OTHERS_SUCCEED, 30)],
+        favour: &[
+            (&RECOVERED, 35),
+            (&WORKED_BEFORE, 15),
+            (&DISTANCE_CHANGED, 10),
+        ],
+        against: &[(&ONE_ADDRESS_BAD, 40)],
         disproof: Text {
             en: "Source MAC and TTL of the server that stay the same across the gap.",
             zh: "若中断前后服务器源 MAC 与 TTL 未变则不成立。",

@@ -3,9 +3,10 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ACKED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, HOST_SILENT,
-    INTERMITTENT, LOAD_ROSE, NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER,
-    SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, WAF, WORKED_BEFORE,
+    ACKED, ADDRESS_CHANGED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS,
+    FLOOD, HOST_SILENT, INTERMITTENT, LOAD_ROSE, LOSS, MACHINE_CHANGED, NEVER_WORKED,
+    ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL, SEVERAL_SERVERS,
+    SLOW_TOO, SLOWER_THEN, TUNNEL_DOWN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -50,6 +51,9 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ELSEWHERE_DEAD, 70),
             (&HOST_SILENT, 60),
             (&FEW_CLIENTS, 30),
+            (&FLOOD, 40),
+            // What is sent again and again is late, however fast the server.
+            (&LOSS, 40),
         ],
         disproof: Text {
             en: "Answers that stay fast while it fails, or failures that go on at night. Compare response times with the number of connections a minute.",
@@ -83,7 +87,13 @@ pub(super) static CAUSES: &[Cause] = &[
             ("data.response-empty", 40),
         ],
         needs: &[],
-        favour: &[(&ALL_FAIL, 25), (&ELSEWHERE_WELL, 10), (&WORKED_BEFORE, 5)],
+        favour: &[
+            (&ALL_FAIL, 25),
+            (&ELSEWHERE_WELL, 10),
+            (&WORKED_BEFORE, 5),
+            (&MACHINE_CHANGED, 10),
+            (&ADDRESS_CHANGED, 10),
+        ],
         against: &[
             (&ONE_ADDRESS_BAD, 50),
             (&SLOWER_THEN, 35),
@@ -92,6 +102,7 @@ pub(super) static CAUSES: &[Cause] = &[
             (&RETRY_AFTER, 35),
             (&FEW_CLIENTS, 40),
             (&WAF, 60),
+            (&FLOOD, 40),
         ],
         disproof: Text {
             en: "The same request answered well by the service's operator, from inside. Give them path, time and request id.",
@@ -359,10 +370,19 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.vpn-auth-failed", 85),
             ("security.vpn-no-proposal", 85),
             ("security.vpn-tunnel-lost", 92),
+            ("transport.syn-unanswered", 10),
+            ("transport.data-unacked", 10),
+            ("transport.idle-dropped", 5),
+            ("network.dns-timeout", 5),
+            ("network.icmp-unreachable", 5),
+            ("network.host-silent", 5),
+            ("network.egress-lost", 5),
+            ("application.no-response", 5),
         ],
-        needs: &[],
-        favour: &[(&ELSEWHERE_WELL, 15)],
-        against: &[],
+        needs: &[&TUNNEL_DOWN],
+        favour: &[(&TUNNEL_DOWN, 80), (&ELSEWHERE_WELL, 15)],
+        // The line took the tunnel along.
+        against: &[(&ELSEWHERE_DEAD, 45)],
         disproof: Text {
             en: "Traffic in both directions inside the tunnel.",
             zh: "隧道内双向有流量则不成立。",

@@ -3,8 +3,9 @@
 use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
-    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE, INTERMITTENT,
-    NEVER_WORKED, ONE_ADDRESS_BAD, OTHERS_SUCCEED, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
+    ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, EXPIRED_SAID, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE,
+    INTERMITTENT, LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, ONE_ADDRESS_BAD, OTHERS_SUCCEED,
+    ROOT_UNKNOWN, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -15,10 +16,24 @@ pub(super) static CAUSES: &[Cause] = &[
             zh: "服务器证书（链）已过期",
         },
         owner: Owner::Service,
-        codes: &[("security.cert-expired", 88)],
+        codes: &[
+            ("security.cert-expired", 88),
+            ("security.cert-rejected", 10),
+        ],
         needs: &[],
-        favour: &[(&ALL_FAIL, 35), (&INTERMEDIATE, 10), (&NEVER_WORKED, 10)],
-        against: &[(&OTHERS_SUCCEED, 25), (&ONE_ADDRESS_BAD, 30)],
+        favour: &[
+            // TLS 1.3 hides the chain, and not what clients say of it.
+            (&EXPIRED_SAID, 75),
+            (&ALL_FAIL, 35),
+            (&INTERMEDIATE, 10),
+            (&NEVER_WORKED, 10),
+            (&CERT_CHANGED, 10),
+        ],
+        against: &[
+            (&OTHERS_SUCCEED, 25),
+            (&ONE_ADDRESS_BAD, 30),
+            (&CLOCK_SIGN, 60),
+        ],
         disproof: Text {
             en: "Another address of the name with a valid chain, or a capture clock that is wrong. Compare openssl s_client -showcerts from outside.",
             zh: "若抓包主机时钟有误，或该域名其他地址的证书链有效则不成立。请从外部用 openssl s_client -showcerts 对比。",
@@ -42,12 +57,19 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 15),
         ],
         needs: &[],
-        favour: &[(&ALL_FAIL, 25), (&NEVER_WORKED, 5), (&CERT_CHANGED, 20)],
+        favour: &[
+            (&LEAF_ALONE, 40),
+            (&ALL_FAIL, 25),
+            (&NEVER_WORKED, 5),
+            (&CERT_CHANGED, 20),
+        ],
         // Some clients fetch or remember the missing part, so success elsewhere says little.
         against: &[
             (&OTHERS_SUCCEED, 20),
             (&ONE_ADDRESS_BAD, 30),
             (&CLOCK_SIGN, 60),
+            // All that a server has to send was sent.
+            (&ROOT_UNKNOWN, 45),
         ],
         disproof: Text {
             en: "The missing certificate on the wire (openssl s_client -showcerts), or a trust store that lacks the root only here.",
@@ -73,10 +95,21 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 20),
             ("security.cert-rejected-inferred", 20),
             ("security.cert-untrusted-root", 20),
+            ("security.cert-chain-incomplete", 15),
         ],
         needs: &[],
-        favour: &[(&CERT_CHANGED, 65), (&WORKED_BEFORE, 40), (&ALL_FAIL, 25)],
-        against: &[(&OTHERS_SUCCEED, 50), (&CLOCK_SIGN, 60)],
+        favour: &[
+            (&CERT_CHANGED, 65),
+            (&WORKED_BEFORE, 40),
+            (&ALL_FAIL, 25),
+            (&NEW_ISSUER, 30),
+        ],
+        against: &[
+            (&OTHERS_SUCCEED, 50),
+            (&CLOCK_SIGN, 60),
+            (&LEAF_ALONE, 40),
+            (&EXPIRED_SAID, 50),
+        ],
         disproof: Text {
             en: "The same certificate served well before. Compare its serial number with an older capture or the clients' cache.",
             zh: "若此前同一证书可正常使用则不成立。请与旧抓包或客户端缓存比对证书序列号。",
@@ -97,7 +130,7 @@ pub(super) static CAUSES: &[Cause] = &[
             ("security.cert-rejected", 45),
             ("security.cert-rejected-inferred", 40),
             ("security.cert-untrusted-root", 40),
-            ("security.cert-chain-incomplete", 10),
+            ("security.cert-chain-incomplete", 15),
         ],
         needs: &[],
         favour: &[
@@ -106,8 +139,15 @@ pub(super) static CAUSES: &[Cause] = &[
             (&SEVERAL_SERVERS, 20),
             (&UNKNOWN_CA, 40),
             (&FEW_CLIENTS, 10),
+            (&ROOT_UNKNOWN, 10),
+            (&NEW_ISSUER, 10),
         ],
-        against: &[(&CLOCK_SIGN, 75), (&INTERMITTENT, 40)],
+        against: &[
+            (&CLOCK_SIGN, 75),
+            (&INTERMITTENT, 40),
+            (&LEAF_ALONE, 30),
+            (&EXPIRED_SAID, 50),
+        ],
         disproof: Text {
             en: "The issuer's root in the client's store. List it (certmgr, keytool -list, the UKey's tool) and compare with the chain's issuer.",
             zh: "若客户端信任库已含该根证书则不成立。请用 certmgr、keytool -list 或 UKey 工具查看并与签发者比对。",

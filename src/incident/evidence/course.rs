@@ -122,10 +122,7 @@ const ALWAYS: Span = (Timestamp::from_ns(i64::MIN), Timestamp::from_ns(i64::MAX)
 
 /// Connections to the failing addresses and ports.
 fn at_servers<'c>(case: &'c Case<'_>, span: Span) -> impl Iterator<Item = &'c Seen> {
-    let context = case.context;
-    case.servers
-        .iter()
-        .flat_map(move |server| context.to_server(*server, span))
+    case.at_servers(span)
 }
 
 /// Of a time at the failing endpoints: the median while the incident lasts, and otherwise.

@@ -17,6 +17,16 @@ pub(in crate::incident) static CODES: Item = Item {
     measure: |_| None,
 };
 
+/// Against a cause whose codes are the lesser part of the failures; measured per cause too.
+pub(in crate::incident) static EXPLAINS_LITTLE: Item = Item {
+    id: "explains-little",
+    text: Text {
+        en: "of {what} failures it would explain only {n}",
+        zh: "共 {what} 次失败，仅能解释其中 {n} 次",
+    },
+    measure: |_| None,
+};
+
 pub(in crate::incident) static RETRY_AFTER: Item = Item {
     id: "retry-after",
     text: Text {
@@ -29,10 +39,29 @@ pub(in crate::incident) static RETRY_AFTER: Item = Item {
 pub(in crate::incident) static CLOCK_SIGN: Item = Item {
     id: "client-calls-valid-expired",
     text: Text {
-        en: "the client calls a certificate expired or not yet valid that is valid at capture time ({n}×)",
-        zh: "客户端把抓包时刻有效的证书判为过期或尚未生效：{n} 次",
+        en: "the client calls a certificate expired or not yet valid that is valid at capture time, or that others take ({n}×)",
+        zh: "客户端把抓包时刻有效（或其他客户端接受）的证书判为过期或尚未生效：{n} 次",
     },
-    measure: |case| shown(case, |finding| flag(finding, "client_clock") == Some(true)),
+    measure: |case| {
+        let hidden = !case.others_well.is_empty();
+        shown(case, |finding| {
+            flag(finding, "client_clock") == Some(true) || (hidden && says_expired_unseen(finding))
+        })
+    },
+};
+
+pub(in crate::incident) static EXPIRED_SAID: Item = Item {
+    id: "clients-say-expired",
+    text: Text {
+        en: "the clients themselves say that the certificate has expired (alert certificate_expired, {n}×), and none takes it",
+        zh: "客户端告警“证书已过期”（certificate_expired）：{n} 次，且无客户端接受该证书",
+    },
+    measure: |case| {
+        if !case.others_well.is_empty() {
+            return None;
+        }
+        shown(case, says_expired_unseen)
+    },
 };
 
 pub(in crate::incident) static UNKNOWN_CA: Item = Item {
@@ -43,7 +72,8 @@ pub(in crate::incident) static UNKNOWN_CA: Item = Item {
     },
     measure: |case| {
         shown(case, |finding| {
-            rejects(finding) && finding.number("alert_code") == Some(48)
+            let about_chain = finding.class.code.starts_with("security.cert-");
+            about_chain && finding.number("alert_code") == Some(48)
         })
     },
 };
@@ -135,6 +165,55 @@ pub(in crate::incident) static NOT_ACKED: Item = Item {
     },
     measure: |case| half_open(case, false),
 };
+
+pub(in crate::incident) static TUNNEL_DOWN: Item = Item {
+    id: "tunnel-down-meanwhile",
+    text: Text {
+        en: "a tunnel of the same network fails meanwhile: {what} ({n}×)",
+        zh: "同一时段内隧道失败：{what}（{n} 次）",
+    },
+    measure: |case| meanwhile(case, &["security.vpn-"]),
+};
+
+pub(in crate::incident) static STORM: Item = Item {
+    id: "storm-meanwhile",
+    text: Text {
+        en: "a broadcast storm goes on meanwhile ({n}×: {what})",
+        zh: "同一时段内存在广播风暴（{n} 次：{what}）",
+    },
+    measure: |case| meanwhile(case, &["network.arp-storm"]),
+};
+
+pub(in crate::incident) static LINE_DOWN: Item = Item {
+    id: "line-down-meanwhile",
+    text: Text {
+        en: "the office's dial-up line does not come up meanwhile ({n}×: {what})",
+        zh: "同一时段内拨号线路未接通（{n} 次：{what}）",
+    },
+    measure: |case| meanwhile(case, &["network.pppoe-failed"]),
+};
+
+/// Findings of these codes in the case, however few beside what fails by them.
+fn meanwhile(case: &Case<'_>, codes: &[&str]) -> Option<Found> {
+    let is_one = |finding: &Finding| {
+        codes
+            .iter()
+            .any(|code| finding.class.code.starts_with(code))
+    };
+    let found = shown(case, is_one)?;
+    let named: BTreeSet<&str> = case
+        .members()
+        .filter(|(_, finding)| is_one(finding))
+        .map(|(_, finding)| finding.class.code)
+        .collect();
+    Some(
+        Found {
+            strength: 1.0,
+            ..found
+        }
+        .what(list(named)),
+    )
+}
 
 pub(in crate::incident) static WAF: Item = Item {
     id: "waf-mark",
@@ -246,26 +325,22 @@ pub(in crate::incident) static CREDENTIALS: Item = Item {
     },
 };
 
-pub(in crate::incident) static CERT_CHANGED: Item = Item {
-    id: "certificate-changed",
+pub(in crate::incident) static LEAF_ALONE: Item = Item {
+    id: "leaf-alone",
     text: Text {
-        en: "the server's certificate changed just before",
-        zh: "此前服务器证书刚刚更换",
+        en: "the server sends its own certificate and nothing that leads on from it ({n}×); missing: {what}",
+        zh: "服务器只发送自身证书，缺少上级证书：{n} 次（缺少 {what}）",
     },
-    measure: |case| {
-        shown(case, |finding| {
-            finding.class.code == "security.cert-changed"
-        })
-        .map(strong)
-        .or_else(|| {
-            // Findings of one server that speak of different chains.
-            let chains: BTreeSet<&str> = case
-                .members()
-                .filter_map(|(_, finding)| finding.text("chain"))
-                .collect();
-            (chains.len() > 1 && case.servers.len() == 1).then(|| Found::new(0.6, chains.len()))
-        })
+    measure: |case| path_sent(case, |sent| sent < 2),
+};
+
+pub(in crate::incident) static ROOT_UNKNOWN: Item = Item {
+    id: "only-the-root-is-unknown",
+    text: Text {
+        en: "intermediates are sent; what is missing is the root above them ({n}×): {what}",
+        zh: "中间证书已下发，缺少的是其上的根证书：{n} 次（{what}）",
     },
+    measure: |case| path_sent(case, |sent| sent >= 2),
 };
 
 pub(in crate::incident) static BIG_HELLO: Item = Item {
@@ -289,6 +364,35 @@ pub(in crate::incident) static BIG_HELLO: Item = Item {
         })
     },
 };
+
+/// Chains that lack an issuer, by how many certificates of the path were sent.
+fn path_sent(case: &Case<'_>, wanted: impl Fn(i64) -> bool) -> Option<Found> {
+    let sent = |finding: &Finding| {
+        let surplus = finding.details.iter().find(|(key, _)| *key == "surplus");
+        let surplus = match surplus {
+            Some((_, Value::List(surplus))) => surplus.len(),
+            _ => 0,
+        };
+        let sent = finding.number("certificates_sent")?;
+        Some(sent - i64::try_from(surplus).unwrap_or(0))
+    };
+    let lacks = |finding: &Finding| {
+        finding.class.code == "security.cert-chain-incomplete" && sent(finding).is_some_and(&wanted)
+    };
+    let missing: BTreeSet<&str> = case
+        .members()
+        .filter(|(_, finding)| lacks(finding))
+        .filter_map(|(_, finding)| finding.text("missing_issuer"))
+        .collect();
+    Some(shown(case, lacks)?.what(list(missing)))
+}
+
+/// An alert about a chain that is encrypted: what it says is all that is known of it.
+fn says_expired_unseen(finding: &Finding) -> bool {
+    finding.class.code == "security.cert-rejected"
+        && finding.number("alert_code") == Some(45)
+        && finding.text("chain").is_none()
+}
 
 /// Handshakes whose last ACK was seen, or was not.
 fn half_open(case: &Case<'_>, acked: bool) -> Option<Found> {
@@ -335,10 +439,6 @@ fn router(case: &Case<'_>, words: &[&str]) -> Option<Found> {
         .filter_map(|(_, finding)| finding.text("router"))
         .collect();
     Some(shown(case, says)?.what(list(routers)))
-}
-
-fn rejects(finding: &Finding) -> bool {
-    finding.class.code.starts_with("security.cert-rejected")
 }
 
 fn flag(finding: &Finding, key: &str) -> Option<bool> {

@@ -116,11 +116,10 @@ pub(in crate::incident) static HOST_SILENT: Item = Item {
                 .iter()
                 .any(|host| case.context.heard(client, *host, case.inside()))
         };
+        // What stands at the very end shows that it came back.
+        let by = case.inside().1;
         if case.clients.iter().any(|client| spoke(*client))
-            || case
-                .here
-                .iter()
-                .any(|seen| seen.established_by(case.meanwhile().1))
+            || case.here.iter().any(|seen| seen.established_by(by))
         {
             return None;
         }
@@ -133,6 +132,18 @@ pub(in crate::incident) static HOST_SILENT: Item = Item {
             })
             .count();
         Some(Found::new(by_count(hears), hears))
+    },
+};
+
+pub(in crate::incident) static FAR_AWAY: Item = Item {
+    id: "beyond-the-own-network",
+    text: Text {
+        en: "the address lies beyond the clients' own network ({what})",
+        zh: "该地址不在客户端本网段内（{what}）",
+    },
+    measure: |case| {
+        let far = case.leaves_site() && !case.hosts().is_empty();
+        Some(Found::new(if far { 1.0 } else { 0.0 }, 1).what(list(case.hosts())))
     },
 };
 
@@ -203,11 +214,12 @@ fn siblings(case: &Case<'_>) -> Option<(BTreeMap<IpAddr, Balance>, Vec<IpAddr>)>
         for seen in case
             .context
             .of_name(name, case.meanwhile())
-            .filter(|seen| ports.contains(&seen.server.1))
+            .filter(|seen| ports.contains(&0) || ports.contains(&seen.server.1))
         {
             let balance = by_address.entry(seen.server.0).or_default();
             balance.0 += usize::from(seen.reached());
-            balance.1 += usize::from(seen.failed());
+            // A connect that another address made good is no failed attempt, and failed here all the same.
+            balance.1 += usize::from(seen.failed() || seen.established.is_none());
         }
     }
     // A member that fails more than half of its connections cannot be told from one that merely stumbles otherwise.

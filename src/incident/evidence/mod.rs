@@ -3,15 +3,19 @@
 //! An item reads one fact off a case. It gives nothing where the fact does not hold *or cannot be known*, so that the
 //! absence of an item is never an argument; what argues by absence has an item of its own (`host-silent`).
 
+mod before;
 mod clients;
 mod course;
 mod details;
+mod gateway;
 mod hosts;
 mod names;
 
+pub(super) use before::*;
 pub(super) use clients::*;
 pub(super) use course::*;
 pub(super) use details::*;
+pub(super) use gateway::*;
 pub(super) use hosts::*;
 pub(super) use names::*;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::hosts::share;
 use super::{Found, Item, by_count, list};
-use crate::failure::Text;
+use crate::failure::{Finding, Text, Value};
 use crate::incident::case::Case;
 use crate::incident::context::{Answered, Span};
 use crate::time::Timestamp;
@@ -24,9 +25,9 @@ pub(in crate::incident) static RESOLVER_ANSWERS: Item = Item {
     },
     measure: |case| {
         let answers: Vec<&Answered> = answers(case, within(case))
-            .filter(|answer| !case.names.contains(answer.name.as_str()))
+            .filter(|answer| !case.names.contains(&*answer.name))
             .collect();
-        let names: BTreeSet<&str> = answers.iter().map(|answer| answer.name.as_str()).collect();
+        let names: BTreeSet<&str> = answers.iter().map(|answer| &*answer.name).collect();
         // A stray answer at the edge of an outage is none to others.
         let answered = answers.len() as f64 / (answers.len() as f64 + case.total as f64);
         let strength = by_count(answers.len()).min(answered / 0.3);
@@ -42,7 +43,8 @@ pub(in crate::incident) static RESOLVER_DUMB: Item = Item {
     },
     measure: |case| {
         let dns = case.count(&["network.dns-timeout", "network.dns-servfail"]);
-        if dns == 0 || answers(case, case.inside()).next().is_some() {
+        let known = case.context.knows_answers(case.inside().0);
+        if dns == 0 || !known || answers(case, case.inside()).next().is_some() {
             return None;
         }
         let earlier = answers(case, ALWAYS).count();
@@ -58,7 +60,7 @@ pub(in crate::incident) static RESOLVED_ELSEWHERE: Item = Item {
     },
     measure: |case| {
         let count = answers(case, ALWAYS)
-            .filter(|answer| case.names.contains(answer.name.as_str()))
+            .filter(|answer| case.names.contains(&*answer.name))
             .count();
         Some(Found::new(by_count(count), count))
     },
@@ -93,6 +95,27 @@ pub(in crate::incident) static NAMES_RESOLVE: Item = Item {
             .map(|client| case.context.answered_to(client, case.meanwhile()).count())
             .sum();
         Some(Found::new(by_count(count), count))
+    },
+};
+
+pub(in crate::incident) static RESOLVER_CLOSED: Item = Item {
+    id: "resolver-port-closed",
+    text: Text {
+        en: "ICMP says that the resolver takes no questions ({n}×)",
+        zh: "ICMP 报告解析服务器不可达：{n} 次",
+    },
+    measure: |case| {
+        let says = |finding: &Finding| {
+            let icmp = ("icmp_unreachable", Value::Bool(true));
+            finding.class.code == "network.dns-timeout" && finding.details.contains(&icmp)
+        };
+        let mut found = Found::new(0.0, 0);
+        for (place, finding) in case.members().filter(|(_, finding)| says(finding)) {
+            found.number += finding.count;
+            found.findings.push(place);
+        }
+        found.strength = share(found.number, case.count(&["network.dns-timeout"]));
+        (found.number > 0).then_some(found)
     },
 };
 

@@ -8,6 +8,7 @@
 
 mod group;
 mod network;
+mod path;
 mod reach;
 mod service;
 mod table;
@@ -165,7 +166,7 @@ impl World {
         self.answered.push(Answered {
             client,
             resolver,
-            name: name.to_owned(),
+            name: Arc::from(name),
             time: time(at),
         });
         self.heard.note(client, resolver, time(at));

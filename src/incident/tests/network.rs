@@ -138,3 +138,37 @@ fn a_storm_is_a_storm() {
         "arp-storm",
     );
 }
+
+#[test]
+fn what_falls_silent_in_a_storm_is_tied_to_it() {
+    argues(
+        |world| {
+            world.says("network.arp-storm", CLIENTS[0], "192.0.2.1", 100);
+            for client in CLIENTS {
+                world.fails("transport.syn-unanswered", client, SERVER, 101);
+            }
+        },
+        "arp-storm",
+    );
+}
+
+#[test]
+fn a_line_that_does_not_come_up_is_what_all_fails_by() {
+    argues(
+        |world| {
+            world.says("network.pppoe-failed", CLIENTS[0], "192.0.2.1", 100);
+            world.fails("transport.syn-unanswered", CLIENTS[1], SERVER, 101);
+        },
+        "dial-up-failed",
+    );
+}
+
+#[test]
+fn a_host_without_an_address_was_given_none() {
+    argues(
+        |world| {
+            world.says("network.dhcp-no-offer", CLIENTS[0], "192.0.2.1", 100);
+        },
+        "address-not-assigned",
+    );
+}

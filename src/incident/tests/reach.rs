@@ -394,6 +394,48 @@ fn a_flood_is_a_flood() {
 }
 
 #[test]
+fn however_many_fail_by_a_flood_the_flood_is_the_cause() {
+    argues(
+        |world| {
+            let flood = world.says("transport.syn-flood", CLIENTS[0], SERVER, 100);
+            detail(flood, "rate", Value::Number(300));
+            flood.client = None;
+            silent(world, SERVER, 10);
+            world.well(CLIENTS[0], "203.0.113.20:443", 105);
+        },
+        "ddos",
+    );
+}
+
+#[test]
+fn ports_that_come_round_too_soon_are_the_networks_own() {
+    argues(
+        |world| {
+            world.fails("transport.port-reuse-stalled", CLIENTS[0], SERVER, 10);
+        },
+        "ports-reused",
+    );
+}
+
+#[test]
+fn a_host_that_moved_away_and_refuses_is_a_service_that_is_down() {
+    argues(
+        |world| {
+            for (at, client) in (0..).zip(CLIENTS) {
+                world.well_named(client, (DPPT, "203.0.113.20:8081"), at);
+                world.named(
+                    "transport.syn-refused",
+                    client,
+                    (DPPT, "203.0.113.99:8081"),
+                    60 + at,
+                );
+            }
+        },
+        "service-down",
+    );
+}
+
+#[test]
 fn a_client_that_resets_what_others_use_breaks_off_itself() {
     argues(
         |world| {

@@ -163,3 +163,43 @@ fn a_tunnel_that_does_not_answer_is_the_vpn() {
         "vpn-down",
     );
 }
+
+#[test]
+fn what_fails_inside_a_lost_tunnel_is_tied_to_it() {
+    argues(
+        |world| {
+            world.says(
+                "security.vpn-tunnel-lost",
+                CLIENTS[0],
+                "203.0.113.9:4500",
+                100,
+            );
+            for (number, client) in (0..).zip(CLIENTS) {
+                world.fails(
+                    "transport.syn-unanswered",
+                    client,
+                    "10.2.0.1:8080",
+                    102 + number,
+                );
+            }
+        },
+        "vpn-down",
+    );
+}
+
+#[test]
+fn what_fails_though_others_reach_it_is_not_the_tunnels_doing() {
+    let mut world = World::default();
+    world.says(
+        "security.vpn-tunnel-lost",
+        CLIENTS[0],
+        "203.0.113.9:4500",
+        100,
+    );
+    world
+        .fails("transport.syn-unanswered", CLIENTS[1], SERVER, 101)
+        .last = time(110);
+    world.well(CLIENTS[2], SERVER, 105);
+    let incidents = world.incidents();
+    assert_eq!(incidents.len(), 2);
+}

@@ -146,3 +146,124 @@ fn revocation_that_cannot_be_asked_is_blocked() {
         "revocation-blocked",
     );
 }
+
+/// A renewal at second 99 after some connections that went well; `issuer` is who issued the new one.
+fn renewed(world: &mut World, issuer: &str) {
+    for (at, client) in (0..).zip(CLIENTS) {
+        world.well(client, TAX[0], at);
+    }
+    let change = world.says("security.cert-changed", CLIENTS[0], TAX[0], 99);
+    change.severity = Severity::Warning;
+    for (key, who) in [("former_issuer", "Issuing CA G1"), ("issuer", issuer)] {
+        detail(change, key, Value::Text(who.to_owned()));
+    }
+}
+
+/// The client is sent `sent` certificates, of which the last is issued by nobody whom it knows, and says so.
+fn lacks(world: &mut World, client: &str, sent: i64, at: i64) {
+    let finding = world.fails("security.cert-chain-incomplete", client, TAX[0], at);
+    detail(finding, "certificates_sent", Value::Number(sent));
+    detail(finding, "chain", Value::Text("c1".to_owned()));
+    detail(finding, "alert_code", Value::Number(48));
+}
+
+#[test]
+fn a_renewal_that_sends_the_old_intermediate_has_expired() {
+    argues(
+        |world| {
+            renewed(world, "Issuing CA G1");
+            for client in CLIENTS {
+                let finding = world.fails("security.cert-expired", client, TAX[0], 100);
+                detail(finding, "position", Value::Number(1));
+            }
+        },
+        "certificate-expired",
+    );
+}
+
+#[test]
+fn refusals_that_are_encrypted_are_explained_by_what_one_client_shows_in_clear() {
+    argues(
+        |world| {
+            renewed(world, "Issuing CA G0");
+            let clear = world.fails("security.cert-expired", CLIENTS[0], TAX[0], 100);
+            detail(clear, "chain", Value::Text("c1".to_owned()));
+            for (at, client) in (101..).zip(CLIENTS.into_iter().skip(1)) {
+                world.fails("security.cert-rejected-inferred", client, TAX[0], at);
+                world.fails("security.cert-rejected-inferred", client, TAX[0], at + 9);
+            }
+        },
+        "certificate-expired",
+    );
+}
+
+#[test]
+fn a_renewal_without_its_intermediate_is_a_broken_chain() {
+    argues(
+        |world| {
+            renewed(world, "Issuing CA G1");
+            CLIENTS
+                .iter()
+                .for_each(|client| lacks(world, client, 1, 100));
+        },
+        "certificate-chain-broken",
+    );
+}
+
+#[test]
+fn a_whole_chain_of_a_new_authority_that_nobody_knows_was_replaced() {
+    argues(
+        |world| {
+            renewed(world, "Another Issuing CA");
+            CLIENTS
+                .iter()
+                .for_each(|client| lacks(world, client, 2, 100));
+        },
+        "certificate-replaced",
+    );
+}
+
+#[test]
+fn a_new_authority_that_others_know_is_unknown_to_old_stores() {
+    argues(
+        |world| {
+            renewed(world, "Another Issuing CA");
+            lacks(world, CLIENTS[1], 2, 100);
+            lacks(world, CLIENTS[2], 2, 110);
+            for (at, client) in (101..).zip(OTHERS) {
+                world.well(client, TAX[0], at);
+            }
+        },
+        "client-trust-store-outdated",
+    );
+}
+
+#[test]
+fn what_all_clients_call_expired_has_expired_though_its_chain_is_encrypted() {
+    argues(
+        |world| {
+            for (at, client) in (0..).zip(CLIENTS) {
+                world.well(client, TAX[0], at);
+                let finding = world.fails("security.cert-rejected", client, TAX[0], 100 + at);
+                detail(finding, "alert_code", Value::Number(45));
+            }
+        },
+        "certificate-expired",
+    );
+}
+
+#[test]
+fn what_one_client_alone_calls_expired_is_its_clock() {
+    argues(
+        |world| {
+            for server in TAX {
+                let finding = world.fails("security.cert-rejected", CLIENTS[0], server, 100);
+                detail(finding, "alert_code", Value::Number(45));
+                for client in OTHERS {
+                    world.well(client, server, 101);
+                }
+            }
+        },
+        "client-clock-wrong",
+    );
+}

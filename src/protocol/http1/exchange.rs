@@ -3,6 +3,7 @@
 use smol_str::SmolStr;
 
 use crate::mark::{Mark, Seen};
+use crate::time::Timestamp;
 
 use super::body::Framing;
 use super::content::{Content, Declared};
@@ -160,6 +161,13 @@ impl Exchange {
     /// The final status.
     pub fn status(&self) -> Option<u16> {
         self.response.as_ref().map(|response| response.status)
+    }
+
+    /// When it began: with its request, or with its response where that is all that was seen.
+    pub fn began(&self) -> Timestamp {
+        let request = self.request.as_ref().map(|request| request.first.time);
+        let response = || self.response.as_ref().map(|response| response.first.time);
+        request.or_else(response).unwrap_or_default()
     }
 
     /// A whole request without the first byte of a final response.

@@ -20,7 +20,7 @@ mod secrets;
 mod words;
 
 pub use body::Framing;
-pub use content::{CodingFault, Content, Declared, Fault, FormFault, version_in};
+pub use content::{CodingFault, Content, Declared, Fault, FormFault, Reading, Version, version_in};
 pub use exchange::{Body, Exchange, Request, Response};
 pub use log::{Foreign, Log, Tunnel};
 pub use secrets::Exposed;

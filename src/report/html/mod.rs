@@ -12,7 +12,7 @@ use crate::report::clock::Clock;
 use crate::report::schema::{Capture, Endpoint};
 use crate::report::story::{self, Block};
 use crate::report::words as common;
-use crate::report::{Settings, Told, balance, unjudged};
+use crate::report::{Settings, Told, balance, spread, unjudged};
 use markup::{badge, code, heading, heads, plain, section};
 
 /// Captures that are all listed; of more, those with something to tell, and the others folded.
@@ -24,20 +24,34 @@ pub fn write(told: &Told, settings: &Settings) -> String {
     let lang = settings.lang;
     let (blocks, brief) = story::blocks(told);
     let mut page = head(told, &blocks, &clock, lang);
-    page.push_str(&incident::incidents(told, &blocks, &clock, settings));
+    page.push_str(&incident::incidents(
+        told,
+        story::listed(&blocks).0,
+        &clock,
+        settings,
+    ));
     if blocks.len() > 1 {
-        page.push_str(&glance(&blocks, lang));
+        page.push_str(&glance(story::listed(&blocks).0, lang));
     }
     if !blocks.is_empty() {
         page.push_str(&heading(common::findings(told), lang));
     }
-    for block in &blocks {
+    let (listed, rest) = story::listed(&blocks);
+    for block in listed {
         page.push_str(&finding::block(block, &clock, lang));
     }
+    if let Some(rest) = common::rest(rest, lang) {
+        page.push_str(&format!("<p>{}</p>\n", plain(&rest)));
+    }
     page.push_str(&endpoints(told, lang));
-    let brief = brief
+    let lines = spread::lines(told, &clock, lang).into_iter();
+    let lines = lines.map(|(label, line)| plain(&format!("{}: {line}", label.of(lang))));
+    page.push_str(&section(spread::HEADING, lang, lines));
+    let (listed, rest) = story::listed(&brief);
+    let brief = listed
         .iter()
-        .map(|block| finding::brief(block, &clock, lang));
+        .map(|block| finding::brief(block, &clock, lang))
+        .chain(common::rest(rest, lang).map(|rest| plain(&rest)));
     page.push_str(&section(common::ALSO_SEEN, lang, brief));
     let unjudged = unjudged::sentences(&told.report.unjudged, lang);
     let unjudged = unjudged

@@ -75,6 +75,7 @@ pub(in crate::report) fn rows(told: &Told, lang: Lang) -> Vec<Layer> {
             let causes: std::collections::BTreeSet<&str> = told
                 .incidents
                 .iter()
+                .filter(|incident| incident.codes.iter().any(|(code, _)| below(code)))
                 .filter_map(|incident| incident.hypotheses.first())
                 .filter(|first| first.score >= LIKELY && first.cause.layer() == *layer)
                 .map(|first| first.cause.name)
@@ -98,6 +99,11 @@ pub(in crate::report) fn rows(told: &Told, lang: Lang) -> Vec<Layer> {
             }
         })
         .collect()
+}
+
+/// What fails before a request is answered: where answers came, the layers below carried them.
+fn below(code: &str) -> bool {
+    !code.starts_with("application.") && !code.starts_with("data.")
 }
 
 /// The state of a layer in which nothing failed.

@@ -11,7 +11,7 @@ use crate::engine::diagnosis::availability;
 use crate::failure::Lang;
 use crate::incident::{Hypothesis, Incident, Reason};
 use crate::report::order::Named;
-use crate::report::row::masked;
+use crate::report::row::{masked, shown};
 use crate::report::schema::{Hypothesis as HypothesisRow, Incident as Row, Reason as ReasonRow};
 use crate::report::told::attempts;
 use crate::report::{Settings, id};
@@ -57,8 +57,12 @@ fn row(
         severity: incident.severity.name(),
         start: incident.start.to_string(),
         end: incident.end.to_string(),
-        scope,
-        endpoints: incident.endpoints.clone(),
+        scope: shown(&scope, settings),
+        endpoints: incident
+            .endpoints
+            .iter()
+            .map(|endpoint| shown(endpoint, settings))
+            .collect(),
         regions: incident.regions.clone(),
         clients: incident.clients,
         client_sample: incident

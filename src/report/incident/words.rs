@@ -43,7 +43,12 @@ pub(in crate::report) fn title(incident: &Incident, lang: Lang) -> String {
 
 /// The sentence of an item of evidence, with its figure and words.
 pub(in crate::report) fn reason(reason: &Reason, lang: Lang) -> String {
-    reason.item.sentence(lang, reason.number, &reason.what)
+    // What is named in a row (addresses, codes) is joined before the language is known.
+    let what = match lang {
+        Lang::En => reason.what.clone(),
+        Lang::Zh => reason.what.replace(", ", "、"),
+    };
+    reason.item.sentence(lang, reason.number, &what)
 }
 
 /// Labels and their texts, one line each, in the order in which they are read.

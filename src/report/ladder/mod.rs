@@ -14,7 +14,7 @@ use crate::mark::Mark;
 use crate::report::clock::{Clock, duration};
 use crate::report::ladder::draw::Shaft;
 use crate::report::layout::{Painter, Style, columns, left, right, safe, wrap};
-use crate::report::row::masked;
+use crate::report::row::{masked, shown};
 use crate::report::text::Page;
 use crate::report::words::number;
 use crate::report::{Settings, Told, id};
@@ -170,17 +170,14 @@ impl View<'_> {
         known.sort_unstable();
         known.dedup();
         for file in known {
-            let path = self
-                .ladder
-                .files
-                .get(file as usize)
-                .map_or("", String::as_str);
+            let path = self.ladder.files.get(file as usize);
+            let path = path.map_or(String::new(), |path| shown(path, self.settings));
             let number = if self.several {
                 format!("{}#", u64::from(file) + 1)
             } else {
                 words::FILE.of(self.lang).to_owned()
             };
-            self.page.hang(&number, path, 10);
+            self.page.hang(&number, &path, 10);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram};
+use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares};
 use crate::engine::row::Row;
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
@@ -158,14 +158,29 @@ pub(super) fn diagnosis() -> Diagnosis {
         flows: 10,
         attempts,
         minutes: Vec::new(),
+        forgotten: crate::failure::flow::Outcomes::default(),
+        shares: Shares::default(),
+        regions: vec![RegionBalance {
+            region: "北京市".to_owned(),
+            endpoints: vec!["tax.beijing.chinatax.gov.cn:443".to_owned()],
+            attempts,
+        }],
         endpoints: vec![EndpointBalance {
             id: "tax.beijing.chinatax.gov.cn:443".to_owned(),
             name: Some("tax.beijing.chinatax.gov.cn".to_owned()),
             region: Some("北京市".to_owned()),
+            host: Some("tax.beijing.chinatax.gov.cn".to_owned()),
             invoicing: true,
             addresses: vec![[203, 0, 113, 1].into()],
             ports: vec![443],
+            proxies: Vec::new(),
             attempts,
+            shares: Shares {
+                clients: vec![([10, 0, 0, 1].into(), attempts)],
+                clients_omitted: 2,
+                minutes: vec![(29_000_000, attempts)],
+                width: 2,
+            },
             latency: [connect.clone(), connect.clone(), connect],
             findings_by_code: [("transport.made-up", 1)].into(),
         }],

@@ -397,3 +397,32 @@ fn flows_have_zeek_s_columns_first_and_absent_is_absent() {
         json!({"schema": "wirefault.flows/1", "flows": []})
     );
 }
+
+#[test]
+fn a_hundred_thousand_findings_stay_readable() {
+    let mut many = diagnosis();
+    many.findings = (0..100_000)
+        .map(|number| {
+            let mut one = finding(number, "/x");
+            one.name = Some(format!("host{}.example", number % 3_000));
+            one
+        })
+        .collect();
+    let settings = settings(Lang::En);
+    let told = made::lazily(many, &settings).whole();
+    let (text, page) = (
+        text::write(&told, &settings),
+        markdown::write(&told, &settings),
+    );
+    for told in [&text, &page, &crate::report::html::write(&told, &settings)] {
+        assert!(
+            told.contains("and 2,980 more, of 99,320 findings"),
+            "{}",
+            &told[..4_000]
+        );
+        // The page opens twenty findings of each of its blocks.
+        assert!(told.len() < 500_000, "{} bytes", told.len());
+    }
+    assert!(text.len().max(page.len()) < 50_000);
+    assert!(text.lines().count() < 400, "{} lines", text.lines().count());
+}

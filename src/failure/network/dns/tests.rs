@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use crate::decode::IpFacts;
+use crate::decode::{IpFacts, Sum};
 use crate::failure::network::{dns_slow, dns_timeout};
 use crate::flow::lookup::Lookups;
 use crate::protocol::dns::{Address, Message, Question, rcode};
@@ -53,6 +53,8 @@ fn judge_with(transcript: &str, end: i64, connects: &[Finding]) -> (Vec<Finding>
             dont_fragment: false,
             total_len: 60,
             protocol: 17,
+            head_sum: Sum::default(),
+            body_sum: Sum::default(),
         };
         lookups.on_datagram((client, 4_000), (resolver, 53), &message, &ip, at, at.time);
         names.learn(client, resolver, &message, at);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::decode::{ArpPacket, Body, IpFacts, LinkFacts, Packet};
+use crate::decode::{ArpPacket, Body, IpFacts, LinkFacts, Packet, Sum};
 use crate::failure::transport::syn_unanswered;
 use crate::failure::{Subject, Value, network};
 use crate::flow::neighbours::Mac;
@@ -44,6 +44,8 @@ fn segment(seen: &mut Neighbours, ms: i64, from: (Mac, &str), to: (Mac, &str)) {
         dont_fragment: true,
         total_len: 60,
         protocol: 6,
+        head_sum: Sum::default(),
+        body_sum: Sum::default(),
     };
     seen.on_host(&ip, &link, at(ms), 0);
 }

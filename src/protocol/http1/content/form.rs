@@ -32,39 +32,50 @@ pub(super) fn is_page(bytes: &[u8]) -> bool {
         .any(|mark| start.starts_with(mark.as_bytes()))
 }
 
-/// The first thing wrong with the bytes, coding taken off.
-pub(super) fn fault(
+/// The text of the bytes, coding taken off, and the first thing wrong with it. No text where its characters are not
+/// known here.
+pub(super) fn read(
     declared: Declared,
     content_type: &str,
     bytes: &[u8],
     wrapped: bool,
-) -> Option<Fault> {
+) -> (Option<String>, Option<Fault>) {
     if bytes.trim_ascii().is_empty() {
-        return None;
+        return (None, None);
     }
-    let (encoding, by) = charset(declared, content_type, bytes)?;
+    let Some((encoding, by)) = charset(declared, content_type, bytes) else {
+        return (None, None);
+    };
+    let mismatch = |fits: &'static Encoding| Fault::Charset {
+        declared: encoding.name(),
+        by,
+        fits: fits.name(),
+    };
     let Some(text) = decode(encoding, bytes) else {
         let fits = [UTF_8, GB18030]
             .into_iter()
-            .find(|other| *other != encoding && decode(other, bytes).is_some())?;
-        return Some(Fault::Charset {
-            declared: encoding.name(),
-            by,
-            fits: fits.name(),
-        });
+            .find(|other| *other != encoding && decode(other, bytes).is_some());
+        return (None, fits.map(mismatch));
     };
     if encoding == GB18030 && reads_as_utf8(bytes) {
-        return Some(Fault::Charset {
-            declared: encoding.name(),
-            by,
-            fits: UTF_8.name(),
-        });
+        return (None, Some(mismatch(UTF_8)));
     }
-    match declared {
+    let fault = match declared {
         Declared::Json => json(&text, wrapped).map(Fault::Json),
         Declared::Xml => xml(&text).map(Fault::Xml),
         Declared::Html => None,
-    }
+    };
+    (Some(text), fault)
+}
+
+/// The text of a body that nobody declares to be JSON or XML.
+pub(super) fn undeclared(content_type: &str, bytes: &[u8]) -> Option<String> {
+    let xml = bytes.trim_ascii_start().starts_with(b"<");
+    let declared = if xml { Declared::Xml } else { Declared::Json };
+    let said =
+        charset(declared, content_type, bytes).and_then(|(encoding, _)| decode(encoding, bytes));
+    said.or_else(|| decode(UTF_8, bytes))
+        .or_else(|| decode(GB18030, bytes))
 }
 
 /// Half of all UTF-8 text decodes as GB18030 too, to other characters. The other way round it takes chance: so many
@@ -256,11 +267,13 @@ mod tests {
     use super::*;
 
     fn check(declared: Declared, kind: &str, bytes: &[u8], expect: Option<&str>) {
-        let found = fault(declared, kind, bytes, false).map(|fault| match fault {
-            Fault::Json(form) | Fault::Xml(form) => form.why,
-            Fault::Charset { declared, fits, .. } => format!("{declared} {fits}"),
-            Fault::Coding(coding) => coding.why,
-        });
+        let found = read(declared, kind, bytes, false)
+            .1
+            .map(|fault| match fault {
+                Fault::Json(form) | Fault::Xml(form) => form.why,
+                Fault::Charset { declared, fits, .. } => format!("{declared} {fits}"),
+                Fault::Coding(coding) => coding.why,
+            });
         match (found, expect) {
             (Some(found), Some(expect)) => assert!(found.contains(expect), "{found}"),
             (found, expect) => assert_eq!(found.as_deref(), expect),

@@ -3,11 +3,13 @@
 //! A request that is meant to change something is hashed, so that the same one sent again is known; its first bytes are
 //! read for a version and for a field that identifies what it is about. A body of declared JSON or XML is kept up to
 //! `limits::BODY_BYTES` and checked as its receiver would: its coding, its characters, its form. Of an HTML page that
-//! answers a program the first bytes are looked at. All other bodies pass untouched.
+//! answers a program the first bytes are looked at. What endpoint rules speak of is read (`reading`). All other bodies
+//! pass untouched.
 
 mod coding;
 mod fields;
 mod form;
+mod reading;
 
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
@@ -19,6 +21,8 @@ use crate::limits;
 pub use coding::CodingFault;
 pub use fields::version_in;
 pub use form::FormFault;
+pub(super) use reading::Reads;
+pub use reading::{Reading, Version};
 
 /// What is remembered of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Content {
     pub page: bool,
     /// The first thing that is wrong with it.
     pub fault: Option<Fault>,
+    /// What the endpoint rules read in it.
+    pub reading: Option<Box<Reading>>,
 }
 
 /// What is wrong with a body.
@@ -98,11 +104,12 @@ pub(super) struct Gathering {
     coding: Option<SmolStr>,
     /// Scripts are asked for by a query that names a function (JSONP).
     wrapped: bool,
+    reads: Option<Reads>,
 }
 
 impl Gathering {
     /// Of a request, where what it says is of interest.
-    pub(super) fn of_request(request: &Request) -> Option<Box<Self>> {
+    pub(super) fn of_request(request: &Request, reads: Option<Reads>) -> Option<Box<Self>> {
         let changes = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
         let declared = Declared::of(request.content_type.as_deref())
             .filter(|declared| *declared != Declared::Html);
@@ -110,36 +117,45 @@ impl Gathering {
             Box::new(Self {
                 digest: Some(Sha256::new()),
                 kept: Vec::new(),
-                keep: keep(declared),
+                keep: keep(declared, reads.as_ref()),
                 bytes: 0,
                 declared,
                 content_type: request.content_type.clone(),
                 coding: request.content_encoding.clone(),
                 wrapped: false,
+                reads,
             })
         })
     }
 
     /// Of a successful response in a format that is read, or of a page that answers a program.
-    pub(super) fn of_response(request: Option<&Request>, response: &Response) -> Option<Box<Self>> {
-        let declared = Declared::of(response.content_type.as_deref())?;
-        let wants = match declared {
-            Declared::Html => request.is_some_and(Request::wants_data),
-            Declared::Json | Declared::Xml => true,
+    pub(super) fn of_response(
+        request: Option<&Request>,
+        response: &Response,
+        reads: Option<Reads>,
+    ) -> Option<Box<Self>> {
+        let declared = match Declared::of(response.content_type.as_deref()) {
+            Some(Declared::Html) if !request.is_some_and(Request::wants_data) => None,
+            declared => declared,
         };
+        let reads = reads.filter(|reads| {
+            matches!(declared, Some(Declared::Json | Declared::Xml))
+                || reads.undeclared() && may_be_text(response.content_type.as_deref())
+        });
         let whole = matches!(response.status, 200..=203) && !response.streams;
-        (whole && wants).then(|| {
+        (whole && (declared.is_some() || reads.is_some())).then(|| {
             Box::new(Self {
                 digest: None,
                 kept: Vec::new(),
-                keep: keep(Some(declared)),
+                keep: keep(declared, reads.as_ref()),
                 bytes: 0,
-                declared: Some(declared),
+                declared,
                 content_type: response.content_type.clone(),
                 coding: response.content_encoding.clone(),
                 wrapped: request.is_some_and(|request| {
                     holds(&request.target, "callback=") || holds(&request.target, "jsonp")
                 }),
+                reads,
             })
         })
     }
@@ -156,7 +172,7 @@ impl Gathering {
     }
 
     /// The body ended.
-    pub(super) fn finish(self) -> Content {
+    pub(super) fn finish(mut self) -> Content {
         let sample = self
             .kept
             .get(..limits::SAMPLE_BYTES.min(self.kept.len()))
@@ -167,7 +183,7 @@ impl Gathering {
                 && matches!(self.declared, Some(Declared::Json | Declared::Xml)),
             ..Content::default()
         };
-        if let Some(digest) = self.digest {
+        if let Some(digest) = self.digest.take() {
             let digest: [u8; 32] = digest.finalize().into();
             let text = String::from_utf8_lossy(sample);
             content.digest = digest.first_chunk().copied().unwrap_or_default();
@@ -175,34 +191,61 @@ impl Gathering {
             content.identified = fields::identifies(&text);
             content.opaque = !fields::has_fields(&text);
         }
-        let Some(declared) = self.declared.filter(|_| !content.too_large) else {
+        let whole = self.bytes == self.kept.len() as u64;
+        let reads = self.reads.as_ref().filter(|_| whole);
+        if content.too_large || self.declared.is_none() && reads.is_none() {
             return content;
-        };
-        match coding::decoded(
-            &self.kept,
-            self.coding.as_deref(),
-            declared == Declared::Html,
-        ) {
+        }
+        match coding::decoded(&self.kept, self.coding.as_deref(), !whole) {
             coding::Decoded::Bytes(bytes) => {
-                content.page = form::is_page(&bytes);
-                if declared != Declared::Html && !content.page {
-                    let kind = self.content_type.as_deref().unwrap_or("");
-                    content.fault = form::fault(declared, kind, &bytes, self.wrapped);
-                }
+                let text = self.judge(&bytes, &mut content);
+                content.reading = reads
+                    .zip(text.filter(|_| !content.page && content.fault.is_none()))
+                    .and_then(|(reads, text)| reads.read(&text))
+                    .map(Box::new);
             }
-            coding::Decoded::Fault(fault) => content.fault = Some(Fault::Coding(fault)),
-            coding::Decoded::Unread => {}
+            coding::Decoded::Fault(fault) if self.declared.is_some() => {
+                content.fault = Some(Fault::Coding(fault));
+            }
+            coding::Decoded::Fault(_) | coding::Decoded::Unread => {}
         }
         content
+    }
+
+    /// What is wrong with the bytes without their coding, and their text.
+    fn judge(&self, bytes: &[u8], content: &mut Content) -> Option<String> {
+        let kind = self.content_type.as_deref().unwrap_or("");
+        let page = form::is_page(bytes);
+        content.page = page && self.declared.is_some();
+        match self.declared {
+            _ if page => None,
+            Some(declared @ (Declared::Json | Declared::Xml)) => {
+                let (text, fault) = form::read(declared, kind, bytes, self.wrapped);
+                content.fault = fault;
+                text
+            }
+            _ => self
+                .reads
+                .as_ref()
+                .and_then(|_| form::undeclared(kind, bytes)),
+        }
     }
 }
 
 /// How much of a body is kept.
-const fn keep(declared: Option<Declared>) -> usize {
+fn keep(declared: Option<Declared>, reads: Option<&Reads>) -> usize {
     match declared {
         Some(Declared::Json | Declared::Xml) => limits::BODY_BYTES,
+        _ if reads.is_some_and(Reads::undeclared) => limits::BODY_BYTES,
         _ => limits::SAMPLE_BYTES,
     }
+}
+
+/// May a body of this type be a message? Pictures, documents and archives are none.
+fn may_be_text(content_type: Option<&str>) -> bool {
+    const OTHERS: [&str; 7] = ["image/", "audio/", "video/", "font/", "pdf", "zip", "css"];
+    let kind = content_type.unwrap_or("");
+    !OTHERS.iter().any(|other| holds(kind, other))
 }
 
 #[cfg(test)]
@@ -219,7 +262,7 @@ mod tests {
             content_encoding: coding.map(SmolStr::new),
             ..Response::default()
         };
-        let mut gathering = Gathering::of_response(None, &response).unwrap();
+        let mut gathering = Gathering::of_response(None, &response, None).unwrap();
         for part in body.chunks(1_000) {
             gathering.add(part);
         }
@@ -265,7 +308,7 @@ mod tests {
                 method: "POST".into(),
                 ..Request::default()
             };
-            let mut gathering = Gathering::of_request(&request).unwrap();
+            let mut gathering = Gathering::of_request(&request, None).unwrap();
             gathering.add(" ".repeat(filler).as_bytes());
             gathering.add(b"serial=17");
             gathering.finish()
@@ -281,6 +324,6 @@ mod tests {
             content_type: Some("application/pdf".into()),
             ..Response::default()
         };
-        assert!(Gathering::of_response(None, &response).is_none());
+        assert!(Gathering::of_response(None, &response, None).is_none());
     }
 }

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod pairing;
+mod payloads;
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,7 @@ use super::body::Decoder;
 use super::content::Gathering;
 use super::exchange::{Exchange, Request, Response};
 use super::head::{self, Look};
+use payloads::Payloads;
 
 /// Longest head that is followed.
 const HEAD_MAX: usize = 64 * 1024;
@@ -45,6 +47,7 @@ pub struct Log {
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
     host: Option<SmolStr>,
+    payloads: Option<Box<Payloads>>,
     /// Exchanges that no longer fitted between two drains.
     pub omitted: u64,
     /// The frame that ended the last response.

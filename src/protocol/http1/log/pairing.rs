@@ -25,10 +25,10 @@ impl Log {
         request.complete = decoder.is_none();
         let connect = request.method == "CONNECT";
         let number = self.number;
-        self.side_mut(from).gathering = decoder
-            .is_some()
-            .then(|| Gathering::of_request(&request))
-            .flatten();
+        if decoder.is_some() {
+            let reads = self.reads(Some(&request), false);
+            self.side_mut(from).gathering = Gathering::of_request(&request, reads);
+        }
         self.side_mut(from).state = match decoder {
             Some(decoder) => State::Body { decoder, number },
             None if connect => State::Early,
@@ -108,10 +108,12 @@ impl Log {
         }
         let decoder = Decoder::new(response.body.framing);
         let number = exchange.number;
-        self.side_mut(from).gathering = decoder
-            .is_some()
-            .then(|| Gathering::of_response(exchange.request.as_ref(), &response))
-            .flatten();
+        if decoder.is_some() {
+            let asked = exchange.request.as_ref();
+            let reads = matches!(status, 200..=203).then(|| self.reads(asked, true));
+            let reads = reads.flatten();
+            self.side_mut(from).gathering = Gathering::of_response(asked, &response, reads);
+        }
         exchange.response = Some(response);
         self.page.clear();
         match decoder {

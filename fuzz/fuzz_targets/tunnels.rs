@@ -1,0 +1,8 @@
+//! Fuzzes the door `tunnels` of `doors.rs`.
+#![no_main]
+#![allow(dead_code, reason = "one door of several")]
+
+#[path = "../doors.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::tunnels(data));
