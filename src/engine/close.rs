@@ -378,6 +378,7 @@ fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
         client: stub.client.0,
         server: stub.server,
         time: stub.first,
+        last: stub.last,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
         name: stub

@@ -44,6 +44,7 @@ impl Shared {
             client: at.client,
             server: at.server,
             first,
+            last: connection.span.map_or(at.until, |span| span.1.time),
             open: false,
             established: connection.established,
             twin: isn.map(|isn| (isn, connection.syn_ts_value.unwrap_or(0))),

@@ -57,6 +57,7 @@ impl Sums for Box<Stub> {
         }
         self.outcomes.add(other.outcomes);
         self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
         self.established = self.established.or(other.established);
     }
 }

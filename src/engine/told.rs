@@ -32,6 +32,8 @@ pub struct Stub {
     pub server: (IpAddr, u16),
     /// First frame's time.
     pub first: Timestamp,
+    /// Last frame's time.
+    pub last: Timestamp,
     /// It goes on: judged as it stands.
     pub open: bool,
     /// When the handshake was complete.

@@ -7,7 +7,7 @@ use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Severity, Value};
 use crate::incident::context::{Context, Seen, Span, site};
 use crate::incident::group::founds;
-use crate::time::{Nanos, SECOND};
+use crate::time::{Nanos, SECOND, Timestamp};
 
 /// What is short is looked at with this much around it.
 const AROUND: Nanos = 10 * SECOND;
@@ -59,6 +59,9 @@ pub(super) struct Case<'a> {
     /// Clients that were not hit and reached the same addresses and ports meanwhile.
     pub(super) others_well: BTreeSet<IpAddr>,
 }
+
+/// Whoever waits in vain on a connection that stood before gives it up within this.
+const ENDS_AFTER: Nanos = 60 * SECOND;
 
 impl<'a> Case<'a> {
     /// Gathers what a group of findings shows by itself, and the connections at its servers.
@@ -273,11 +276,18 @@ impl<'a> Case<'a> {
     }
 
     /// Attempts at its endpoints while it lasted; failures that no connection shows (a name that did not resolve)
-    /// are added.
+    /// are added. Of connections that stood before and ended in it what failed is counted.
     pub(super) fn attempts(&self) -> Outcomes {
         let mut attempts = Outcomes::default();
         for seen in &self.here {
             attempts.add(seen.outcomes);
+        }
+        let ended = self.span.0..=self.span.1.plus(ENDS_AFTER);
+        let before = (Timestamp::from_ns(i64::MIN), self.span.0.plus(-1));
+        for seen in self.at_servers(before) {
+            if ended.contains(&seen.last) {
+                attempts.failed = attempts.failed.saturating_add(seen.outcomes.failed);
+            }
         }
         let said: u64 = self
             .members()

@@ -22,6 +22,8 @@ pub struct Seen {
     pub server: (IpAddr, u16),
     /// When it began.
     pub time: Timestamp,
+    /// When its last packet passed.
+    pub last: Timestamp,
     /// When the handshake was completed.
     pub established: Option<Timestamp>,
     /// What became of its attempts.

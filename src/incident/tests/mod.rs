@@ -148,6 +148,7 @@ impl World {
             client,
             server,
             time: time(at),
+            last: time(at),
             established: established.then(|| time(at)),
             outcomes,
             name,
