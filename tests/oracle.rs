@@ -27,6 +27,7 @@ const FIELDS: &[&str] = &[
     "frame.protocols",
     "frame.len",
     "frame.cap_len",
+    "dhcp.option.dhcp",
     "tcp.stream",
     "tcp.flags.syn",
     "tcp.flags.ack",
@@ -150,6 +151,47 @@ impl Dissected {
     fn number(&self, field: &str) -> Option<u64> {
         self.values(field).first()?.parse().ok()
     }
+
+    /// Does tshark read one of these protocols in it?
+    fn speaks(&self, protocols: &[&str]) -> bool {
+        let all = self.values("frame.protocols").iter();
+        all.flat_map(|all| all.split(':'))
+            .any(|one| protocols.contains(&one))
+    }
+}
+
+/// What tunnels are made of.
+const VPN: &[&str] = &[
+    "isakmp", "esp", "udpencap", "wg", "openvpn", "l2tp", "pptp", "gre",
+];
+
+/// Does the frame play this role in a finding about a tunnel or a link? `None` where such findings have no role of it.
+fn plays_beside_flows(frame: &Dissected, role: &str, code: &str) -> Option<bool> {
+    Some(match (code, role) {
+        ("security.vpn-tunnel-lost", "esp") => frame.speaks(&["esp"]),
+        (
+            _,
+            "initiation"
+            | "retry"
+            | "response"
+            | "authentication"
+            | "informational"
+            | "notify"
+            | "dead-peer-detection"
+            | "last-heard",
+        ) if code.starts_with("security.vpn-") => frame.speaks(VPN),
+        ("network.arp-storm", "arp-broadcast") => frame.has("arp.opcode"),
+        ("network.dhcp-no-offer", "discover") => frame.is("dhcp.option.dhcp", 1),
+        ("network.dhcp-no-offer", "request") => frame.is("dhcp.option.dhcp", 3),
+        ("network.dhcp-no-offer", "nak") => frame.is("dhcp.option.dhcp", 6),
+        ("network.frame-corrupt", "wrong-checksum") => frame.speaks(&["ip", "ipv6"]),
+        ("network.mac-flapping", "moved") => frame.has("eth.src"),
+        ("network.vlan-mismatch", "arp-retry") => frame.is("arp.opcode", 1),
+        ("network.pppoe-failed", "lcp-configure-request") => frame.speaks(&["lcp"]),
+        ("network.pppoe-failed", "padi") => frame.speaks(&["pppoed"]),
+        ("network.pppoe-failed", "refusal") => frame.speaks(&["pap", "chap", "lcp"]),
+        _ => return None,
+    })
 }
 
 /// Runs tshark once over a capture.
@@ -310,6 +352,9 @@ const SOCKS_ANSWERS: &[&str] = &[
 
 /// Does the frame play this role in a finding of this code?
 fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
+    if let Some(plays) = plays_beside_flows(frame, role, code) {
+        return plays;
+    }
     let (syn, ack) = (frame.set("tcp.flags.syn"), frame.set("tcp.flags.ack"));
     let data = frame.number("tcp.len").is_some_and(|length| length > 0);
     // TLS 1.3 hides the type of what it encrypts.
@@ -334,8 +379,12 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
             frame.has("dns.flags.response") && !frame.set("dns.flags.response")
         }
         "response" if dns => frame.set("dns.flags.response"),
-        "request" => frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished,
-        "response" => frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished,
+        "request" | "last-request" => {
+            frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished
+        }
+        "response" | "last-response" => {
+            frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished
+        }
         "redirect" | "accepted" => frame.has("http.response.code") || unfinished,
         "repeat" => frame.has("http.request.method") || unfinished,
         "body" | "foreign" | "injected" | "own" => data,
