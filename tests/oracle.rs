@@ -161,9 +161,7 @@ impl Dissected {
 }
 
 /// What tunnels are made of.
-const VPN: &[&str] = &[
-    "isakmp", "esp", "udpencap", "wg", "openvpn", "l2tp", "pptp", "gre",
-];
+const VPN: &[&str] = &["isakmp", "esp", "udpencap", "wg", "openvpn", "l2tp", "gre"];
 
 /// Does the frame play this role in a finding about a tunnel or a link? `None` where such findings have no role of it.
 fn plays_beside_flows(frame: &Dissected, role: &str, code: &str) -> Option<bool> {
@@ -181,12 +179,10 @@ fn plays_beside_flows(frame: &Dissected, role: &str, code: &str) -> Option<bool>
             | "last-heard",
         ) if code.starts_with("security.vpn-") => frame.speaks(VPN),
         ("network.arp-storm", "arp-broadcast") => frame.has("arp.opcode"),
-        ("network.dhcp-no-offer", "discover") => frame.is("dhcp.option.dhcp", 1),
+        (_, "discover") => frame.is("dhcp.option.dhcp", 1),
         ("network.dhcp-no-offer", "request") => frame.is("dhcp.option.dhcp", 3),
-        ("network.dhcp-no-offer", "nak") => frame.is("dhcp.option.dhcp", 6),
+        (_, "nak") => frame.is("dhcp.option.dhcp", 6),
         ("network.frame-corrupt", "wrong-checksum") => frame.speaks(&["ip", "ipv6"]),
-        ("network.mac-flapping", "moved") => frame.has("eth.src"),
-        ("network.vlan-mismatch", "arp-retry") => frame.is("arp.opcode", 1),
         ("network.pppoe-failed", "lcp-configure-request") => frame.speaks(&["lcp"]),
         ("network.pppoe-failed", "padi") => frame.speaks(&["pppoed"]),
         ("network.pppoe-failed", "refusal") => frame.speaks(&["pap", "chap", "lcp"]),
@@ -352,9 +348,6 @@ const SOCKS_ANSWERS: &[&str] = &[
 
 /// Does the frame play this role in a finding of this code?
 fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
-    if let Some(plays) = plays_beside_flows(frame, role, code) {
-        return plays;
-    }
     let (syn, ack) = (frame.set("tcp.flags.syn"), frame.set("tcp.flags.ack"));
     let data = frame.number("tcp.len").is_some_and(|length| length > 0);
     // TLS 1.3 hides the type of what it encrypts.
@@ -368,7 +361,9 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
             || frame.has("tcp.reassembled_in"));
     let dns = code.starts_with("network.dns-");
     let any = |fields: &[&str]| fields.iter().any(|field| frame.has(field));
+    let beside = plays_beside_flows(frame, role, code);
     match role {
+        _ if beside.is_some() => beside == Some(true),
         "syn" | "syn-retry" => syn && !ack,
         "syn-ack" | "syn-ack-retry" => syn && ack,
         "ack" => ack && !syn,
@@ -379,20 +374,16 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
             frame.has("dns.flags.response") && !frame.set("dns.flags.response")
         }
         "response" if dns => frame.set("dns.flags.response"),
-        "request" | "last-request" => {
-            frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished
-        }
-        "response" | "last-response" => {
-            frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished
-        }
-        "redirect" | "accepted" => frame.has("http.response.code") || unfinished,
-        "repeat" => frame.has("http.request.method") || unfinished,
-        "body" | "foreign" | "injected" | "own" => data,
+        "request" => frame.has("http.request.method") || any(SOCKS_ASKS) || unfinished,
+        "response" => frame.has("http.response.code") || any(SOCKS_ANSWERS) || unfinished,
+        "redirect" | "accepted" | "last-response" => frame.has("http.response.code") || unfinished,
+        "repeat" | "last-request" => frame.has("http.request.method") || unfinished,
+        "body" | "foreign" | "injected" | "own" | "data" | "trigger" | "last" => data,
         "attempt" | "retry" => data || syn,
         // The fetch of what a certificate names: a lookup or a connection.
         "fetch" => frame.has("dns.flags.response") || syn || frame.set("tcp.flags.reset"),
         "client-goes-on" => tls,
-        "former" | "other-certificate" => frame.is("tls.handshake.type", 11),
+        "former" | "other-certificate" | "client-certificate" => frame.is("tls.handshake.type", 11),
         "client-hello" if code == "security.tls-not-tls" => data,
         "client-hello" => frame.is("tls.handshake.type", 1),
         "server-hello" => frame.is("tls.handshake.type", 2),
@@ -400,11 +391,10 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
         "certificate" => frame.is("tls.handshake.type", 11) || encrypted,
         "ocsp-response" => frame.is("tls.handshake.type", 22),
         "certificate-request" => frame.is("tls.handshake.type", 13),
-        "client-certificate" => frame.is("tls.handshake.type", 11),
         "alert" if code == "security.cert-rejected-inferred" => tls,
         "alert" => frame.has("tls.alert_message.desc"),
         "icmp" => frame.has("icmp.type") || frame.has("icmpv6.type"),
-        "arp-request" | "arp-probe" => frame.is("arp.opcode", 1),
+        "arp-request" | "arp-probe" | "arp-retry" => frame.is("arp.opcode", 1),
         "arp-reply" => frame.is("arp.opcode", 2),
         "announcement" => frame.has("arp.opcode") || frame.is("icmpv6.type", 136),
         "solicitation" => frame.is("icmpv6.type", 135),
@@ -417,10 +407,9 @@ fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
             frame.has("tcp.analysis.retransmission") || frame.has("tcp.analysis.out_of_order")
         }
         "keep-alive" => frame.has("tcp.analysis.keep_alive"),
-        "data" | "trigger" | "last" => data,
         "sack" => frame.has("tcp.options.sack_le"),
         "pass" | "before" | "after" => any(&["ip.ttl", "ipv6.hlim"]),
-        "old-holder" | "new-holder" => frame.has("eth.src"),
+        "old-holder" | "new-holder" | "moved" => frame.has("eth.src"),
         "encrypted" => tls || unfinished,
         "cut" => frame.number("frame.len") > frame.number("frame.cap_len"),
         _ => ROLES_APART.contains(&role),
