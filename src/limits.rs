@@ -52,8 +52,8 @@ pub const FLOWS_MAX: usize = 1 << 20;
 pub const FLOW_BYTES: u64 = 8 << 10;
 /// Connections that ended, of which one shard tells one by one.
 pub const STUBS_PER_SHARD: usize = 1 << 16;
-/// What one of them takes.
-pub const STUB_BYTES: u64 = 256;
+/// What one of them takes: 312 bytes, their place, and what few of them hold besides.
+pub const STUB_BYTES: u64 = 384;
 /// Findings of connections that one shard tells one by one.
 pub const FINDINGS_PER_SHARD: usize = 1 << 14;
 /// What one of them takes.

@@ -225,6 +225,14 @@ impl Conversation {
         }
     }
 
+    /// It was judged: lets go of all that it holds, but for its own memory.
+    pub fn let_go(&mut self) {
+        self.connection = Connection::default();
+        self.application = Application::Unknown;
+        self.first_bytes = Both::default();
+        (self.errors, self.circling) = (None, None);
+    }
+
     /// What the failure classes are shown.
     pub fn episode<'a>(&'a self, chain: Option<&'a Verdict>, until: Timestamp) -> Episode<'a> {
         let (tls, web) = match self.application.inside() {

@@ -374,6 +374,7 @@ impl Shard {
         conversation.finish();
         self.judge(&conversation);
         if self.spare.len() < SPARE_MAX {
+            conversation.let_go();
             self.spare.push(conversation);
         }
     }

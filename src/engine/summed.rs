@@ -15,6 +15,8 @@ use crate::failure::Finding;
 use crate::failure::outcomes::Minutes;
 use crate::time::{SECOND, Timestamp};
 
+/// A quarter of it must be one at least.
+const ROOM_MIN: usize = 8;
 /// How many ways of summing there are, from the finest on.
 const LEVELS: usize = 3;
 
@@ -105,7 +107,7 @@ impl Told {
 /// Sums the older half once there are `max`; gives how many stand for themselves no more.
 fn sum<T: Sums>(all: &mut Vec<T>, max: usize) -> u64 {
     let before = all.len();
-    if before < max.max(2) {
+    if before < max.max(ROOM_MIN) {
         return 0;
     }
     let newer = all.split_off(before / 2);
@@ -163,6 +165,17 @@ mod tests {
         let mut all: Vec<Finding> = (0..15).map(|place| found(1, 1, place)).collect();
         assert_eq!(sum(&mut all, 16), 0);
         assert_eq!(all.len(), 15);
+    }
+
+    #[test]
+    fn a_limit_of_nothing_loses_nothing() {
+        let mut all: Vec<Finding> = Vec::new();
+        for place in 0..40 {
+            all.push(found(place, place, place.into()));
+            sum(&mut all, 0);
+        }
+        assert!(all.len() <= 8);
+        assert_eq!(total(&all), 40);
     }
 
     #[test]

@@ -351,6 +351,16 @@ impl Finding {
         self
     }
 
+    /// An endpoint rule says that this class is what was seen; the one told so far fits too. Why it is not surer.
+    pub fn turned_by_rule(&mut self, class: &'static Class, reason: Text) {
+        let told = self.class.code;
+        self.also.push(told);
+        (self.class, self.severity) = (class, class.severity);
+        if self.confidence > 85 {
+            (self.confidence, self.reason) = (85, Some(reason));
+        }
+    }
+
     /// It made an attempt fail.
     #[must_use]
     pub fn failing(mut self) -> Self {

@@ -61,14 +61,7 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 
 /// A hello that was not answered, to a server of which a rule says that it speaks the other protocol.
 pub fn by_rule(finding: &mut Finding, spoken: (&str, &str)) {
-    let told = finding.class.code;
-    finding.also.push(told);
-    finding.class = &CLASS;
-    finding.severity = CLASS.severity;
-    if finding.confidence > 85 {
-        finding.confidence = 85;
-        finding.reason = Some(BY_RULE);
-    }
+    finding.turned_by_rule(&CLASS, BY_RULE);
     for (key, protocol) in [("client_speaks", spoken.0), ("server_speaks", spoken.1)] {
         finding
             .details

@@ -75,14 +75,7 @@ pub fn plain_request(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 
 /// A hello that was not answered, to a server of which a rule says that it speaks HTTP in clear.
 pub fn by_rule(finding: &mut Finding) {
-    let told = finding.class.code;
-    finding.also.push(told);
-    finding.class = &CLASS;
-    finding.severity = CLASS.severity;
-    if finding.confidence > 85 {
-        finding.confidence = 85;
-        finding.reason = Some(BY_RULE);
-    }
+    finding.turned_by_rule(&CLASS, BY_RULE);
     finding
         .details
         .push(("sent", Value::Text("tls".to_owned())));
