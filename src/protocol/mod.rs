@@ -11,6 +11,7 @@ pub mod l2tp;
 pub mod openvpn;
 pub mod ppp;
 pub mod pptp;
+pub mod quic;
 pub mod socks;
 pub mod tls;
 pub mod wireguard;
