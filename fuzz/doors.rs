@@ -14,6 +14,7 @@ use wirefault::decode::{self, LinkFacts, fragment::Fragments};
 use wirefault::engine::{Engine, Options};
 use wirefault::failure::Lang;
 use wirefault::flow::leases::Leases;
+use wirefault::flow::quic::Tries;
 use wirefault::flow::tunnels::Tunnels;
 use wirefault::ingest::{self, Batch, Feed, Frame, LinkType};
 use wirefault::mark::Direction::{ToClient, ToServer};
@@ -44,10 +45,10 @@ pub(crate) fn enter(target: &str, data: &[u8]) {
     }
 }
 
-/// Ports of tunnels; 0 stands for DHCP, 1 for PPP in GRE, 1723 for PPTP's control connection.
-const PORTS: [u16; 8] = [500, 4500, 1701, 1194, 51_820, 1723, 0, 1];
+/// Ports of tunnels and QUIC; 0 stands for DHCP, 1 for PPP in GRE, 1723 for PPTP's control connection.
+const PORTS: [u16; 9] = [500, 4500, 1701, 1194, 51_820, 1723, 0, 1, 443];
 
-/// Datagrams of tunnels and of DHCP, one after the other: two bytes of length before each, the first byte of all names
+/// Datagrams of tunnels, of QUIC and of DHCP, one after the other: two bytes of length before each, the first byte of all names
 /// the port, and every other one goes the other way.
 pub(crate) fn tunnels(data: &[u8]) {
     let Some((&first, mut rest)) = data.split_first() else {
@@ -59,6 +60,7 @@ pub(crate) fn tunnels(data: &[u8]) {
         (IpAddr::from([203, 0, 113, 20]), port),
     ];
     let (mut tunnels, mut leases) = (Tunnels::default(), Leases::default());
+    let mut quic = Tries::default();
     let mut turn = 0_u32;
     while let Some((&[high, low], later)) = rest.split_first_chunk::<2>() {
         let len = usize::from(u16::from_be_bytes([high, low])).min(later.len());
@@ -78,6 +80,7 @@ pub(crate) fn tunnels(data: &[u8]) {
             1723 => tunnels.on_pptp(from, to, payload, at),
             _ => tunnels.on_datagram(from, to, payload, len, at),
         }
+        quic.on_datagram(from, to, payload, len, at);
         ppp::frame(payload);
         ppp::discovery_error(payload);
         turn += 1;

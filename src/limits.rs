@@ -20,6 +20,7 @@
 //! | `flow::leases::CLIENTS_MAX`, `NAKS_MAX` | further clients of DHCP are not judged, counted as `leases-omitted` |
 //! | `flow::dialup::DIALS_MAX`, `FAILURES_MAX` | further hosts that dial are not judged, counted as `dialups-omitted` |
 //! | `flow::checksums::HOSTS_MAX` | further hosts with wrong checksums are not judged, counted as `checksums-omitted` |
+//! | `flow::quic::OPEN_MAX`, `ENDED_MAX` | further connections by QUIC are not followed, counted as `quic-omitted` |
 //! | `tcp::trips::SECONDS_MAX` | throughput of a congested connection is not counted any further |
 //! | `SUITES_PER_SHARD` | further chosen suites are not remembered |
 //! | `OFFERS_PER_SHARD` | further kinds of ClientHello are not compared for a fallback: each failure is an attempt |

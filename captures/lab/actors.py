@@ -253,6 +253,7 @@ def version(tool):
            "curl": "curl -V | head -1 | sed 's/ (.*OpenSSL./ with OpenSSL /;s/ zlib.*//'", "wget": "wget -V | head -1 | cut -d' ' -f2,3",
            "nftables": "nft --version | cut -d' ' -f1,2", "tcpdump": "tcpdump --version 2>&1 | sed -n 's/tcpdump version/tcpdump/p'",
            "tongsuo": "echo Tongsuo 8.3.2 of tongsuopy 1.0.1", "dnsmasq": "dnsmasq -v | head -1 | cut -d' ' -f1,3",
+           "aioquic": "$QUIC_PYTHON -c 'import aioquic;print(\"aioquic\",aioquic.__version__)'",
            "keepalived": "keepalived -v 2>&1 | head -1 | cut -d' ' -f1,2",
            "microsocks": "dpkg-query -W -f 'microsocks ${Version}' microsocks", "dante": "dpkg-query -W -f 'Dante ${Version}' dante-server"}
     if tool == "wire":

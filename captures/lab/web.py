@@ -32,6 +32,7 @@ import revocation      # noqa: F401
 import proxies         # noqa: F401
 import lesser          # noqa: F401
 import private         # noqa: F401
+import quic_ends       # noqa: F401
 
 LIMIT = 64 * 1024
 

@@ -21,6 +21,7 @@ use crate::engine::told::{Stub, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::network::{dns, packet_loss};
+use crate::failure::quic;
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
@@ -67,6 +68,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         engine.clock,
         &mut unjudged,
     ));
+    findings.extend(by_quic(engine, &told.stubs, &mut unjudged));
     findings = links::judge(findings, engine, &moved, &mut told);
     for (reason, count) in told.unjudged.drain() {
         *unjudged.entry(reason.to_owned()).or_default() += count;
@@ -280,6 +282,30 @@ fn silence(
         }
     }
     kept
+}
+
+/// What QUIC tries without an answer cost their clients.
+fn by_quic(
+    engine: &Engine,
+    stubs: &[Box<Stub>],
+    unjudged: &mut BTreeMap<String, u64>,
+) -> Vec<Finding> {
+    let tries = engine.outside.quic.unanswered();
+    if tries.is_empty() {
+        return Vec::new();
+    }
+    let connections: Vec<quic::Tcp<'_>> = stubs
+        .iter()
+        .map(|stub| quic::Tcp {
+            client: stub.client.0,
+            server: stub.server,
+            name: stub.name.as_deref(),
+            span: (stub.first, stub.last),
+            established: stub.established,
+            failed: stub.outcomes.failed > 0,
+        })
+        .collect();
+    quic::judge(&tries, &connections, engine.clock, unjudged)
 }
 
 /// Median handshake of each endpoint with at least five of them.

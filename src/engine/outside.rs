@@ -1,4 +1,4 @@
-//! What is remembered beside flows and neighbours: tunnels, leases, dial-up lines, checksums.
+//! What is remembered beside flows and neighbours: tunnels, leases, dial-up lines, QUIC, checksums.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,7 @@ use crate::flow::dialup::Dialups;
 use crate::flow::heard::Heard;
 use crate::flow::leases::Leases;
 use crate::flow::neighbours::Neighbours;
+use crate::flow::quic::Tries;
 use crate::flow::tunnels::Tunnels;
 use crate::protocol::pptp;
 use crate::time::Timestamp;
@@ -22,6 +23,8 @@ pub(super) struct Outside {
     leases: Leases,
     dialups: Dialups,
     checksums: Checksums,
+    /// Connections by QUIC.
+    pub(super) quic: Tries,
     /// When the capture begins.
     pub(super) begin: Option<Timestamp>,
 }
@@ -55,6 +58,7 @@ impl Outside {
                         .on_datagram(ends, datagram.payload, &packet.link, at);
                 } else {
                     let len = datagram.payload_len as usize;
+                    self.quic.on_datagram(from, to, datagram.payload, len, at);
                     self.tunnels
                         .on_datagram(from, to, datagram.payload, len, at);
                 }
@@ -89,6 +93,9 @@ impl Outside {
     fn on_icmp(&mut self, message: &IcmpMessage<'_>, item: &Item<'_>) {
         if let Some(quoted) = message.quoted.filter(|quoted| quoted.protocol == 17) {
             self.tunnels.on_unreachable(&quoted, item.at);
+            let from = (quoted.source, quoted.source_port);
+            let to = (quoted.destination, quoted.destination_port);
+            self.quic.on_unreachable(from, to, item.at);
         }
     }
 
@@ -113,15 +120,18 @@ impl Outside {
         self.leases.forget_before(time);
         self.dialups.forget_before(time);
         self.checksums.forget_before(time);
+        self.quic.forget_before(time);
     }
 
-    /// What did not fit the limits, by reason.
-    pub(super) fn omitted(&self) -> [(&'static str, u64); 4] {
+    /// What did not fit the limits, and what cannot be read, by reason.
+    pub(super) fn omitted(&self) -> [(&'static str, u64); 6] {
         [
             ("tunnels-omitted", self.tunnels.omitted()),
             ("leases-omitted", self.leases.omitted()),
             ("dialups-omitted", self.dialups.omitted()),
             ("checksums-omitted", self.checksums.omitted()),
+            ("quic-omitted", self.quic.omitted()),
+            ("quic-closed", self.quic.answered()),
         ]
     }
 }

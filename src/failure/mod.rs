@@ -16,6 +16,7 @@ pub mod fallback;
 pub mod flow;
 pub mod network;
 pub mod outcomes;
+pub mod quic;
 pub mod security;
 pub mod surroundings;
 pub mod transport;

@@ -9,4 +9,5 @@ pub mod leases;
 pub mod lookup;
 pub mod names;
 pub mod neighbours;
+pub mod quic;
 pub mod tunnels;

@@ -174,6 +174,26 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "校验和错误的主机过多，部分未跟踪",
     ),
     (
+        "quic-unanswered",
+        "QUIC connections that nobody answered, and no TCP connection in their place",
+        "QUIC 连接无应答，也未见改用 TCP",
+    ),
+    (
+        "quic-not-waited-for",
+        "QUIC connections still waiting for an answer when the capture ended",
+        "QUIC 连接到抓包结束仍在等待应答",
+    ),
+    (
+        "quic-closed",
+        "QUIC connections that were answered: what they carry is encrypted and not read",
+        "QUIC 连接有应答，其内容已加密，未读取",
+    ),
+    (
+        "quic-omitted",
+        "QUIC connections that were too many to follow",
+        "QUIC 连接过多，部分未跟踪",
+    ),
+    (
         "incidents-omitted",
         "incidents beyond the first thousand",
         "超出前一千个的事件",

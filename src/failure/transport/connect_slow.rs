@@ -2,7 +2,8 @@
 
 use crate::failure::episode::Episode;
 use crate::failure::transport::port_reuse_stalled;
-use crate::failure::{Class, Finding, Lang, Severity, Value};
+use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
+use crate::flow::quic::Try;
 use crate::guide;
 use crate::time::MILLISECOND;
 
@@ -96,9 +97,56 @@ pub fn after(
     finding.seen(connected, "ack")
 }
 
+/// The finding about a QUIC try that nobody answered while the same attempt connected by TCP `delay_ms` later.
+pub fn after_quic(
+    failed: &Try,
+    delay_ms: i64,
+    connected: crate::mark::Mark,
+    by: (std::net::IpAddr, u16),
+) -> Finding {
+    let mut finding = Finding::new(&CLASS, Subject::Flow, failed.first().time);
+    (finding.client, finding.server) = (Some(failed.client), Some(by));
+    finding.protocol = 17;
+    finding.name.clone_from(&failed.name);
+    for (index, at) in failed.marks.iter().enumerate() {
+        let role = if index == 0 {
+            "quic-initial"
+        } else {
+            "quic-retry"
+        };
+        finding = finding.seen(*at, role);
+    }
+    let dead = crate::failure::host_port(failed.server.0, failed.server.1);
+    finding
+        .seen_if(failed.icmp, "icmp")
+        .seen(connected, "ack")
+        .detail("connect_ms", Value::Number(delay_ms))
+        .detail("failed_address", Value::Text(dead))
+        .detail("failed_protocol", Value::Text("quic".to_owned()))
+        .detail("quic_version", Value::Text(failed.version.name()))
+        .detail("quic_sent", Value::Number(i64::from(failed.sent)))
+        .detail(
+            "connected_address",
+            Value::Text(crate::failure::host_port(by.0, by.1)),
+        )
+}
+
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let seconds = finding.number("connect_ms").unwrap_or(0) as f64 / 1e3;
+    if let (Some(dead), Some(_)) = (
+        finding.text("failed_address"),
+        finding.text("failed_protocol"),
+    ) {
+        return match lang {
+            Lang::En => {
+                format!(
+                    "{client} connected {seconds:.1} s late: QUIC to {dead} got no answer first"
+                )
+            }
+            Lang::Zh => format!("{client} 晚 {seconds:.1} 秒才连上：先试的 QUIC（{dead}）无应答"),
+        };
+    }
     match (finding.text("failed_address"), lang) {
         (Some(dead), Lang::En) => {
             format!("{client} connected {seconds:.1} s late: {dead} failed first")

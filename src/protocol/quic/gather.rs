@@ -4,7 +4,7 @@
 use crate::protocol::tls::{ClientHello, hello};
 
 /// Longest ClientHello that is put together.
-const HELLO_MAX: usize = 16 * 1024;
+const HELLO_MAX: usize = 8 * 1024;
 /// Pieces that wait for those before them.
 const PIECES_MAX: usize = 128;
 
@@ -20,7 +20,9 @@ impl Gather {
     /// Takes a piece. The hello, once its last piece is there; what no longer fits a limit is left out.
     pub fn add(&mut self, offset: u64, piece: &[u8]) -> Option<ClientHello> {
         let from = usize::try_from(offset).ok()?;
-        let to = from.checked_add(piece.len()).filter(|to| *to <= HELLO_MAX)?;
+        let to = from
+            .checked_add(piece.len())
+            .filter(|to| *to <= HELLO_MAX)?;
         if piece.is_empty() || self.have.len() >= PIECES_MAX {
             return None;
         }

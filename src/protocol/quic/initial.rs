@@ -80,7 +80,10 @@ pub fn open(packet: &Long<'_>, chosen: &[u8], sender: Sender) -> Option<Opened> 
     }
     let (head, body) = bytes.split_at_mut_checked(at + len)?;
     let nonce = Nonce::assume_unique_for_key(nonce);
-    let plain = keys.body.open_in_place(nonce, Aad::from(&*head), body).ok()?;
+    let plain = keys
+        .body
+        .open_in_place(nonce, Aad::from(&*head), body)
+        .ok()?;
     Some(Opened(plain.to_vec()))
 }
 
@@ -130,7 +133,10 @@ fn acknowledgement(reader: &mut Reader<'_>, counts: bool) -> Option<()> {
         reader.number()?,
         reader.number()?,
     );
-    for _ in 0..ranges.checked_mul(2)?.checked_add(if counts { 3 } else { 0 })? {
+    for _ in 0..ranges
+        .checked_mul(2)?
+        .checked_add(if counts { 3 } else { 0 })?
+    {
         reader.number()?;
     }
     Some(())
@@ -184,4 +190,35 @@ fn expand<const N: usize>(secret: &Prk, label: &[u8]) -> Option<[u8; N]> {
     let mut key = [0; N];
     secret.expand(&info, Len(N)).ok()?.fill(&mut key).ok()?;
     Some(key)
+}
+
+/// An Initial of a client with these frames and packet number 0, padded to what a datagram needs at least.
+#[cfg(test)]
+pub(crate) fn seal(number: u32, chosen: &[u8], token: &[u8], frames: &[u8]) -> Option<Vec<u8>> {
+    let version = Version::of(number)?;
+    let keys = Keys::new(version, chosen, Sender::Client)?;
+    let mut body = frames.to_vec();
+    body.resize(frames.len().max(64), 0);
+    let first = if version == Version::Two { 0xd0 } else { 0xc0 };
+    let mut packet = vec![first];
+    packet.extend(number.to_be_bytes());
+    packet.push(u8::try_from(chosen.len()).ok()?);
+    packet.extend(chosen);
+    packet.extend([0, u8::try_from(token.len()).ok()?]);
+    packet.extend(token);
+    let len = u16::try_from(body.len() + 17).ok()? | 0x4000;
+    packet.extend(len.to_be_bytes());
+    let at = packet.len();
+    packet.push(0);
+    let nonce = Nonce::assume_unique_for_key(keys.iv);
+    let tag = keys
+        .body
+        .seal_in_place_separate_tag(nonce, Aad::from(&*packet), &mut body)
+        .ok()?;
+    packet.extend(body);
+    packet.extend(tag.as_ref());
+    let mask = keys.head.new_mask(packet.get(at + 4..at + 20)?).ok()?;
+    *packet.first_mut()? ^= mask[0] & 0x0f;
+    *packet.get_mut(at)? ^= mask[1];
+    Some(packet)
 }

@@ -40,7 +40,10 @@ fn the_examples_of_both_versions_open() {
         let datagram = bytes(hex);
         let packet = long(&datagram);
         assert_eq!((packet.version, packet.kind), (version, Kind::Initial));
-        assert_eq!(packet.from, [0xf0, 0x67, 0xa5, 0x50, 0x2a, 0x42, 0x62, 0xb5]);
+        assert_eq!(
+            packet.from,
+            [0xf0, 0x67, 0xa5, 0x50, 0x2a, 0x42, 0x62, 0xb5]
+        );
         let opened = open(&packet, &CHOSEN, Sender::Server).unwrap();
         let frames: Vec<_> = opened.frames().collect();
         assert!(
@@ -71,9 +74,7 @@ fn what_is_spoilt_cut_or_of_another_connection_does_not_open() {
 #[test]
 fn packets_of_one_datagram_come_in_order() {
     // Two Initials of version 1, then a short head.
-    let initial = [
-        0xc0, 0, 0, 0, 1, 2, 7, 7, 1, 9, 0, 0x40, 5, 1, 2, 3, 4, 5,
-    ];
+    let initial = [0xc0, 0, 0, 0, 1, 2, 7, 7, 1, 9, 0, 0x40, 5, 1, 2, 3, 4, 5];
     let datagram = [&initial[..], &initial, &[0x40, 1, 2, 3]].concat();
     let found: Vec<_> = packets(&datagram).collect();
     assert!(matches!(
@@ -109,7 +110,7 @@ fn versions_turn_their_types() {
 }
 
 /// A ClientHello that names `a.example`, by the layout of RFC 8446 4.1.2.
-fn hello() -> Vec<u8> {
+pub(crate) fn hello() -> Vec<u8> {
     let name = b"a.example";
     let mut body = vec![3, 3];
     body.extend([7; 32]);
