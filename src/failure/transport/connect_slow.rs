@@ -112,7 +112,7 @@ pub fn after_quic(
         let role = if index == 0 {
             "quic-initial"
         } else {
-            "quic-retry"
+            "quic-initial-retry"
         };
         finding = finding.seen(*at, role);
     }
