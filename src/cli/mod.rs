@@ -52,6 +52,8 @@ enum Command {
         #[command(flatten)]
         source: live::Source,
         #[command(flatten)]
+        telling: live::Telling,
+        #[command(flatten)]
         common: Common,
     },
     /// Analyse an archive set by set, in parallel and resumable, and keep what reports and queries need
@@ -275,7 +277,11 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Analyze { common } => analyze::run(&common),
-        Command::Live { source, common } => live::run(&source, &common),
+        Command::Live {
+            source,
+            telling,
+            common,
+        } => live::run(&source, &telling, &common),
         Command::Batch { target, common } => batch::run(&target, &common),
         Command::Report { common } => report::run(&common),
         Command::Interfaces => live::list(),

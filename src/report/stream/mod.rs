@@ -1,17 +1,20 @@
 //! What a run that goes on has to tell: every finding once, when nothing more can change it, and incidents as they
 //! open, grow and close. Given looks at the run, one after the other, it writes what was not written yet.
 
+mod tell;
+mod words;
+
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 
 use hashbrown::HashMap;
 
-use crate::failure::Lang;
+pub use tell::{Pulse, Tell};
+pub use words::Words;
+
 use crate::report::id::Id;
-use crate::report::json::Lines;
-use crate::report::layout::safe;
-use crate::report::schema::{Finding, Header, Incident};
-use crate::report::{Findings, Settings, Told};
+use crate::report::schema::Incident;
+use crate::report::{Findings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
 
 /// Silence is judged by who was heard up to a minute later (catalogue, rule 1b).
@@ -63,22 +66,6 @@ impl Size {
     }
 }
 
-/// How events are written.
-pub trait Tell {
-    /// Before all others.
-    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()>;
-    /// One finding.
-    fn finding(&mut self, row: &Finding) -> io::Result<()>;
-    /// One incident as it stands now.
-    fn incident(&mut self, row: &Incident) -> io::Result<()>;
-    /// The endpoints as they stand now.
-    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()>;
-    /// After all others.
-    fn end(&mut self, told: &Told<Findings>) -> io::Result<()>;
-    /// Nothing more for now.
-    fn rest(&mut self) -> io::Result<()>;
-}
-
 /// What was written of a run so far.
 #[derive(Debug)]
 pub struct Stream<T> {
@@ -112,6 +99,11 @@ impl<T: Tell> Stream<T> {
         self.incidents(told)?;
         self.over(now)?;
         self.tell.rest()
+    }
+
+    /// How the run itself stands.
+    pub fn pulse(&mut self, pulse: &Pulse) -> io::Result<()> {
+        self.tell.pulse(pulse)
     }
 
     /// The endpoints, as the look saw them.
@@ -222,120 +214,5 @@ impl<T: Tell> Stream<T> {
             ..open.row
         };
         self.tell.incident(&row)
-    }
-}
-
-impl<W: Write> Tell for Lines<W> {
-    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()> {
-        let header = Header {
-            schema: "wirefault.events/1",
-            tool: &told.report.tool,
-            options: &told.options,
-        };
-        self.push("header", &header)
-    }
-
-    fn finding(&mut self, row: &Finding) -> io::Result<()> {
-        self.push("finding", row)
-    }
-
-    fn incident(&mut self, row: &Incident) -> io::Result<()> {
-        self.push("incident", row)
-    }
-
-    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
-        let mut endpoints = told.report.endpoints.iter();
-        endpoints.try_for_each(|endpoint| self.push("endpoint", endpoint))
-    }
-
-    fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
-        Self::end(self, told)
-    }
-
-    fn rest(&mut self) -> io::Result<()> {
-        self.flush()
-    }
-}
-
-/// One line a finding and an incident, for people.
-#[derive(Debug)]
-pub struct Words<W> {
-    out: W,
-    settings: Settings,
-}
-
-impl<W: Write> Words<W> {
-    /// Lines in the language and the time zone of `settings`.
-    pub const fn new(out: W, settings: Settings) -> Self {
-        Self { out, settings }
-    }
-
-    fn clock(&self, time: &str) -> String {
-        let parsed: Result<jiff::Timestamp, _> = time.parse();
-        parsed.map_or_else(
-            |_| time.to_owned(),
-            |time| {
-                let here = time.to_zoned(self.settings.zone.clone());
-                here.strftime("%Y-%m-%d %H:%M:%S").to_string()
-            },
-        )
-    }
-}
-
-impl<W: Write> Tell for Words<W> {
-    fn begin(&mut self, _: &Told<Findings>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finding(&mut self, row: &Finding) -> io::Result<()> {
-        let severity = super::words::severity(row.severity, self.settings.lang);
-        let client = row.client.as_ref().and_then(|client| client.ip.as_deref());
-        let client = client
-            .map(|client| format!("{client}: "))
-            .unwrap_or_default();
-        writeln!(
-            self.out,
-            "{}  {severity}  {}  {client}{}",
-            self.clock(&row.first_time),
-            row.code,
-            safe(&row.summary)
-        )
-    }
-
-    fn incident(&mut self, row: &Incident) -> io::Result<()> {
-        let lang = self.settings.lang;
-        let state = match (row.state, lang) {
-            ("open", Lang::En) => "incident opens",
-            ("grown", Lang::En) => "incident grows",
-            (_, Lang::En) => "incident ends",
-            ("open", Lang::Zh) => "事件开始",
-            ("grown", Lang::Zh) => "事件扩大",
-            (_, Lang::Zh) => "事件结束",
-        };
-        let clients = match (row.clients, lang) {
-            (1, Lang::En) => "1 client".to_owned(),
-            (clients, Lang::En) => format!("{clients} clients"),
-            (clients, Lang::Zh) => format!("{clients} 个客户端"),
-        };
-        let remedy = row.hypotheses.first().map_or("", |cause| cause.remedy);
-        let (when, scope) = (self.clock(&row.end), &row.scope);
-        writeln!(
-            self.out,
-            "{when}  {state}: {}  ({}; {clients})  {remedy}",
-            row.title,
-            safe(scope)
-        )
-    }
-
-    fn endpoints(&mut self, _: &Told<Findings>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn end(&mut self, _: &Told<Findings>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn rest(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }

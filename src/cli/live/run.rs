@@ -1,0 +1,160 @@
+//! The loop of a run that goes on.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::cli::filter::Filter;
+use crate::cli::{Common, Failure, FormatArg, output};
+use crate::engine::Engine;
+use crate::ingest::{Batch, Feed, Interface, live};
+use crate::report::stream::{Pulse, Stream, Tell};
+use crate::report::{self, Findings, Settings, Told};
+use crate::time::{Nanos, SECOND, Timestamp};
+
+/// How often a look is taken.
+const LOOK: Nanos = 10 * SECOND;
+/// Endpoints are told so often.
+const ENDPOINTS: Nanos = 60 * SECOND;
+/// What is told of the past is kept for so long at least, and for half as long again at most.
+const WINDOW: Nanos = 600 * SECOND;
+/// How often it is told how the run itself stands, by the machine's time.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A run that goes on.
+pub(super) struct Run<'a> {
+    pub(super) engine: Engine,
+    pub(super) feed: Feed,
+    pub(super) filter: Option<Filter>,
+    pub(super) ticking: bool,
+    pub(super) settings: Settings,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) common: &'a Common,
+}
+
+/// When what is done next, by the capture's clock.
+#[derive(Default)]
+struct Next {
+    look: Option<Timestamp>,
+    endpoints: Option<Timestamp>,
+    forget: Option<Timestamp>,
+}
+
+/// Says once a second of the machine's time that it is time.
+#[derive(Default)]
+struct Beat(Option<Instant>);
+
+impl Beat {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how the run stands is told by the machine's time"
+    )]
+    fn due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.0.is_none_or(|last| now.duration_since(last) >= BEAT);
+        if due {
+            self.0 = Some(now);
+        }
+        due
+    }
+}
+
+impl Run<'_> {
+    /// Captures, looks, tells, until the stream ends or `stop` is set; gives the exit status.
+    pub(super) fn told<T: Tell>(mut self, mut stream: Stream<T>) -> Result<u8, Failure> {
+        let mut next = Next::default();
+        let mut batch = Batch::default();
+        let mut beat = Beat::default();
+        let written = (|| {
+            stream.begin(&self.look())?;
+            while self.feed.next(&mut batch) && !self.stop.load(Ordering::Relaxed) {
+                if let Some(filter) = &mut self.filter
+                    && let Err(failure) = filter.apply(&mut batch)
+                {
+                    return Ok(Err(failure));
+                }
+                self.engine.push(&batch);
+                if self.ticking && batch.frames.is_empty() {
+                    self.engine.tick(live::now());
+                }
+                self.in_time(&mut stream, &mut next)?;
+                if beat.due() {
+                    stream.pulse(&self.pulse())?;
+                }
+            }
+            stream.finish(&self.look())?;
+            Ok(Ok(()))
+        })();
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => return Err(failure),
+            Err(error) if closed(&error) => return Ok(0),
+            Err(error) => return Err(Failure::usage(format!("cannot be written: {error}"))),
+        }
+        let told = self.look();
+        if self.common.format == FormatArg::Text && !self.common.quiet {
+            output::write(
+                None,
+                report::text::write(&told.whole(), &self.settings).as_bytes(),
+            )?;
+        }
+        Ok(0)
+    }
+
+    fn pulse(&self) -> Pulse {
+        let faces = self.feed.interfaces().iter();
+        let lost = |(by_interface, by_system): (u64, u64), face: &Interface| {
+            (
+                by_interface.saturating_add(face.interface_drops),
+                by_system.saturating_add(face.system_drops),
+            )
+        };
+        let (interface_drops, system_drops) = faces.fold((0, 0), lost);
+        Pulse {
+            clock: self.engine.clock(),
+            packets: self.feed.progress().packets,
+            interface_drops,
+            system_drops,
+        }
+    }
+
+    /// What is due by the capture's clock.
+    fn in_time<T: Tell>(&mut self, stream: &mut Stream<T>, next: &mut Next) -> io::Result<()> {
+        let now = self.engine.clock();
+        if now == Timestamp::default() {
+            return Ok(());
+        }
+        let due = |when: &mut Option<Timestamp>, pause: Nanos| {
+            let due = when.is_some_and(|when| now >= when);
+            if due || when.is_none() {
+                *when = Some(now.plus(pause));
+            }
+            due
+        };
+        if due(&mut next.look, LOOK) {
+            let told = self.look();
+            stream.look(&told, now)?;
+            if due(&mut next.endpoints, ENDPOINTS) {
+                stream.endpoints(&told)?;
+            }
+            if due(&mut next.forget, WINDOW / 2) {
+                self.engine.forget_before(now.plus(-WINDOW));
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Told<Findings> {
+        let files = self.feed.files().to_vec();
+        let diagnosis = self.engine.look(&files);
+        let mut told = Told::lazily(diagnosis, &files, self.feed.interfaces(), &self.settings);
+        told.options.filter.clone_from(&self.common.filter);
+        told
+    }
+}
+
+/// The reader went away, which is no failure.
+fn closed(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}

@@ -1,0 +1,104 @@
+//! How what a run has to tell leaves it: lines of JSON, words for people, and whoever else listens.
+
+use std::io::{self, Write};
+
+use crate::report::json::Lines;
+use crate::report::schema::{Finding, Header, Incident};
+use crate::report::{Findings, Told};
+use crate::time::Timestamp;
+
+/// How a run that goes on stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// The capture's clock.
+    pub clock: Timestamp,
+    /// Packets so far.
+    pub packets: u64,
+    /// Packets that an interface says it lost, over all interfaces.
+    pub interface_drops: u64,
+    /// Packets that the system or our own queue lost, over all interfaces.
+    pub system_drops: u64,
+}
+
+/// How events are written.
+pub trait Tell {
+    /// Before all others.
+    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// One finding.
+    fn finding(&mut self, row: &Finding) -> io::Result<()>;
+    /// One incident as it stands now.
+    fn incident(&mut self, row: &Incident) -> io::Result<()>;
+    /// The endpoints as they stand now.
+    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// After all others.
+    fn end(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// Nothing more for now.
+    fn rest(&mut self) -> io::Result<()>;
+    /// How the run itself stands: about once a second of the machine's time, also where nothing happens.
+    fn pulse(&mut self, _: &Pulse) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Each event goes to all of them, in their order; the first that cannot write ends the run.
+impl<T: Tell + ?Sized> Tell for Vec<Box<T>> {
+    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.begin(told))
+    }
+
+    fn finding(&mut self, row: &Finding) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.finding(row))
+    }
+
+    fn incident(&mut self, row: &Incident) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.incident(row))
+    }
+
+    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.endpoints(told))
+    }
+
+    fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.end(told))
+    }
+
+    fn rest(&mut self) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.rest())
+    }
+
+    fn pulse(&mut self, pulse: &Pulse) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.pulse(pulse))
+    }
+}
+
+impl<W: Write> Tell for Lines<W> {
+    fn begin(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let header = Header {
+            schema: "wirefault.events/1",
+            tool: &told.report.tool,
+            options: &told.options,
+        };
+        self.push("header", &header)
+    }
+
+    fn finding(&mut self, row: &Finding) -> io::Result<()> {
+        self.push("finding", row)
+    }
+
+    fn incident(&mut self, row: &Incident) -> io::Result<()> {
+        self.push("incident", row)
+    }
+
+    fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        let mut endpoints = told.report.endpoints.iter();
+        endpoints.try_for_each(|endpoint| self.push("endpoint", endpoint))
+    }
+
+    fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
+        Self::end(self, told)
+    }
+
+    fn rest(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
