@@ -1,4 +1,5 @@
-//! A run that goes on: what is told while it goes, and that it is what a report over the whole tells.
+//! A run that goes on: what is told while it goes, what is taken back, and that in the end it is what a report over the
+//! whole tells.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -13,17 +14,19 @@ use std::fs::File;
 use std::sync::Arc;
 
 use serde_json::Value;
-use support::run::{TRUST, json, list, report_of, settings, text, wirefault, wirefault_fed};
+use support::run::{
+    TRUST, json, judged, list, report_of, rules_beside, settings, text, wirefault, wirefault_fed,
+};
 use wirefault::engine::{Engine, Options};
 use wirefault::ingest::{self, Batch, Feed, live};
 use wirefault::report::Told;
 use wirefault::report::json::Lines;
-use wirefault::report::stream::Stream;
+use wirefault::report::stream::{Moment, Stream};
 use wirefault::time::SECOND;
 
 const DEMO: &str = "captures/demo.pcapng";
 
-/// The lines that a run over a capture tells with a look every ten seconds of its clock, as they come piece by piece;
+/// The lines that a run over a capture tells with a look every second of its clock, as they come piece by piece;
 /// what is older than `window` seconds is forgotten at each look.
 fn told(path: &str, window: Option<i64>) -> Vec<Value> {
     let stream = live::in_pieces(Box::new(File::open(path).expect("a capture")));
@@ -38,14 +41,16 @@ fn told(path: &str, window: Option<i64>) -> Vec<Value> {
         trust: Arc::clone(&TRUST),
     };
     let mut engine = Engine::new(&options).expect("an engine");
+    if let Some(rules) = rules_beside(&[path.to_owned()]) {
+        engine.judge_by(rules, &Default::default());
+    }
     let mut written = Vec::new();
     let mut stream = Stream::new(Lines::new(&mut written));
-    let look = |engine: &mut Engine, feed: &Feed| {
-        let files = feed.files().to_vec();
-        let diagnosis = engine.look(&files);
-        Told::lazily(diagnosis, &files, feed.interfaces(), &settings())
+    let told = |diagnosis, feed: &Feed| {
+        Told::lazily(diagnosis, feed.files(), feed.interfaces(), &settings())
     };
-    stream.begin(&look(&mut engine, &feed)).expect("memory");
+    let empty = engine.look(&[]);
+    stream.begin(&told(empty, &feed)).expect("memory");
     let mut batch = Batch::default();
     let mut next = None;
     while feed.next(&mut batch) {
@@ -54,16 +59,62 @@ fn told(path: &str, window: Option<i64>) -> Vec<Value> {
         if batch.frames.is_empty() || next.is_some_and(|next| now < next) {
             continue;
         }
-        next = Some(now.plus(10 * SECOND));
-        stream.look(&look(&mut engine, &feed), now).expect("memory");
+        next = Some(now.plus(SECOND));
+        let seen = engine.look(feed.files());
+        let moment = Moment {
+            now,
+            lingering: engine.lingering(),
+            ends: false,
+        };
+        stream.look(&told(seen, &feed), &moment).expect("memory");
         if let Some(window) = window {
+            stream.forget_before(now.plus(-window * SECOND), now);
             engine.forget_before(now.plus(-window * SECOND));
         }
     }
-    stream.finish(&look(&mut engine, &feed)).expect("memory");
+    let now = engine.clock();
+    let last = engine.finish(feed.files());
+    stream.finish(&told(last, &feed), now).expect("memory");
     drop(stream);
     let lines = String::from_utf8(written).expect("JSON is UTF-8");
     lines.lines().map(json).collect()
+}
+
+/// What a reader of the lines holds in the end, by id: each finding as told last, each incident as told last.
+fn replayed(lines: &[Value]) -> (BTreeMap<String, Value>, BTreeMap<String, Value>) {
+    let (mut findings, mut incidents) = (BTreeMap::new(), BTreeMap::new());
+    for line in lines {
+        let mut row = line.clone();
+        let members = row.as_object_mut().expect("an object");
+        for own in ["type", "seq", "supersedes"] {
+            members.remove(own);
+        }
+        let id = line.get("id").and_then(Value::as_str).unwrap_or_default();
+        match text(line, "type") {
+            "finding" => assert!(findings.insert(id.to_owned(), row).is_none(), "{id} twice"),
+            "amended" => {
+                members_without_revision(&mut row);
+                assert!(
+                    findings.insert(id.to_owned(), row).is_some(),
+                    "{id} unheard of"
+                );
+            }
+            "incident" => {
+                incidents.insert(id.to_owned(), row);
+            }
+            "withdrawn" => {
+                let known = findings.remove(id).or_else(|| incidents.remove(id));
+                assert!(known.is_some(), "{id} unheard of");
+            }
+            _ => {}
+        }
+    }
+    (findings, incidents)
+}
+
+fn members_without_revision(row: &mut Value) {
+    let revision = row.as_object_mut().and_then(|row| row.remove("revision"));
+    assert!(revision.is_some_and(|revision| revision.as_u64() >= Some(2)));
 }
 
 fn of_type<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -103,44 +154,85 @@ fn incidents_open_while_the_capture_runs_grow_and_close() {
     }
 }
 
-#[test]
-fn a_stream_replays_to_what_a_report_over_the_whole_tells() {
-    let report = json(&report_of(&[DEMO.to_owned()], 1));
-    let lines = told(DEMO, None);
-    let ids = |of: &[&Value]| -> Vec<String> {
-        of.iter()
-            .map(|finding| text(finding, "id").to_owned())
-            .collect()
-    };
-    let told = ids(&of_type(&lines, "finding"));
-    let whole: Vec<&Value> = list(&report, "findings").iter().collect();
-    let unique: BTreeSet<&String> = told.iter().collect();
-    assert_eq!(unique.len(), told.len(), "a finding is written once");
-    assert_eq!(unique, ids(&whole).iter().collect());
-    let cause = |incident: &Value| {
-        let hypotheses = list(incident, "hypotheses");
-        let cause = text(&hypotheses[0], "cause").to_owned();
-        (
-            text(incident, "scope").to_owned(),
-            cause,
-            incident["attempts"].clone(),
-        )
-    };
-    let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
-    for incident in of_type(&lines, "incident") {
-        last.insert(text(incident, "id"), incident);
+/// What a stream over a capture replays to that a report over it does not tell so, and the other way round; with the
+/// kinds of lines that it had.
+fn differs(path: &str) -> (Vec<String>, BTreeSet<String>) {
+    let report = json(&judged(&path.to_owned()));
+    let lines = told(path, None);
+    let (findings, incidents) = replayed(&lines);
+    let mut wrong = Vec::new();
+    let mut whole: BTreeMap<String, Value> = BTreeMap::new();
+    for finding in list(&report, "findings") {
+        whole.insert(text(finding, "id").to_owned(), finding.clone());
     }
-    let mut told: Vec<_> = last.values().map(|incident| cause(incident)).collect();
-    let mut whole: Vec<_> = list(&report, "incidents").iter().map(cause).collect();
-    told.sort_by_key(|told| told.0.clone());
-    whole.sort_by_key(|told| told.0.clone());
-    assert_eq!(told, whole);
-    let summary = of_type(&lines, "summary")[0];
-    assert_eq!(
-        summary["summary"]["attempts"],
-        report["summary"]["attempts"]
+    for id in whole.keys().chain(findings.keys()).collect::<BTreeSet<_>>() {
+        let (told, asked) = (findings.get(id), whole.get(id));
+        if told != asked {
+            wrong.push(format!("{path}: told {told:?}, but {asked:?}"));
+        }
+    }
+    let content = |incident: &Value| {
+        let hypotheses = list(incident, "hypotheses");
+        let cause = hypotheses.first().map(|first| text(first, "cause"));
+        let parts = (
+            &incident["findings"],
+            &incident["attempts"],
+            &incident["clients"],
+        );
+        format!("{} {cause:?} {parts:?}", text(incident, "scope"))
+    };
+    let mut told: Vec<_> = incidents.values().map(content).collect();
+    let mut asked: Vec<_> = list(&report, "incidents").iter().map(content).collect();
+    told.sort();
+    asked.sort();
+    if told != asked {
+        wrong.push(format!("{path}: told {told:#?}, but {asked:#?}"));
+    }
+    let summary = of_type(&lines, "summary");
+    for key in ["attempts", "packets", "flows"] {
+        let (told, asked) = (&summary[0]["summary"][key], &report["summary"][key]);
+        if told != asked {
+            wrong.push(format!("{path}: {key} told {told}, but {asked}"));
+        }
+    }
+    let kinds = lines.iter().map(|line| text(line, "type").to_owned());
+    (wrong, kinds.collect())
+}
+
+/// Every capture that can come through a pipe; what is packed is refused there, with how to unpack it.
+fn streams() -> Vec<String> {
+    let captures = support::captures().into_iter();
+    let paths = captures.map(|capture| capture.path);
+    let packed = [".gz", ".xz", ".zst", ".lz4"];
+    paths
+        .filter(|path| !packed.iter().any(|end| path.ends_with(end)))
+        .collect()
+}
+
+#[test]
+fn every_stream_replays_to_what_a_report_over_the_whole_tells() {
+    let paths = streams();
+    assert!(paths.len() > 100, "{}", paths.len());
+    let (mut wrong, mut kinds) = (Vec::new(), BTreeSet::new());
+    std::thread::scope(|scope| {
+        let share = |place: usize| {
+            let mine = paths.iter().skip(place).step_by(4);
+            scope.spawn(move || mine.map(|path| differs(path)).collect::<Vec<_>>())
+        };
+        let shares: Vec<_> = (0..4).map(share).collect();
+        for differing in shares {
+            for (lines, told_kinds) in differing.join().expect("a share") {
+                wrong.extend(lines);
+                kinds.extend(told_kinds);
+            }
+        }
+    });
+    assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("\n"));
+    // Else nothing of what this holds was tried.
+    assert!(
+        kinds.contains("amended") && kinds.contains("withdrawn"),
+        "{kinds:?}"
     );
-    assert_eq!(summary["summary"]["packets"], report["summary"]["packets"]);
 }
 
 #[test]
@@ -205,6 +297,10 @@ fn what_cannot_be_read_live_is_refused_in_a_sentence() {
     }
     let nothing = wirefault_fed(&["live", "-"], b"");
     assert_eq!(nothing.status, 3, "{}", nothing.stderr);
+    let packed = std::fs::read("captures/format/packed-gz.pcap.gz").expect("a capture");
+    let packed = wirefault_fed(&["live", "-"], &packed);
+    assert_eq!(packed.status, 3, "{}", packed.stderr);
+    assert!(packed.stderr.contains("zcat FILE"), "{}", packed.stderr);
     let words = wirefault_fed(&["live", "-"], b"this is no capture at all\n");
     assert_eq!(words.status, 3, "{}", words.stderr);
     if cfg!(not(feature = "live")) {

@@ -289,7 +289,10 @@ impl Engine {
             None => self.shards.iter_mut().for_each(|shard| shard.finish(clock)),
         }
         self.take_names();
-        close::close(self, files)
+        let past = self.past;
+        let mut diagnosis = close::close(self, files);
+        diagnosis.attempts.add(past);
+        diagnosis
     }
 
     /// What a frame means beside its flow: names, neighbours, who was heard, what could not be read.

@@ -3,12 +3,18 @@
 //! A look changes nothing: connections that are open are judged as they stand and go on. What is told of the past
 //! is kept for as long as the caller's window says, so that memory depends on traffic and not on time.
 
+use hashbrown::HashSet;
+
 use crate::engine::Engine;
 use crate::engine::close;
 use crate::engine::diagnosis::Diagnosis;
 use crate::engine::told::Told;
+use crate::flow::key::FlowKey;
 use crate::ingest::FileReport;
-use crate::time::Timestamp;
+use crate::time::{Nanos, SECOND, Timestamp};
+
+/// What a finding is judged beside may lie so long before it (rule 1b, and a SYN's last pause).
+const BESIDE: Nanos = 130 * SECOND;
 
 impl Engine {
     /// How far the capture's clock has come.
@@ -37,6 +43,14 @@ impl Engine {
         diagnosis
     }
 
+    /// Connections that have closed and may still be heard of.
+    pub fn lingering(&self) -> HashSet<FlowKey> {
+        self.shards
+            .iter()
+            .flat_map(super::shard::Shard::lingering)
+            .collect()
+    }
+
     /// Forgets what was told of connections, lookups and hosts that ended before `time`; their attempts stay counted.
     pub fn forget_before(&mut self, time: Timestamp) {
         // What connections came to as attempts is known only beside each other.
@@ -46,7 +60,7 @@ impl Engine {
         for shard in &mut self.shards {
             shard.told.forget_before(time);
         }
-        self.heard.forget_before(time);
+        self.heard.forget_before(time.plus(-BESIDE));
         self.lookups.forget_before(time);
         self.outside.forget_before(time);
     }
@@ -56,13 +70,14 @@ impl Told {
     fn forget_before(&mut self, time: Timestamp) {
         self.findings.retain(|finding| finding.last >= time);
         self.stubs.retain(|stub| stub.first >= time);
-        self.authenticated.retain(|success| success.at >= time);
+        self.authenticated
+            .retain(|success| success.at >= time.plus(-BESIDE));
         self.traces
             .retain(|placed| placed.trace.answered.time >= time);
         self.shown.retain(|_, shown| shown.last.time >= time);
         self.waits.retain(|wait| wait.until() >= time);
         self.unnamed.forget_before(time);
-        self.heard.forget_before(time);
+        self.heard.forget_before(time.plus(-BESIDE));
         // Sums over all time hide what begins to fail now.
         self.tallies.clear();
     }

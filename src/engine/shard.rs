@@ -226,6 +226,12 @@ impl Shard {
         told
     }
 
+    /// Flows that have closed and still take segments.
+    pub fn lingering(&self) -> impl Iterator<Item = FlowKey> + '_ {
+        let open = self.slots.iter().flatten();
+        open.filter(|open| open.closing).map(|open| open.key)
+    }
+
     /// The capture ends: every flow does.
     pub fn finish(&mut self, clock: Timestamp) {
         self.clock = self.clock.max(clock);

@@ -138,7 +138,20 @@ impl Feed {
             place: Place::Stdin,
             folder: None,
         };
-        let readable = plan::from_source(&input, source, options.block_bytes)?;
+        let readable = plan::from_source(&input, source, options.block_bytes);
+        let readable = readable.map_err(|error| match error {
+            // What is packed comes in blocks, and late: it is not unpacked here.
+            IngestError::Archive {
+                path,
+                kind: "twice compressed",
+                ..
+            } => IngestError::Archive {
+                path,
+                kind: "compressed",
+                unpack: "as in zcat FILE | wirefault live -",
+            },
+            other => other,
+        })?;
         Ok(Self::of(vec![readable], options, read))
     }
 

@@ -5,6 +5,7 @@
 mod balance;
 mod clock;
 pub mod csv;
+mod events;
 pub mod html;
 pub mod id;
 mod incident;

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::report::events::{Amended, Closing, Event, Header, Withdrawn};
+
 /// The JSON Schema of `Report`.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");
 /// The JSON Schema of one line of `jsonl`.
@@ -84,39 +86,6 @@ pub struct Options {
     /// Findings up to this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
-}
-
-/// One line of `jsonl`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Event<'a, T> {
-    /// `header`, `finding`, `incident`, `capture`, `endpoint`, `summary`.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Number of the line from 1.
-    pub seq: u64,
-    /// The members of what it tells.
-    #[serde(flatten)]
-    pub body: &'a T,
-}
-
-/// What the first line of `jsonl` tells.
-#[derive(Clone, Debug, Serialize)]
-pub struct Header<'a> {
-    /// `wirefault.events/1`.
-    pub schema: &'static str,
-    /// What judged.
-    pub tool: &'a Tool,
-    /// How.
-    pub options: &'a Options,
-}
-
-/// What the last line of `jsonl` tells.
-#[derive(Clone, Debug, Serialize)]
-pub struct Closing<'a> {
-    /// Totals.
-    pub summary: &'a Summary,
-    /// Counts of what could not be decoded or decided.
-    pub unjudged: &'a BTreeMap<String, u64>,
 }
 
 /// One input file.

@@ -49,7 +49,7 @@ pub(crate) fn judged(path: &String) -> String {
 }
 
 /// The rules that the captures of a folder are judged by: its `endpoints.toml`.
-fn rules_beside(paths: &[String]) -> Option<Arc<Rules>> {
+pub(crate) fn rules_beside(paths: &[String]) -> Option<Arc<Rules>> {
     let path = std::path::Path::new(paths.first()?).with_file_name("endpoints.toml");
     let text = std::fs::read_to_string(path).ok()?;
     Some(Arc::new(Rules::of_file(&text).expect("sound rules")))

@@ -9,12 +9,13 @@ use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, output};
 use crate::engine::Engine;
 use crate::ingest::{Batch, Feed, Interface, live};
-use crate::report::stream::{Pulse, Stream, Tell};
+use crate::report::stream::{Moment, Pulse, Stream, Tell};
 use crate::report::{self, Findings, Settings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
 
-/// How often a look is taken.
-const LOOK: Nanos = 10 * SECOND;
+/// How often a look is taken, unless looking takes more of the machine's time than a share of `LOOK_SHARE`.
+const LOOK: Nanos = SECOND;
+const LOOK_SHARE: u32 = 8;
 /// Endpoints are told so often.
 const ENDPOINTS: Nanos = 60 * SECOND;
 /// What is told of the past is kept for so long at least, and for half as long again at most.
@@ -39,6 +40,41 @@ struct Next {
     look: Option<Timestamp>,
     endpoints: Option<Timestamp>,
     forget: Option<Timestamp>,
+    rest: Rest,
+}
+
+/// Looking costs time of the machine, the more the more there is to tell: this keeps it to a share.
+#[derive(Clone, Copy, Default)]
+struct Rest {
+    began: Option<Instant>,
+    until: Option<Instant>,
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what looking costs is the machine's time"
+)]
+impl Rest {
+    fn begin() -> Self {
+        Self {
+            began: Some(Instant::now()),
+            until: None,
+        }
+    }
+
+    /// The look is over: the next one comes after as long again as many times as `LOOK_SHARE` says.
+    fn end(self) -> Self {
+        let now = Instant::now();
+        let took = self.began.map_or(Duration::ZERO, |began| now - began);
+        Self {
+            began: None,
+            until: Some(now + took * (LOOK_SHARE - 1)),
+        }
+    }
+
+    fn is_over(self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
 }
 
 /// Says once a second of the machine's time that it is time.
@@ -63,6 +99,7 @@ impl Beat {
 impl Run<'_> {
     /// Captures, looks, tells, until the stream ends or `stop` is set; gives the exit status.
     pub(super) fn told<T: Tell>(mut self, mut stream: Stream<T>) -> Result<u8, Failure> {
+        let (common, settings) = (self.common, self.settings.clone());
         let mut next = Next::default();
         let mut batch = Batch::default();
         let mut beat = Beat::default();
@@ -83,23 +120,37 @@ impl Run<'_> {
                     stream.pulse(&self.pulse())?;
                 }
             }
-            stream.finish(&self.look())?;
             Ok(Ok(()))
         })();
-        match written {
-            Ok(Ok(())) => {}
+        let written = match written {
+            Ok(Ok(())) => {
+                let now = self.engine.clock();
+                let told = self.finished();
+                let written = stream.finish(&told, now);
+                written.map(|()| told)
+            }
             Ok(Err(failure)) => return Err(failure),
+            Err(error) => Err(error),
+        };
+        let told = match written {
+            Ok(told) => told,
             Err(error) if closed(&error) => return Ok(0),
             Err(error) => return Err(Failure::usage(format!("cannot be written: {error}"))),
-        }
-        let told = self.look();
-        if self.common.format == FormatArg::Text && !self.common.quiet {
-            output::write(
-                None,
-                report::text::write(&told.whole(), &self.settings).as_bytes(),
-            )?;
+        };
+        if common.format == FormatArg::Text && !common.quiet {
+            let text = report::text::write(&told.whole(), &settings);
+            output::write(None, text.as_bytes())?;
         }
         Ok(0)
+    }
+
+    /// The run as it is told at its end.
+    fn finished(self) -> Told<Findings> {
+        let files = self.feed.files().to_vec();
+        let diagnosis = self.engine.finish(&files);
+        let mut told = Told::lazily(diagnosis, &files, self.feed.interfaces(), &self.settings);
+        told.options.filter.clone_from(&self.common.filter);
+        told
     }
 
     fn pulse(&self) -> Pulse {
@@ -132,15 +183,23 @@ impl Run<'_> {
             }
             due
         };
-        if due(&mut next.look, LOOK) {
+        if due(&mut next.look, LOOK) && next.rest.is_over() {
+            let looked = Rest::begin();
             let told = self.look();
-            stream.look(&told, now)?;
+            let moment = Moment {
+                now,
+                lingering: self.engine.lingering(),
+                ends: false,
+            };
+            stream.look(&told, &moment)?;
             if due(&mut next.endpoints, ENDPOINTS) {
                 stream.endpoints(&told)?;
             }
             if due(&mut next.forget, WINDOW / 2) {
+                stream.forget_before(now.plus(-WINDOW), now);
                 self.engine.forget_before(now.plus(-WINDOW));
             }
+            next.rest = looked.end();
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::report::json::Lines;
-use crate::report::schema::{Finding, Header, Incident};
+use crate::report::schema::{Amended, Finding, Header, Incident, Withdrawn};
 use crate::report::{Findings, Told};
 use crate::time::Timestamp;
 
@@ -26,6 +26,14 @@ pub trait Tell {
     fn begin(&mut self, told: &Told<Findings>) -> io::Result<()>;
     /// One finding.
     fn finding(&mut self, row: &Finding) -> io::Result<()>;
+    /// A finding that was told, as it is now: more of its kind, more frames, another certainty.
+    fn amended(&mut self, _row: &Finding, _revision: u64) -> io::Result<()> {
+        Ok(())
+    }
+    /// A finding (`f-`) or an incident (`i-`) that was told and does not hold.
+    fn withdrawn(&mut self, _past: &Withdrawn) -> io::Result<()> {
+        Ok(())
+    }
     /// One incident as it stands now.
     fn incident(&mut self, row: &Incident) -> io::Result<()>;
     /// The endpoints as they stand now.
@@ -48,6 +56,15 @@ impl<T: Tell + ?Sized> Tell for Vec<Box<T>> {
 
     fn finding(&mut self, row: &Finding) -> io::Result<()> {
         self.iter_mut().try_for_each(|one| one.finding(row))
+    }
+
+    fn amended(&mut self, row: &Finding, revision: u64) -> io::Result<()> {
+        self.iter_mut()
+            .try_for_each(|one| one.amended(row, revision))
+    }
+
+    fn withdrawn(&mut self, past: &Withdrawn) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.withdrawn(past))
     }
 
     fn incident(&mut self, row: &Incident) -> io::Result<()> {
@@ -83,6 +100,14 @@ impl<W: Write> Tell for Lines<W> {
 
     fn finding(&mut self, row: &Finding) -> io::Result<()> {
         self.push("finding", row)
+    }
+
+    fn amended(&mut self, row: &Finding, revision: u64) -> io::Result<()> {
+        self.push("amended", &Amended { revision, row })
+    }
+
+    fn withdrawn(&mut self, past: &Withdrawn) -> io::Result<()> {
+        self.push("withdrawn", past)
     }
 
     fn incident(&mut self, row: &Incident) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use crate::failure::Lang;
 use crate::report::layout::safe;
-use crate::report::schema::{Finding, Incident};
+use crate::report::schema::{Finding, Incident, Withdrawn};
 use crate::report::stream::Tell;
 use crate::report::{Findings, Settings, Told, words};
 
@@ -46,11 +46,27 @@ impl<W: Write> Tell for Words<W> {
             .unwrap_or_default();
         writeln!(
             self.out,
-            "{}  {severity}  {}  {client}{}",
+            "{}  {severity}  {}  {client}{}  {}",
             self.clock(&row.first_time),
             row.code,
-            safe(&row.summary)
+            safe(&row.summary),
+            row.id
         )
+    }
+
+    fn withdrawn(&mut self, past: &Withdrawn) -> io::Result<()> {
+        let (what, instead) = match self.settings.lang {
+            Lang::En => ("later packets show otherwise; no longer held", "instead"),
+            Lang::Zh => ("后续报文表明并非如此，撤回", "改判为"),
+        };
+        let by = past.by.join(", ");
+        let instead = if by.is_empty() {
+            String::new()
+        } else {
+            format!("  ({instead}: {by})")
+        };
+        let when = self.clock(&past.time);
+        writeln!(self.out, "{when}  {what}: {}{instead}", past.id)
     }
 
     fn incident(&mut self, row: &Incident) -> io::Result<()> {

@@ -249,7 +249,9 @@ fn a_name_from_the_wire_steers_neither_terminal_nor_markup() {
     let lazy = made::lazily(all, &settings);
     let mut live = Vec::new();
     let mut stream = Stream::new(Words::new(&mut live, settings.clone()));
-    stream.finish(&lazy).unwrap();
+    stream
+        .finish(&lazy, crate::time::Timestamp::default())
+        .unwrap();
     drop(stream);
     let live = String::from_utf8(live).unwrap();
     assert!(live.contains("\\u{1b}[2J"));
