@@ -12,7 +12,7 @@ use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::chain::Verdict;
-use crate::protocol::{Chunk, Next, Observer, Probe, dns, http1, socks, tls};
+use crate::protocol::{Chunk, Next, Observer, Probe, dns, http, http1, http2, socks, tls};
 use crate::tcp::connection::Connection;
 use crate::time::Timestamp;
 
@@ -30,7 +30,7 @@ pub enum Application {
     Unknown,
     /// TLS or TLCP.
     Tls(Box<tls::Session>),
-    /// HTTP/1 in clear.
+    /// HTTP in clear.
     Http(Box<Web>),
     /// TLS inside an HTTP CONNECT tunnel.
     Tunnel(Box<Web>, Box<tls::Session>),
@@ -273,9 +273,9 @@ impl Conversation {
     pub(super) fn settle_roles(&mut self, from: End, payload: &[u8]) {
         let asks = is_request(payload);
         let answers = payload.starts_with(b"HTTP/1.") || is_server_hello(payload);
-        let client = match (asks, answers) {
-            (true, _) => from,
-            (_, true) => from.other(),
+        let client = match (asks, answers, http2::joined(payload)) {
+            (true, ..) | (_, _, Some(http2::Speaker::Client)) => from,
+            (_, true, _) | (_, _, Some(http2::Speaker::Server)) => from.other(),
             _ => return,
         };
         if client != self.client_end {
@@ -297,7 +297,8 @@ const fn guess(key: &FlowKey) -> End {
 
 fn is_request(payload: &[u8]) -> bool {
     let client_hello = payload.first() == Some(&22) && payload.get(5) == Some(&1);
-    client_hello || (!payload.starts_with(b"HTTP/") && http1::probe(payload) == Probe::Yes)
+    let http = [http1::probe(payload), http2::probe(payload)].contains(&Probe::Yes);
+    client_hello || (!payload.starts_with(b"HTTP/") && http)
 }
 
 fn is_server_hello(payload: &[u8]) -> bool {
@@ -417,7 +418,11 @@ fn recognise(
         return Next::More;
     };
     let port = setting.server.1;
-    let probes = [tls::probe(bytes), http1::probe(bytes)];
+    let second = match (from, http2::probe(bytes)) {
+        (ToServer, probed) => probed,
+        (ToClient, _) => Probe::No,
+    };
+    let probes = [tls::probe(bytes), http1::probe(bytes), second];
     let dns = dns::tcp::probe(bytes, (port, port));
     let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
     if probes[0] == Probe::Yes {
@@ -426,8 +431,11 @@ fn recognise(
             session.greeted(&first_bytes[ToClient], at);
         }
         *application = Application::Tls(session);
-    } else if probes[1] == Probe::Yes {
+    } else if probes[1] == Probe::Yes || second == Probe::Yes || http2::joined(bytes).is_some() {
         let mut web = Box::<Web>::default();
+        if probes[1] != Probe::Yes {
+            web.log = http::Log::two();
+        }
         web.log.read_by(setting.rules, setting.server);
         *application = Application::Http(web);
     } else if from == ToServer && !greeted && socks::is_greeting(bytes) {
@@ -441,6 +449,9 @@ fn recognise(
             used: 0,
             want: bytes.len() + 1,
         };
+    } else if http2::frames(bytes) {
+        // Joined in the middle: a header block will tell.
+        return Next::More;
     } else if from == ToClient && first_bytes[ToServer].is_empty() {
         // The server greets first. The client may still answer with a ClientHello that is lost on it.
         return Next::More;

@@ -150,8 +150,12 @@ impl Told {
         if web.unread > 0 {
             *self.unjudged.entry("bodies-not-read").or_default() += web.unread;
         }
-        if web.log.omitted > 0 {
-            *self.unjudged.entry("exchanges-not-told").or_default() += web.log.omitted;
+        if web.log.omitted() > 0 {
+            *self.unjudged.entry("exchanges-not-told").or_default() += web.log.omitted();
+        }
+        let unread = web.log.as_two().map_or(0, |log| log.unread);
+        if unread > 0 {
+            *self.unjudged.entry("http2-unread").or_default() += unread;
         }
         if web.closed > 0 {
             *self.unjudged.entry("messages-encrypted").or_default() += web.closed;

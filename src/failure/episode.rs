@@ -14,6 +14,7 @@ use crate::limits;
 use crate::mark::Both;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::{Direction, Mark};
+use crate::protocol::http;
 use crate::protocol::http1::{self, Exchange};
 use crate::protocol::socks;
 use crate::protocol::tls::Session;
@@ -86,11 +87,11 @@ impl Errors {
     }
 }
 
-/// HTTP/1 of one conversation: what ended well is counted, the rest kept.
+/// HTTP of one conversation: what ended well is counted, the rest kept.
 #[derive(Debug, Default)]
 pub struct Web {
     /// The reader, with what has not ended.
-    pub log: http1::Log,
+    pub log: http::Log,
     /// Exchanges that may have something to tell.
     pub adverse: Vec<Exchange>,
     /// Exchanges that were answered below 400, in full and in time.
@@ -154,7 +155,7 @@ impl Exposure {
 }
 
 /// Exchanges with something to tell that are kept of one connection; of further ones only the outcome is counted, and
-/// how many they are in `Web::log.omitted`.
+/// how many they are in `Web::log`.
 const ADVERSE_MAX: usize = 256;
 
 impl Web {
@@ -162,9 +163,12 @@ impl Web {
     pub fn collect(&mut self) {
         while let Some(exchange) = self.log.next_ended() {
             self.note(&exchange);
-            let well = exchange.response.as_ref().is_some_and(|response| {
-                response.status < 400 && response.complete && !response.broken
-            });
+            let answer = application::exchange::answer_of(&exchange);
+            let well = answer.is_some_and(|status| status < 400)
+                && exchange
+                    .response
+                    .as_ref()
+                    .is_some_and(|response| response.complete && !response.broken);
             let slow =
                 application::exchange::waited(&exchange).is_some_and(|waited| waited > 3 * SECOND);
             if well && !slow && !data::is_odd(&exchange) {
@@ -177,7 +181,7 @@ impl Web {
             } else if self.adverse.len() < ADVERSE_MAX {
                 self.adverse.push(*exchange);
             } else {
-                self.log.omitted += 1;
+                self.log.omit();
                 if let Some(outcome) = application::exchange::outcome_alone(&exchange) {
                     self.beyond.add(outcome);
                     self.minutes.add(exchange.began(), outcome);
@@ -234,7 +238,7 @@ impl Web {
         let answered = exchange
             .response
             .as_ref()
-            .filter(|response| response.status < 400);
+            .filter(|_| application::exchange::answer_of(exchange) < Some(400));
         if let (true, Some(response)) = (credentials, answered)
             && self.authenticated.len() < ADVERSE_MAX
         {
@@ -297,7 +301,7 @@ pub struct Episode<'a> {
     pub connection: &'a Connection,
     /// Its TLS, if it spoke that (inside a CONNECT tunnel too).
     pub tls: Option<&'a Session>,
-    /// Its HTTP/1, if it spoke that in clear.
+    /// Its HTTP, if it spoke that in clear.
     pub web: Option<&'a Web>,
     /// Its SOCKS, if it spoke that.
     pub socks: Option<&'a socks::Session>,
@@ -406,7 +410,7 @@ mod tests {
     #[test]
     fn what_is_not_kept_of_a_connections_failures_stays_counted() {
         let mut web = Web {
-            log: http1::Log::new(true),
+            log: http::Log::One(http1::Log::new(true)),
             ..Web::default()
         };
         let asked = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -420,14 +424,14 @@ mod tests {
             web.collect();
         }
         assert_eq!(web.adverse.len(), ADVERSE_MAX);
-        assert_eq!((web.beyond.failed, web.log.omitted), (44, 44));
+        assert_eq!((web.beyond.failed, web.log.omitted()), (44, 44));
         assert_eq!(web.minutes.total().failed, 44);
     }
 
     #[test]
     fn the_oldest_exchange_is_no_longer_compared_when_there_are_too_many() {
         let mut web = Web {
-            log: http1::Log::new(true),
+            log: http::Log::One(http1::Log::new(true)),
             ..Web::default()
         };
         let asked = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";

@@ -5,7 +5,9 @@
 
 pub mod dhcp;
 pub mod dns;
+pub mod http;
 pub mod http1;
+pub mod http2;
 pub mod ike;
 pub mod l2tp;
 pub mod openvpn;

@@ -174,6 +174,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "校验和错误的主机过多，部分未跟踪",
     ),
     (
+        "http2-unread",
+        "HTTP/2 headers that refer to what the capture does not hold, so that their status is not known",
+        "HTTP/2 头部引用了抓包之外的内容，状态码未知",
+    ),
+    (
         "quic-unanswered",
         "QUIC connections that nobody answered, and no TCP connection in their place",
         "QUIC 连接无应答，也未见改用 TCP",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::decode::{Body, IcmpMessage, Packet, flag};
 use crate::engine::conversation::{self, Application};
 use crate::failure::application::exchange;
+use crate::failure::episode::Web;
 use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
@@ -15,6 +16,7 @@ use crate::protocol::socks::{self, Refusal};
 use crate::protocol::tls::chain::Certificate;
 use crate::protocol::tls::{self, names};
 use crate::protocol::{Chunk, Next, Observer as _, Probe, dns};
+use crate::protocol::{http, http2};
 
 /// Bytes shown of what is no TLS where TLS was expected.
 const FOREIGN_MAX: usize = 24;
@@ -49,9 +51,11 @@ impl Said {
         }
         if let (Application::Unknown, Chunk::Data(bytes)) = (&*application, chunk)
             && tls::probe(bytes) != Probe::Yes
-            && http1::probe(bytes) == Probe::Yes
+            && [http1::probe(bytes), http2::probe(bytes)].contains(&Probe::Yes)
         {
-            *application = Application::Http(Box::default());
+            let mut web = Box::<Web>::default();
+            web.log = http::Log::of(bytes);
+            *application = Application::Http(web);
         }
         let Application::Http(web) = application else {
             let next = conversation::on_chunk(application, first_bytes, setting, from, chunk, at);
@@ -63,9 +67,11 @@ impl Said {
         for exchange in web.log.open() {
             self.exchange(exchange, at);
         }
-        let ended: Vec<Box<Exchange>> = web.log.drain().collect();
-        for exchange in &ended {
-            self.exchange(exchange, at);
+        while let Some(exchange) = web.log.next_ended() {
+            self.exchange(&exchange, at);
+        }
+        if let Some(log) = web.log.as_two() {
+            self.away(log, at);
         }
         if conversation::open_tunnel(application, at) {
             return Next::More;
@@ -96,6 +102,23 @@ impl Said {
         if let Some(response) = exchange.response.as_ref().filter(|seen| seen.head == at) {
             let words = format!("HTTP {} {}", response.status, response.reason);
             self.say(at, words.trim_end());
+        }
+        let answered = exchange.response.as_ref();
+        let grpc = answered.and_then(|response| response.grpc.as_deref());
+        if let Some(grpc) = grpc.filter(|grpc| grpc.at == at) {
+            self.say(at, format!("gRPC {}", exchange::grpc_name(grpc.status)));
+        }
+        if let Some(reset) = exchange.reset.filter(|reset| reset.at == at) {
+            let code = http2::error_name(reset.code);
+            self.say(at, format!("RST_STREAM {code}"));
+        }
+    }
+
+    fn away(&mut self, log: &http2::Log, at: Mark) {
+        for from in [ToServer, ToClient] {
+            if let Some(away) = log.away(from).filter(|away| away.at == at) {
+                self.say(at, format!("GOAWAY {}", http2::error_name(away.code)));
+            }
         }
     }
 

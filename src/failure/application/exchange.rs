@@ -44,6 +44,7 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
         }
         judged.findings.extend(told);
     }
+    application::stream::connection(at, judged);
 }
 
 /// Requests with credentials that were answered with success, those for a tunnel too.
@@ -64,7 +65,7 @@ pub fn authenticated(at: &Episode<'_>, judged: &mut Judged) {
 /// What became of the attempt that an exchange was; none where it was not seen to be one.
 fn outcome(exchange: &Exchange, told: Option<&Finding>) -> Option<Outcomes> {
     let mut outcome = Outcomes::default();
-    let count = match exchange.status() {
+    let count = match answer_of(exchange) {
         _ if told.is_some_and(|finding| finding.fails) => &mut outcome.failed,
         _ if told.is_some_and(|finding| finding.class.layer() == "data") => {
             &mut outcome.answered_no
@@ -88,6 +89,72 @@ pub(crate) fn outcome_alone(exchange: &Exchange) -> Option<Outcomes> {
     outcome(exchange, None)
 }
 
+/// The status by which an answer counts: of a gRPC call that ended with another status than OK, what HTTP would say.
+pub(crate) fn answer_of(exchange: &Exchange) -> Option<u16> {
+    let response = exchange.response.as_ref()?;
+    let grpc = response.grpc.as_deref().filter(|grpc| grpc.status != 0);
+    Some(grpc.map_or(response.status, |grpc| grpc_as_http(grpc.status)))
+}
+
+/// A status of gRPC in the words of HTTP, by the table of grpc-gateway.
+pub(crate) const fn grpc_as_http(status: u16) -> u16 {
+    match status {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}
+
+/// `14 UNAVAILABLE`.
+pub(crate) fn grpc_name(status: u16) -> String {
+    const NAMES: [&str; 17] = [
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ];
+    match NAMES.get(usize::from(status)) {
+        Some(name) => format!("{status} {name}"),
+        None => status.to_string(),
+    }
+}
+
+/// What was answered, for summaries: a status, that of a gRPC call, or an error code of HTTP/2.
+pub(crate) fn answer(finding: &Finding, lang: Lang) -> String {
+    let status = finding.number("status").unwrap_or(0);
+    let grpc = finding.number("grpc_status").filter(|status| *status != 0);
+    let grpc = grpc.and_then(|status| u16::try_from(status).ok());
+    match (grpc, finding.text("http2_error"), lang) {
+        (Some(status), _, Lang::En) => format!("gRPC status {}", grpc_name(status)),
+        (Some(status), _, Lang::Zh) => format!("gRPC 状态 {}", grpc_name(status)),
+        (None, Some(code), Lang::En) => format!("the HTTP/2 error {code}"),
+        (None, Some(code), Lang::Zh) => format!("HTTP/2 错误 {code}"),
+        (None, None, _) => status.to_string(),
+    }
+}
+
 /// The most specific thing to say of one exchange.
 fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let connect = exchange
@@ -96,6 +163,9 @@ fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .is_some_and(|request| request.method == "CONNECT");
     if let Some(finding) = data::of_request(at, exchange) {
         return Some(finding);
+    }
+    if let Some(settled) = application::stream::one(at, exchange) {
+        return settled;
     }
     if let Some(status) = exchange.status() {
         let plain_to_tls = exchange
@@ -154,6 +224,21 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
         if let Some(server) = &response.server {
             finding = finding.detail("server_header", Value::Text(server.to_string()));
         }
+        if let Some(grpc) = &response.grpc {
+            finding = finding.detail("grpc_status", Value::Number(grpc.status.into()));
+            if grpc.at != response.head {
+                finding = finding.seen(grpc.at, "trailers");
+            }
+            if let Some(words) = &grpc.message {
+                finding = finding.detail("grpc_message", Value::Text(words.to_string()));
+            }
+        }
+    }
+    if let Some(stream) = exchange.stream {
+        finding = finding.detail("stream", Value::Number(stream.into()));
+    }
+    if let Some(reset) = exchange.reset {
+        finding = finding.seen(reset.at, "rst-stream");
     }
     if let Some(waited) = waited(exchange) {
         finding = finding.detail("waited_ms", Value::Number(waited / MILLISECOND));

@@ -58,7 +58,8 @@ fn greeting(at: &Episode<'_>, web: &Web) -> Option<Finding> {
         .first_data
         .filter(|asked| greeting < *asked)?;
     let first = at.first_bytes[ToClient];
-    let tls = matches!(first, [0x14..=0x17, 3, ..]);
+    // In HTTP/2 either end may begin.
+    let tls = matches!(first, [0x14..=0x17, 3, ..]) || web.log.as_two().is_some();
     if tls || first.starts_with(b"HTTP/1.") || web.log.messages(ToClient) > 0 {
         return None;
     }
@@ -176,6 +177,19 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         ),
         ("body", Lang::Zh) => {
             format!("{server} 发给 {client} 的响应分块或长度自相矛盾")
+        }
+        ("http2", _) => {
+            let code = finding.text("http2_error").unwrap_or("");
+            let by_server = finding.text("sender") == Some("server");
+            let (one, other) = if by_server {
+                (client, server)
+            } else {
+                (server, client)
+            };
+            match lang {
+                Lang::En => format!("{one} gives up what {other} sends as wrong HTTP/2 ({code})"),
+                Lang::Zh => format!("{one} 认为 {other} 发送的 HTTP/2 有误，予以放弃（{code}）"),
+            }
         }
         (_, Lang::En) => format!("{client} sent {server} bytes that are not an HTTP request"),
         (_, Lang::Zh) => format!("{client} 向 {server} 发送了不符合 HTTP 的请求"),

@@ -1,6 +1,6 @@
 #![doc = include_str!("http_throttled.en.md")]
 
-use crate::failure::application::exchange::{self, subject};
+use crate::failure::application::exchange::{self, answer, subject};
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
@@ -29,9 +29,12 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
-    let status = finding.number("status").unwrap_or(0);
+    let status = answer(finding, lang);
     match lang {
-        Lang::En => format!("{what} answered {client} with {status} Too Many Requests"),
+        Lang::En if finding.number("status") == Some(429) => {
+            format!("{what} answered {client} with {status} Too Many Requests")
+        }
+        Lang::En => format!("{what} answered {client} with {status}: too many requests"),
         Lang::Zh => format!("{what} 对 {client} 应答 {status}：请求过多"),
     }
 }

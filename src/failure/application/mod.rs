@@ -19,6 +19,7 @@ pub mod redirect_to_login;
 pub mod response_truncated;
 pub mod retry_storm;
 pub mod slow_response;
+pub mod stream;
 pub mod trace;
 
 pub use exchange::{authenticated, first_byte_time, judge};

@@ -5,7 +5,7 @@ use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Text, Value};
 use crate::guide;
 use crate::mark::Mark;
-use crate::protocol::http1::Exchange;
+use crate::protocol::http1::{Exchange, Reset};
 use crate::time::{MILLISECOND, Nanos, SECOND};
 
 /// `application.no-response`
@@ -25,7 +25,9 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .request
         .as_ref()
         .filter(|_| exchange.unanswered() && exchange.sure)?;
-    if exchange::is_long_poll(exchange) || !acknowledged(at, request.last) {
+    // A call of gRPC may be answered by a stream that has nothing to say yet.
+    let call = exchange.stream.is_some() && request.is_grpc();
+    if call || exchange::is_long_poll(exchange) || !acknowledged(at, request.last) {
         return None;
     }
     let (end, role) = end_of_waiting(at, request.last)?;
@@ -45,6 +47,20 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .seen_if(end, role);
     finding.silence = None;
     Some(finding.detail("waited_ms", Value::Number(waited / MILLISECOND)))
+}
+
+/// The same of one stream of HTTP/2: the client gave it up after it had waited. A call of gRPC has to have said that one
+/// answer was expected in time; others may be subscriptions that end.
+pub(super) fn given_up(at: &Episode<'_>, exchange: &Exchange, reset: Reset) -> Option<Finding> {
+    let request = exchange.request.as_ref()?;
+    let waits = request.complete && exchange.sure && (request.deadline || !request.is_grpc());
+    let waited = reset.at.time.since(request.last.time);
+    let silent = waits && !exchange::is_long_poll(exchange) && acknowledged(at, request.last);
+    (silent && waited >= SLOW).then(|| {
+        exchange::finding(at, &CLASS, exchange)
+            .failing()
+            .detail("waited_ms", Value::Number(waited / MILLISECOND))
+    })
 }
 
 /// The same in a closed tunnel: the client's last record is application data, acknowledged, and nothing came back

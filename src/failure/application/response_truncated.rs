@@ -46,9 +46,29 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     Some(finding)
 }
 
+/// The server gave the stream up inside the response (RFC 9113 5.4.2).
+pub(super) fn reset(at: &Episode<'_>, exchange: &Exchange) -> Finding {
+    let mut finding = exchange::finding(at, &CLASS, exchange).failing();
+    if let Some(reset) = exchange.reset {
+        let code = crate::protocol::http2::error_name(reset.code);
+        finding = finding.detail("http2_error", Value::Text(code));
+    }
+    let body = exchange.response.as_ref().map(|response| response.body);
+    let received = body.map_or(0, |body| body.seen_bytes);
+    finding.detail("received_bytes", Value::Number(received.cast_signed()))
+}
+
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
     let got = finding.number("received_bytes").unwrap_or(0);
+    if let Some(code) = finding.text("http2_error") {
+        return match lang {
+            Lang::En => {
+                format!("{what} gave the stream up ({code}) after {got} body bytes for {client}")
+            }
+            Lang::Zh => format!("{what} 发给 {client} 的响应发送 {got} 字节后放弃该流（{code}）"),
+        };
+    }
     match (finding.number("declared_bytes"), lang) {
         (Some(all), Lang::En) => {
             format!("{what} closed after {got} of {all} body bytes for {client}")

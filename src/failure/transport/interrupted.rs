@@ -36,7 +36,11 @@ pub(crate) fn interrupted(at: &Episode<'_>, rst: Mark) -> Option<Interrupted> {
 }
 
 fn in_http(at: &Episode<'_>, web: &crate::failure::episode::Web) -> Interrupted {
-    let exchanges = || web.log.open().chain(&web.adverse);
+    // What was given up stream by stream was not cut by the connection's end.
+    let exchanges = || {
+        let all = web.log.open().chain(&web.adverse);
+        all.filter(|exchange| exchange.reset.is_none())
+    };
     for exchange in exchanges() {
         let Some(response) = &exchange.response else {
             continue;

@@ -24,9 +24,35 @@ pub struct Exchange {
     pub response: Option<Response>,
     /// The request was sent before the previous response had ended.
     pub pipelined: bool,
+    /// The stream of HTTP/2 that it is; absent in HTTP/1.
+    pub stream: Option<u32>,
+    /// One end gave that stream up (RST_STREAM).
+    pub reset: Option<Reset>,
     /// No hole in either direction can have taken a message between request and response. Where this is false,
     /// a missing response proves nothing.
     pub sure: bool,
+}
+
+/// One end of an HTTP/2 connection gave a stream up (RFC 9113 6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// It was the client.
+    pub by_client: bool,
+    /// Error code.
+    pub code: u32,
+    /// The frame.
+    pub at: Mark,
+}
+
+/// How a gRPC call ended, said in its trailers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grpc {
+    /// `grpc-status`.
+    pub status: u16,
+    /// `grpc-message` as sent, up to 256 bytes.
+    pub message: Option<SmolStr>,
+    /// The frame.
+    pub at: Mark,
 }
 
 /// Body of a message.
@@ -57,8 +83,10 @@ pub struct Request {
     pub target: SmolStr,
     /// `target` was longer.
     pub target_cut: bool,
-    /// 0 for HTTP/1.0, 1 for HTTP/1.1.
+    /// 0 for HTTP/1.0, 1 for HTTP/1.1; 0 in HTTP/2.
     pub minor_version: u8,
+    /// `grpc-timeout` was sent: one answer is expected, within that time.
+    pub deadline: bool,
     /// The Host field, or the authority of an absolute target (RFC 9112 3.2.2), in lower case.
     pub host: Option<SmolStr>,
     /// The target is a whole URI or an authority: it is meant for a proxy.
@@ -134,6 +162,8 @@ pub struct Response {
     pub upgrade: Option<SmolStr>,
     /// The body is a stream without an end of its own (`text/event-stream`, `multipart/x-mixed-replace`).
     pub streams: bool,
+    /// How the gRPC call ended.
+    pub grpc: Option<Box<Grpc>>,
     /// What its body says, where that is of interest and it came in full.
     pub content: Option<Box<Content>>,
     /// The application firewall whose mark the header or the error's body carries.
@@ -157,6 +187,15 @@ impl Request {
     }
 }
 
+impl Request {
+    /// A call of gRPC.
+    pub fn is_grpc(&self) -> bool {
+        let kind = self.content_type.as_deref().unwrap_or("");
+        kind.get(..16)
+            .is_some_and(|start| start.eq_ignore_ascii_case("application/grpc"))
+    }
+}
+
 impl Exchange {
     /// The final status.
     pub fn status(&self) -> Option<u16> {
@@ -173,6 +212,7 @@ impl Exchange {
     /// A whole request without the first byte of a final response.
     pub fn unanswered(&self) -> bool {
         self.response.is_none()
+            && self.reset.is_none()
             && self
                 .request
                 .as_ref()

@@ -34,7 +34,7 @@ const METHOD_MAX: usize = 32;
 /// A request line that has not ended by then is none, unless its method is known.
 const LINE_MAX: usize = 8 * 1024;
 /// Bytes kept of a target or location.
-pub(super) const TARGET_MAX: usize = 2_048;
+pub(in crate::protocol) const TARGET_MAX: usize = 2_048;
 /// Bytes of a field's name that are compared.
 const NAME_MAX: usize = 64;
 /// Schemes kept of one response.
@@ -114,7 +114,7 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Where the head ends: after the first empty line. `from` bytes were searched before.
-pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
+pub(in crate::protocol) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(3);
     loop {
         let rest = bytes.get(at..)?;
@@ -162,13 +162,14 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
 }
 
 /// The first credential in clear is the one that is told.
-fn expose(request: &mut Request, found: Option<secrets::Exposed>) {
+pub(in crate::protocol) fn expose(request: &mut Request, found: Option<secrets::Exposed>) {
     if request.exposed.is_none() {
         request.exposed = found.map(Box::new);
     }
 }
 
-fn learn_request(request: &mut Request, name: &[u8], value: &[u8]) {
+/// Learns what one field of a request says; `name` in lower case.
+pub(in crate::protocol) fn learn_request(request: &mut Request, name: &[u8], value: &[u8]) {
     match name {
         b"host" => request.host = Some(lower(value, 255)).filter(|host| !host.is_empty()),
         b"authorization" => {
@@ -208,7 +209,7 @@ fn learn_request(request: &mut Request, name: &[u8], value: &[u8]) {
 }
 
 /// A response's head, with its framing unless the request or status decides it; its marks are the caller's.
-pub(super) fn response(head: &[u8]) -> Option<Response> {
+pub(in crate::protocol) fn response(head: &[u8]) -> Option<Response> {
     let (line, fields) = split_line(head)?;
     let (version, rest) = split_at_byte(line, b' ')?;
     let rest = rest.trim_ascii_start();
@@ -245,7 +246,8 @@ pub(super) fn response(head: &[u8]) -> Option<Response> {
     Some(response)
 }
 
-fn learn_response(response: &mut Response, name: &[u8], value: &[u8]) {
+/// Learns what one field of a response says; `name` in lower case.
+pub(in crate::protocol) fn learn_response(response: &mut Response, name: &[u8], value: &[u8]) {
     match name {
         b"server" => response.server = Some(text(value, 128)),
         b"retry-after" => response.retry_after = Some(text(value, 64)),

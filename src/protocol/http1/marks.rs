@@ -60,7 +60,7 @@ const PLAIN_TO_TLS: [&str; 4] = [
 ];
 
 /// The firewall that a header field gives away; `name` in lower case.
-pub(super) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
+pub(in crate::protocol) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
     if name == b"server" {
         let value = text(value, 128);
         let mut marks = SERVERS.iter();
@@ -79,12 +79,12 @@ pub(super) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
 }
 
 /// The firewall that an error page gives away.
-pub(super) fn of_page(page: &[u8]) -> Option<&'static str> {
+pub(in crate::protocol) fn of_page(page: &[u8]) -> Option<&'static str> {
     find(&PAGES, &String::from_utf8_lossy(page).to_ascii_lowercase())
 }
 
 /// Does the page say that plain HTTP was sent to a TLS port?
-pub(super) fn plain_to_tls(page: &[u8]) -> bool {
+pub(in crate::protocol) fn plain_to_tls(page: &[u8]) -> bool {
     let page = String::from_utf8_lossy(page).to_ascii_lowercase();
     PLAIN_TO_TLS.iter().any(|words| page.contains(words))
 }

@@ -13,16 +13,18 @@
 mod body;
 mod content;
 mod exchange;
-mod head;
+pub(super) mod head;
 mod log;
-mod marks;
-mod secrets;
-mod words;
+pub(super) mod marks;
+pub(super) mod secrets;
+pub(super) mod words;
 
 pub use body::Framing;
+pub(super) use content::Gathering;
 pub use content::{CodingFault, Content, Declared, Fault, FormFault, Reading, Version, version_in};
-pub use exchange::{Body, Exchange, Request, Response};
-pub use log::{Foreign, Log, Tunnel};
+pub use exchange::{Body, Exchange, Grpc, Request, Reset, Response};
+pub(super) use log::Payloads;
+pub use log::{Foreign, Log, Tunnel, Upgraded};
 pub use secrets::Exposed;
 pub(crate) use words::{ends_with, holds};
 

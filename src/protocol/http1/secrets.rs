@@ -28,7 +28,7 @@ pub struct Exposed {
 
 /// How a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::protocol) enum Form {
     Pairs,
     Json,
 }
@@ -65,7 +65,7 @@ const TOKENS: [&str; 6] = [
 ];
 
 /// What an Authorization or Proxy-Authorization field gives away: Basic and Bearer; Digest, NTLM and Negotiate do not.
-pub(super) fn of_authorization(to_server: bool, value: &[u8]) -> Option<Exposed> {
+pub(in crate::protocol) fn of_authorization(to_server: bool, value: &[u8]) -> Option<Exposed> {
     let at = value.iter().position(|&byte| byte == b' ')?;
     let (scheme, credential) = value.split_at_checked(at)?;
     let credential = credential.trim_ascii();
@@ -89,13 +89,13 @@ pub(super) fn of_authorization(to_server: bool, value: &[u8]) -> Option<Exposed>
 }
 
 /// What the query string of a target gives away.
-pub(super) fn of_target(target: &[u8]) -> Option<Exposed> {
+pub(in crate::protocol) fn of_target(target: &[u8]) -> Option<Exposed> {
     let at = target.iter().position(|&byte| byte == b'?')?;
     pairs(target.get(at.checked_add(1)?..)?, "query")
 }
 
 /// How the next bytes of this request's body are to be read, if at all.
-pub(super) fn form(request: &Request) -> Option<Form> {
+pub(in crate::protocol) fn form(request: &Request) -> Option<Form> {
     if request.exposed.is_some() || request.body.seen_bytes >= BODY_MAX {
         return None;
     }
@@ -117,7 +117,7 @@ pub(super) fn form(request: &Request) -> Option<Form> {
 }
 
 /// What a run of a body's bytes gives away.
-pub(super) fn of_body(form: Form, bytes: &[u8]) -> Option<Exposed> {
+pub(in crate::protocol) fn of_body(form: Form, bytes: &[u8]) -> Option<Exposed> {
     // Clients name their JSON anything.
     let object = bytes
         .trim_ascii_start()

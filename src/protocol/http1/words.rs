@@ -17,7 +17,7 @@ pub(crate) fn ends_with(text: &str, word: &str) -> bool {
 }
 
 /// At most `max` bytes as text; what is no UTF-8 is replaced.
-pub(super) fn text(bytes: &[u8], max: usize) -> SmolStr {
+pub(in crate::protocol) fn text(bytes: &[u8], max: usize) -> SmolStr {
     let bytes = bytes.get(..max).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_or_else(
         |_| SmolStr::from(String::from_utf8_lossy(bytes)),
@@ -26,7 +26,7 @@ pub(super) fn text(bytes: &[u8], max: usize) -> SmolStr {
 }
 
 /// At most `max` bytes as text with its ASCII letters in lower case.
-pub(super) fn lower(bytes: &[u8], max: usize) -> SmolStr {
+pub(in crate::protocol) fn lower(bytes: &[u8], max: usize) -> SmolStr {
     let text = text(bytes, max);
     if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         SmolStr::from(text.to_ascii_lowercase())

@@ -21,7 +21,7 @@ use crate::limits;
 pub use coding::CodingFault;
 pub use fields::version_in;
 pub use form::FormFault;
-pub(super) use reading::Reads;
+pub(in crate::protocol) use reading::Reads;
 pub use reading::{Reading, Version};
 
 /// What is remembered of a body.
@@ -94,7 +94,7 @@ impl Declared {
 
 /// A body that is passing.
 #[derive(Clone, Debug)]
-pub(super) struct Gathering {
+pub(in crate::protocol) struct Gathering {
     digest: Option<Sha256>,
     kept: Vec<u8>,
     keep: usize,
@@ -109,7 +109,10 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// Of a request, where what it says is of interest.
-    pub(super) fn of_request(request: &Request, reads: Option<Reads>) -> Option<Box<Self>> {
+    pub(in crate::protocol) fn of_request(
+        request: &Request,
+        reads: Option<Reads>,
+    ) -> Option<Box<Self>> {
         let changes = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
         let declared = Declared::of(request.content_type.as_deref())
             .filter(|declared| *declared != Declared::Html);
@@ -129,7 +132,7 @@ impl Gathering {
     }
 
     /// Of a successful response in a format that is read, or of a page that answers a program.
-    pub(super) fn of_response(
+    pub(in crate::protocol) fn of_response(
         request: Option<&Request>,
         response: &Response,
         reads: Option<Reads>,
@@ -161,7 +164,7 @@ impl Gathering {
     }
 
     /// The next bytes.
-    pub(super) fn add(&mut self, data: &[u8]) {
+    pub(in crate::protocol) fn add(&mut self, data: &[u8]) {
         if let Some(digest) = &mut self.digest {
             digest.update(data);
         }
@@ -172,7 +175,7 @@ impl Gathering {
     }
 
     /// The body ended.
-    pub(super) fn finish(mut self) -> Content {
+    pub(in crate::protocol) fn finish(mut self) -> Content {
         let sample = self
             .kept
             .get(..limits::SAMPLE_BYTES.min(self.kept.len()))

@@ -19,7 +19,7 @@ use super::body::Decoder;
 use super::content::Gathering;
 use super::exchange::{Exchange, Request, Response};
 use super::head::{self, Look};
-use payloads::Payloads;
+pub(in crate::protocol) use payloads::Payloads;
 
 /// Longest head that is followed.
 const HEAD_MAX: usize = 64 * 1024;
@@ -46,6 +46,7 @@ pub struct Log {
     number: u32,
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
+    upgraded: Option<Box<Upgraded>>,
     host: Option<SmolStr>,
     payloads: Option<Box<Payloads>>,
     /// Exchanges that no longer fitted between two drains.
@@ -62,6 +63,15 @@ pub struct Tunnel {
     /// The frame that completed the agreement.
     pub at: Mark,
     /// Bytes of the tunnel that were delivered already, by direction; mostly none.
+    pub early: Both<Vec<u8>>,
+}
+
+/// Both ends agreed to go on in HTTP/2 (RFC 7540 3.2; RFC 9113 3.1 no longer speaks of it, servers still do).
+#[derive(Clone, Debug)]
+pub struct Upgraded {
+    /// The request that asked for it: it is answered in HTTP/2, as stream 1.
+    pub request: Option<Request>,
+    /// What both directions said in HTTP/2 already.
     pub early: Both<Vec<u8>>,
 }
 
@@ -176,6 +186,15 @@ impl Log {
         self.tunnel.take()
     }
 
+    /// What came of an upgrade to HTTP/2 in the last chunk. Ask after each chunk, as with tunnels; what endpoint rules
+    /// read in bodies goes with it.
+    pub(in crate::protocol) fn take_upgraded(
+        &mut self,
+    ) -> Option<(Box<Upgraded>, Option<Box<Payloads>>)> {
+        let upgraded = self.upgraded.take()?;
+        Some((upgraded, self.payloads.take()))
+    }
+
     fn side(&self, from: Direction) -> &Side {
         let [there, back] = &self.sides;
         if from == Direction::ToServer {
@@ -229,7 +248,9 @@ impl Log {
     }
 
     fn keep_inner(&mut self, from: Direction, rest: &[u8]) {
-        if let Some(Both([there, back])) = self.tunnel.as_mut().map(|tunnel| &mut tunnel.early) {
+        let tunnel = self.tunnel.as_mut().map(|tunnel| &mut tunnel.early);
+        let upgraded = self.upgraded.as_mut().map(|upgraded| &mut upgraded.early);
+        if let Some(Both([there, back])) = tunnel.or(upgraded) {
             if from == Direction::ToServer {
                 there
             } else {
@@ -415,7 +436,7 @@ impl Log {
 }
 
 /// The name in `host[:port]`; an address is none.
-fn host_name(host: &str) -> Option<&str> {
+pub(in crate::protocol) fn host_name(host: &str) -> Option<&str> {
     let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
     let name = if port.bytes().all(|byte| byte.is_ascii_digit()) {
         name
@@ -441,7 +462,9 @@ impl Observer for Log {
             }
         }
         // The chunk that opens a tunnel is answered with More, so that the tunnel's own reader gets what follows.
-        let opaque = matches!(self.side(from).state, State::Opaque) && self.tunnel.is_none();
+        let opaque = matches!(self.side(from).state, State::Opaque)
+            && self.tunnel.is_none()
+            && self.upgraded.is_none();
         if opaque { Next::Done } else { Next::More }
     }
 }

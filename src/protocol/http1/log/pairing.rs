@@ -9,7 +9,7 @@ use crate::time::{MILLISECOND, Nanos};
 use super::super::body::{Decoder, Framing};
 use super::super::content::Gathering;
 use super::super::exchange::{Exchange, Request, Response};
-use super::{Log, State, Tunnel};
+use super::{Log, State, Tunnel, Upgraded};
 
 /// Requests kept that wait for their response; more are let go as unanswered and not sure.
 const OPEN_MAX: usize = 64;
@@ -106,6 +106,10 @@ impl Log {
         if method == "HEAD" || matches!(status, 101 | 204 | 304) || connect && status < 300 {
             response.body.framing = Framing::None;
         }
+        if status == 101 && goes_on_in_http2(&exchange, &response) {
+            self.upgrade(exchange);
+            return;
+        }
         let decoder = Decoder::new(response.body.framing);
         let number = exchange.number;
         if decoder.is_some() {
@@ -143,6 +147,16 @@ impl Log {
         }
     }
 
+    fn upgrade(&mut self, exchange: Box<Exchange>) {
+        for side in &mut self.sides {
+            side.state = State::Opaque;
+        }
+        self.upgraded = Some(Box::new(Upgraded {
+            request: exchange.request,
+            early: Both::default(),
+        }));
+    }
+
     fn open_tunnel(&mut self, authority: SmolStr, at: Mark) {
         let mut early = [Vec::new(), Vec::new()];
         for (side, early) in self.sides.iter_mut().zip(&mut early) {
@@ -168,4 +182,11 @@ impl Log {
             self.data(client, &early, at);
         }
     }
+}
+
+/// The client asked for HTTP/2 in clear, and the server takes it up.
+fn goes_on_in_http2(exchange: &Exchange, response: &Response) -> bool {
+    let asked = exchange.request.as_ref();
+    let asked = asked.is_none_or(|request| request.upgrade.as_deref() == Some("h2c"));
+    asked && response.upgrade.as_deref() == Some("h2c")
 }

@@ -13,7 +13,7 @@ use super::{Log, host_name};
 
 /// The rules, and what they say of the host that was asked last.
 #[derive(Debug)]
-pub(super) struct Payloads {
+pub(in crate::protocol) struct Payloads {
     rules: Arc<Rules>,
     server: (IpAddr, u16),
     host: Option<SmolStr>,
@@ -23,17 +23,33 @@ pub(super) struct Payloads {
 impl Log {
     /// Reads bodies as the endpoint rules say.
     pub fn read_by(&mut self, rules: &Arc<Rules>, server: (IpAddr, u16)) {
-        self.payloads = Some(Box::new(Payloads {
+        self.payloads = Some(Box::new(Payloads::new(rules, server)));
+    }
+
+    /// What may be read in a body that belongs to this request.
+    pub(super) fn reads(&mut self, request: Option<&Request>, answers: bool) -> Option<Reads> {
+        self.payloads.as_deref_mut()?.reads(request, answers)
+    }
+}
+
+impl Payloads {
+    /// Of what is said with this server.
+    pub(in crate::protocol) fn new(rules: &Arc<Rules>, server: (IpAddr, u16)) -> Self {
+        Self {
             rules: Arc::clone(rules),
             server,
             host: None,
             found: None,
-        }));
+        }
     }
 
     /// What may be read in a body that belongs to this request. Costs a look at the rules once for each host.
-    pub(super) fn reads(&mut self, request: Option<&Request>, answers: bool) -> Option<Reads> {
-        let known = self.payloads.as_deref_mut()?;
+    pub(in crate::protocol) fn reads(
+        &mut self,
+        request: Option<&Request>,
+        answers: bool,
+    ) -> Option<Reads> {
+        let known = self;
         let request = request?;
         if known.found.is_none() || known.host != request.host {
             known.host.clone_from(&request.host);

@@ -22,7 +22,7 @@ const VALUE_MAX: usize = 200;
 
 /// What may be read in a body.
 #[derive(Clone, Debug)]
-pub(in crate::protocol::http1) struct Reads {
+pub(in crate::protocol) struct Reads {
     /// Payloads in the order in which they are tried.
     pub(in crate::protocol::http1) payloads: Arc<[Arc<Payload>]>,
     /// How many of them the endpoint's rule names.
