@@ -20,7 +20,7 @@ use wirefault::ingest::{self, Batch, Feed, Frame, LinkType};
 use wirefault::mark::Direction::{ToClient, ToServer};
 use wirefault::mark::Mark;
 use wirefault::protocol::tls::chain::{TrustStore, Verifier};
-use wirefault::protocol::{Chunk, Next, Observer, dhcp, dns, http1, ppp, tls};
+use wirefault::protocol::{Chunk, Next, Observer, dhcp, dns, http1, http2, ppp, tls};
 use wirefault::report::{self, Settings, Told};
 use wirefault::tcp::stream::Stream;
 use wirefault::time::Timestamp;
@@ -39,6 +39,7 @@ pub(crate) fn enter(target: &str, data: &[u8]) {
         "dns" => dns(data),
         "tunnels" => tunnels(data),
         "http1" => http1(data),
+        "http2" => http2(data),
         "tls" => tls(data),
         "whole" => whole(data),
         _ => unreachable!("no fuzz target {target}"),
@@ -270,6 +271,31 @@ pub(crate) fn http1(data: &[u8]) {
         converse(data, &mut log);
         log.finish();
         let _ = log.drain().count();
+    }
+}
+
+/// Frames from the connection's first byte and from its middle; and the bytes as a header block.
+pub(crate) fn http2(data: &[u8]) {
+    for start in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b""] {
+        let mut log = http2::Log::default();
+        if !start.is_empty() {
+            log.on_chunk(ToServer, Chunk::Data(start), Mark::default());
+        }
+        converse(data, &mut log);
+        log.finish();
+        let left = std::iter::from_fn(|| log.next_ended()).count();
+        assert!(left <= 1_024 && log.open().count() <= 256 + 32);
+    }
+    let _ = http2::joined(data);
+    let mut decoder = http2::hpack::Decoder::default();
+    for block in data.chunks(64) {
+        let mut bytes = 0;
+        let read = decoder.decode(block, &mut |name, value| {
+            bytes += name.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+        });
+        if read.is_err() {
+            decoder.lose();
+        }
     }
 }
 

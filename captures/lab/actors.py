@@ -253,7 +253,9 @@ def version(tool):
            "curl": "curl -V | head -1 | sed 's/ (.*OpenSSL./ with OpenSSL /;s/ zlib.*//'", "wget": "wget -V | head -1 | cut -d' ' -f2,3",
            "nftables": "nft --version | cut -d' ' -f1,2", "tcpdump": "tcpdump --version 2>&1 | sed -n 's/tcpdump version/tcpdump/p'",
            "tongsuo": "echo Tongsuo 8.3.2 of tongsuopy 1.0.1", "dnsmasq": "dnsmasq -v | head -1 | cut -d' ' -f1,3",
-           "aioquic": "$QUIC_PYTHON -c 'import aioquic;print(\"aioquic\",aioquic.__version__)'",
+           "aioquic": "$LAB_PYTHON -c 'import aioquic;print(\"aioquic\",aioquic.__version__)'",
+           "h2": "$LAB_PYTHON -c 'import h2;print(\"h2\",h2.__version__)'", "hypercorn": "$LAB_PYTHON -m hypercorn --version | sed -n 's/.*\\([0-9.]\\{5,\\}\\).*/hypercorn \\1/p'",
+           "grpcio": "$LAB_PYTHON -c 'import grpc;print(\"grpcio\",grpc.__version__)'", "nghttp2": "nghttpd --version | sed 's/nghttpd //'",
            "keepalived": "keepalived -v 2>&1 | head -1 | cut -d' ' -f1,2",
            "microsocks": "dpkg-query -W -f 'microsocks ${Version}' microsocks", "dante": "dpkg-query -W -f 'Dante ${Version}' dante-server"}
     if tool == "wire":

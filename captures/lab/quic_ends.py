@@ -1,6 +1,6 @@
 """Captures of QUIC that is blocked, answered, or tried in passing, and of the TCP that takes its place.
 
-Needs aioquic (PyPI): QUIC_PYTHON names the Python that has it.
+Needs aioquic (PyPI): LAB_PYTHON names the Python that has it.
 """
 import os
 import threading
@@ -24,7 +24,7 @@ def quiet(name, shows, server, client, filter=INITIAL, **more):
 
 def end(st, who, *args, wait=True):
     st.used("aioquic")
-    argv = [os.environ["QUIC_PYTHON"], LAB / "quic.py", *args]
+    argv = [os.environ["LAB_PYTHON"], LAB / "quic.py", *args]
     return st.run(who, argv) if wait else st.start(who, argv)
 
 

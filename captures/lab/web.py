@@ -33,6 +33,7 @@ import proxies         # noqa: F401
 import lesser          # noqa: F401
 import private         # noqa: F401
 import quic_ends       # noqa: F401
+import http2_ends      # noqa: F401
 
 LIMIT = 64 * 1024
 

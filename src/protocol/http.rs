@@ -14,6 +14,10 @@ use crate::protocol::{Chunk, Next, Observer, Probe, http1, http2};
 
 /// Reader of one connection.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are HTTP/1, and it lies on the heap as a part of what is known of a connection"
+)]
 pub enum Log {
     /// HTTP/1.
     One(http1::Log),

@@ -7,6 +7,7 @@
 )]
 
 pub(crate) mod catalogue;
+pub(crate) mod dissected;
 #[path = "../../fuzz/doors.rs"]
 pub(crate) mod doors;
 pub(crate) mod run;

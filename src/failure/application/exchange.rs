@@ -236,6 +236,10 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
     }
     if let Some(stream) = exchange.stream {
         finding = finding.detail("stream", Value::Number(stream.into()));
+        let log = at.web.and_then(|web| web.log.as_two());
+        if log.is_some_and(|log| log.plain) {
+            finding = finding.detail("answered_in", Value::Text("HTTP/1".to_owned()));
+        }
     }
     if let Some(reset) = exchange.reset {
         finding = finding.seen(reset.at, "rst-stream");

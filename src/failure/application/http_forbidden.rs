@@ -1,6 +1,6 @@
 #![doc = include_str!("http_forbidden.en.md")]
 
-use crate::failure::application::exchange::{self, subject};
+use crate::failure::application::exchange::{self, answer, subject};
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
@@ -38,8 +38,14 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
-    let status = finding.number("status").unwrap_or(0);
+    let status = answer(finding, lang);
     match lang {
+        Lang::Zh if finding.number("grpc_status").is_some() => {
+            format!("{what} 对 {client} 应答 {status}")
+        }
+        Lang::En if finding.number("grpc_status").is_some() => {
+            format!("{what} answered {client} with {status}")
+        }
         Lang::En => format!("{what} answered {client} with {status} Forbidden"),
         Lang::Zh => format!("{what} 对 {client} 应答 {status} 禁止访问"),
     }

@@ -1,6 +1,6 @@
 #![doc = include_str!("http_unauthorized.en.md")]
 
-use crate::failure::application::exchange::{self, subject};
+use crate::failure::application::exchange::{self, answer, subject};
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
@@ -29,8 +29,14 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 
 fn summary(finding: &Finding, lang: Lang) -> String {
     let (what, client) = (subject(finding, lang), finding.client_text());
-    let status = finding.number("status").unwrap_or(0);
+    let status = answer(finding, lang);
     match lang {
+        _ if finding.number("grpc_status").is_some() => match lang {
+            Lang::En => format!(
+                "{what} answered {client} with {status}, and no authenticated success followed"
+            ),
+            Lang::Zh => format!("{what} 对 {client} 应答 {status}，其后无认证成功的请求"),
+        },
         Lang::En => format!(
             "{what} answered {client} with {status} Unauthorized, and no authenticated success followed"
         ),

@@ -123,7 +123,9 @@ fn settled(at: &Episode<'_>, exchange: &Exchange, grpc: &Grpc) -> bool {
 
 /// What an end says of the connection where no request suffers by it.
 pub(super) fn connection(at: &Episode<'_>, judged: &mut Judged) {
-    let Some(log) = at.web.and_then(|web| web.log.as_two()) else {
+    // What the client says of an answer in HTTP/1 follows from it.
+    let log = at.web.and_then(|web| web.log.as_two());
+    let Some(log) = log.filter(|log| !log.plain) else {
         return;
     };
     let told = |code: &str| {

@@ -311,6 +311,7 @@ impl Log {
 
     /// The answer of a server that speaks HTTP/1: to all that was asked, and nothing more comes.
     pub(super) fn on_plain_answer(&mut self, answer: Response, first: Mark, at: Mark) {
+        self.plain = true;
         if self.streams.is_empty() {
             // The preface alone was answered.
             self.insert(1, None, self.synced);

@@ -22,6 +22,9 @@ const FIELDS_MAX: usize = 1_024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bad;
 
+/// A name or a value; `None` where it is not known.
+pub type Part<'a> = Option<&'a [u8]>;
+
 /// Name and value; what an unknown entry says is unknown.
 type Entry = (Option<Box<[u8]>>, Option<Box<[u8]>>);
 
@@ -61,7 +64,7 @@ impl Decoder {
     pub fn decode(
         &mut self,
         block: &[u8],
-        take: &mut dyn FnMut(Option<&[u8]>, Option<&[u8]>),
+        take: &mut dyn FnMut(Part<'_>, Part<'_>),
     ) -> Result<(), Bad> {
         let mut rest = block;
         for _ in 0..FIELDS_MAX {
@@ -102,8 +105,7 @@ impl Decoder {
         Ok((name, Some(string(rest)?)))
     }
 
-    #[allow(clippy::type_complexity, reason = "a name and a value")]
-    fn entry(&self, index: usize) -> Result<(Option<&[u8]>, Option<&[u8]>), Bad> {
+    fn entry(&self, index: usize) -> Result<(Part<'_>, Part<'_>), Bad> {
         let place = index.checked_sub(1).ok_or(Bad)?;
         if let Some((name, value)) = fixed::FIELDS.get(place) {
             return Ok((Some(name.as_bytes()), Some(value.as_bytes())));

@@ -51,6 +51,8 @@ pub struct Log {
     /// Answers whose status is not known, and header blocks that could not be read.
     pub unread: u64,
     away: Both<Option<Away>>,
+    /// The server answered in HTTP/1.
+    pub plain: bool,
     /// How many streams the server takes at once, where it says so.
     pub streams_max: Option<u32>,
 }
