@@ -10,40 +10,65 @@ use super::bytes::u16_at;
 use super::ip::Ip;
 
 /// Larger packets are offloaded ones, or jumbo frames; 9,000 bytes and the headers.
-const PACKET_MAX: u32 = 9_216;
+pub(super) const PACKET_MAX: u32 = 9_216;
+
+/// Shorter than this the vectors take longer to set up than the words to add.
+const SHORT: usize = 64;
 
 /// The ones' complement sum of `bytes`, on top of `sum`. RFC 1071 2: words may be added in any order, in any byte order
 /// and several at a time, so that the compiler adds with vectors; only the result is turned round.
 fn add(sum: u64, bytes: &[u8]) -> u64 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    let mut native = 0_u64;
-    if !blocks.is_empty() {
+    sum.wrapping_add(u16::from_be_bytes(fold(native(bytes)).to_ne_bytes()).into())
+}
+
+/// The sum in the machine's own byte order, not folded.
+fn native(bytes: &[u8]) -> u64 {
+    let mut sum = 0_u64;
+    let mut rest = bytes;
+    if bytes.len() >= SHORT {
+        let blocks;
+        (blocks, rest) = bytes.as_chunks::<32>();
         let mut lanes = [0_u64; 8];
         for block in blocks {
             for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
                 *lane = lane.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
             }
         }
-        native = lanes.into_iter().fold(0, u64::wrapping_add);
+        sum = lanes.into_iter().fold(0, u64::wrapping_add);
     }
     let (words, rest) = rest.as_chunks::<4>();
     for word in words {
-        native = native.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
+        sum = sum.wrapping_add(u64::from(u32::from_ne_bytes(*word)));
     }
-    let mut last = [0; 4];
-    for (to, from) in last.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    native = native.wrapping_add(u64::from(u32::from_ne_bytes(last)));
-    sum.wrapping_add(u16::from_be_bytes(fold(native).to_ne_bytes()).into())
+    let last = match *rest {
+        [a] => [a, 0, 0, 0],
+        [a, b] => [a, b, 0, 0],
+        [a, b, c] => [a, b, c, 0],
+        _ => return sum,
+    };
+    sum.wrapping_add(u64::from(u32::from_ne_bytes(last)))
 }
 
-/// Sixteen bits of a sum.
-fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff).wrapping_add(sum >> 16);
-    }
-    (sum & 0xffff) as u16
+/// Sixteen bits of a sum: each step adds what lies above to what lies below.
+const fn fold(sum: u64) -> u16 {
+    let sum = (sum & 0xffff_ffff).wrapping_add(sum >> 32);
+    let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    let sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    sum as u16
+}
+
+/// Is the checksum of an IPv4 packet's TCP segment right, of which `addresses` are the eight bytes of its header? Says
+/// no more than [`body`] does, and sooner.
+pub(super) fn is_right(addresses: &[u8; 8], segment: &[u8]) -> bool {
+    let len = u16::try_from(segment.len()).unwrap_or(0);
+    let protocol = u16::from_ne_bytes([0, 6]);
+    let len = u16::from_ne_bytes(len.to_be_bytes());
+    let sum = native(addresses)
+        .wrapping_add(native(segment))
+        .wrapping_add(u64::from(protocol))
+        .wrapping_add(u64::from(len));
+    fold(sum) == 0xffff
 }
 
 /// The checksum of an IPv4 header with its options.

@@ -17,35 +17,47 @@ pub(super) struct Due {
     closing: VecDeque<Entry>,
     opened: VecDeque<Entry>,
     again: BinaryHeap<Reverse<Entry>>,
+    /// Nothing falls due before this: all that most packets ask for.
+    first: Timestamp,
 }
 
 impl Due {
     /// A flow that has closed. Times must not fall from call to call.
     pub(super) fn closing(&mut self, entry: Entry) {
+        self.first = self.first.min(entry.0);
         self.closing.push_back(entry);
     }
 
     /// A flow that has begun. Times must not fall from call to call.
     pub(super) fn opened(&mut self, entry: Entry) {
+        self.first = self.first.min(entry.0);
         self.opened.push_back(entry);
     }
 
     /// A flow that was looked at and lives on; any time.
     pub(super) fn again(&mut self, entry: Entry) {
+        self.first = self.first.min(entry.0);
         self.again.push(Reverse(entry));
     }
 
     /// Takes out the flow that is to be looked at first, if that is by `clock`.
+    #[inline]
     pub(super) fn pop_by(&mut self, clock: Timestamp) -> Option<Entry> {
+        if clock < self.first {
+            return None;
+        }
+        self.pop(clock)
+    }
+
+    fn pop(&mut self, clock: Timestamp) -> Option<Entry> {
         let fronts = [
             self.closing.front().copied(),
             self.opened.front().copied(),
             self.again.peek().map(|entry| entry.0),
         ];
-        let first = fronts.iter().flatten().min().copied()?;
-        if first.0 > clock {
-            return None;
-        }
+        let first = fronts.iter().flatten().min().copied();
+        self.first = first.map_or(Timestamp::from_ns(i64::MAX), |first| first.0);
+        let first = first.filter(|first| first.0 <= clock)?;
         match fronts {
             [Some(front), _, _] if front == first => self.closing.pop_front(),
             [_, Some(front), _] if front == first => self.opened.pop_front(),

@@ -1,7 +1,5 @@
 //! A frame on its way: decoded, keyed, given to the shard of its flow. Pure; runs in parallel over lanes.
 
-use std::hash::Hash;
-
 use crate::decode::{Body, IcmpMessage, Packet, Stop, StopReason, decode};
 use crate::engine::routed::Routed;
 use crate::engine::shard::Shard;
@@ -172,16 +170,9 @@ pub(super) fn item_of<'a>(
 
 /// Where a packet was seen, for telling sightings: interface, VLAN and source MAC.
 pub(super) fn place(packet: &Packet<'_>, interface: u32, hasher: &KeyHasher) -> u32 {
-    #[derive(Hash)]
-    struct Place {
-        interface: u32,
-        vlan: Option<u16>,
-        source: Option<[u8; 6]>,
-    }
-    let place = Place {
-        interface,
-        vlan: packet.link.vlan,
-        source: packet.link.source,
-    };
-    (hasher.hash(&place) >> 32) as u32
+    let [a, b, c, d, e, f] = packet.link.source.unwrap_or_default();
+    let known = u8::from(packet.link.source.is_some());
+    let source = u64::from_be_bytes([0, known, a, b, c, d, e, f]);
+    let vlan = packet.link.vlan.map_or(0, |vlan| 1 << 16 | u64::from(vlan));
+    (hasher.words([source, vlan << 32 | u64::from(interface)]) >> 32) as u32
 }

@@ -108,6 +108,11 @@ impl KeyHasher {
         fold(fold(ends ^ rest) ^ u64::from(key.protocol))
     }
 
+    /// Hash of two words.
+    pub fn words(&self, words: [u64; 2]) -> u64 {
+        words.iter().fold(self.1, |hash, word| fold(hash ^ word))
+    }
+
     /// Hash of anything else.
     pub fn hash(&self, key: &impl Hash) -> u64 {
         self.0.hash_one(key)

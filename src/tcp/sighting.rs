@@ -19,7 +19,7 @@ const RETRANSMIT_MIN: Nanos = 190 * MILLISECOND;
 const COPY_MAX: Nanos = 200 * MICROSECOND;
 
 /// What identifies one packet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Signature {
     /// Hash over the flow, the direction, and what every copy has: sequence and acknowledgment numbers, length, flags,
     /// window, time stamp and IP identification.
@@ -41,30 +41,49 @@ pub struct Signature {
     pub weighty: bool,
 }
 
-impl Signature {
-    fn same_packet(&self, later: &Self) -> bool {
+/// What a later packet of the same print is compared by; the print tells the rest. 16 bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept {
+    time: Timestamp,
+    place: u32,
+    checksum: u16,
+    ttl: u8,
+}
+
+impl Kept {
+    const fn of(signature: &Signature) -> Self {
+        Self {
+            time: signature.time,
+            place: signature.place,
+            checksum: signature.checksum,
+            ttl: signature.ttl,
+        }
+    }
+
+    /// Is `later`, whose print is the same, this very packet?
+    fn same_packet(&self, later: &Signature) -> bool {
         let apart = later.time.since(self.time).abs();
-        if self.print != later.print || apart > APART_MAX {
+        if apart > APART_MAX {
             return false;
         }
-        if self.identified {
+        if later.identified {
             return true;
         }
         if self.place != later.place || self.ttl != later.ttl {
-            apart < RETRANSMIT_MIN || self.stamped
+            apart < RETRANSMIT_MIN || later.stamped
         } else {
-            apart < COPY_MAX && self.checksum == later.checksum && self.weighty
+            apart < COPY_MAX && self.checksum == later.checksum && later.weighty
         }
     }
 }
 
-/// The last packets of many flows: a table of fixed size (50 KiB), so that a flow costs nothing. A copy is found while
+/// The last packets of many flows: a table of fixed size (25 KiB), so that a flow costs nothing. A copy is found while
 /// fewer than `WAYS` later packets fell into its set, which a mirror's or a router's delay of some hundred packets
 /// leaves room for. The prints lie by themselves: a packet that is new, as most are, touches little more.
 #[derive(Clone, Debug)]
 pub struct Recent {
     prints: Box<[[u64; WAYS]; SETS]>,
-    signatures: Box<[[Signature; WAYS]; SETS]>,
+    kept: Box<[[Kept; WAYS]; SETS]>,
     /// Which of each set gives way next: the oldest.
     oldest: Box<[u8; SETS]>,
 }
@@ -73,7 +92,7 @@ impl Default for Recent {
     fn default() -> Self {
         Self {
             prints: Box::new([[0; WAYS]; SETS]),
-            signatures: Box::new([[Signature::default(); WAYS]; SETS]),
+            kept: Box::new([[Kept::default(); WAYS]; SETS]),
             oldest: Box::new([0; SETS]),
         }
     }
@@ -86,17 +105,18 @@ impl Recent {
         let place = new.print as usize % SETS;
         let (Some(prints), Some(set), Some(oldest)) = (
             self.prints.get_mut(place),
-            self.signatures.get_mut(place),
+            self.kept.get_mut(place),
             self.oldest.get_mut(place),
         ) else {
             return false;
         };
-        if prints.contains(&new.print) && set.iter().any(|old| old.same_packet(&new)) {
+        let copy = |(print, old): (&u64, &Kept)| *print == new.print && old.same_packet(&new);
+        if prints.contains(&new.print) && prints.iter().zip(set.iter()).any(copy) {
             return true;
         }
         let way = usize::from(*oldest) % WAYS;
-        if let (Some(print), Some(signature)) = (prints.get_mut(way), set.get_mut(way)) {
-            (*print, *signature) = (new.print, new);
+        if let (Some(print), Some(kept)) = (prints.get_mut(way), set.get_mut(way)) {
+            (*print, *kept) = (new.print, Kept::of(&new));
         }
         *oldest = oldest.wrapping_add(1);
         false
