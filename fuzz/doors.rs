@@ -299,6 +299,29 @@ pub(crate) fn http2(data: &[u8]) {
     }
 }
 
+/// The same session with secrets under its random: they open nothing, and much is tried.
+fn opened(data: &[u8], random: &[u8; 32]) {
+    let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let labels = [
+        ("CLIENT_RANDOM", 48),
+        ("CLIENT_EARLY_TRAFFIC_SECRET", 32),
+        ("CLIENT_HANDSHAKE_TRAFFIC_SECRET", 32),
+        ("SERVER_HANDSHAKE_TRAFFIC_SECRET", 32),
+        ("CLIENT_TRAFFIC_SECRET_0", 32),
+        ("SERVER_TRAFFIC_SECRET_0", 32),
+    ];
+    let lines: String = labels
+        .iter()
+        .map(|(label, length)| format!("{label} {random} {}\n", "5a".repeat(*length)))
+        .collect();
+    let keys = tls::KeyLog::default();
+    let _ = keys.read(lines.as_bytes());
+    let _ = keys.read(data);
+    let mut session = tls::Session::opened_by(Arc::new(keys));
+    converse(data, &mut session);
+    let _ = (session.opening(), session.stage(), session.take_plain());
+}
+
 /// Records of both sides; and the bytes as a chain of one certificate, and as an OCSP response stapled to one.
 pub(crate) fn tls(data: &[u8]) {
     let mut session = tls::Session::default();
@@ -308,6 +331,9 @@ pub(crate) fn tls(data: &[u8]) {
         session.sni().map(str::len),
         session.version(),
     );
+    if let Some(hello) = &session.client_hello {
+        opened(data, &hello.value.random);
+    }
     let mut verifier = Verifier::new(Arc::new(TrustStore::bundled()));
     let mut chains = vec![vec![Arc::from(data)]];
     chains.extend(session.certificates.map(|sent| sent.value));

@@ -43,10 +43,14 @@
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
 //! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
+//! | `KEYS_MAX` | further secrets of a key log are not kept, and a sentence says so |
+//! | `tls::inside::lane`: `FAILURES_MAX`, `AHEAD_MAX`, `TRIALS_MAX` | a direction of TLS whose records do not open is given up: `tls-lost-track` |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
 
 use crate::flow::key::SHARDS;
 
+/// Secrets kept of a key log and of secrets blocks: 66 bytes each and their place; five a session of TLS 1.3.
+pub const KEYS_MAX: usize = 1 << 22;
 /// Conversations remembered at once, over all shards: about 3 KiB each while they live.
 pub const FLOWS_MAX: usize = 1 << 20;
 /// What a conversation may take while it lives, with its readers: `--memory` is divided by it.

@@ -77,6 +77,26 @@ fn no_format_tells_numbers_of_people_or_credentials() {
     }
 }
 
+/// What a key log opens is masked like what stands in clear.
+#[test]
+fn what_is_decrypted_is_masked_too() {
+    let path = "captures/application/http-not-found/keys-names-and-numbers.pcapng";
+    let all: Vec<&str> = OF_PEOPLE.into_iter().chain(SECRETS).collect();
+    for format in ["text", "markdown", "html", "json", "jsonl", "csv"] {
+        let told = written("analyze", path, &["--format", format, "--lang", "en"]);
+        assert!(told.contains("/upload"), "{format} tells no path: {told}");
+        check(format, &told, &all);
+        let bare = written("analyze", path, &["--format", format, "--redact", "off"]);
+        assert!(bare.contains("91110000MA0000012Q"), "{format}");
+        check(format, &bare, &SECRETS);
+    }
+    let report = json(&written("analyze", path, &["--format", "json"]));
+    let id = text(&list(&report, "findings")[0], "id").to_owned();
+    let ladder = written("show", path, &["--finding", &id, "--lang", "en"]);
+    assert!(ladder.contains("HTTP 404"), "{ladder}");
+    check("show", &ladder, &all);
+}
+
 #[test]
 fn neither_ladders_nor_the_comments_of_an_extract_tell_them() {
     let (folder, path) = copied();

@@ -16,7 +16,7 @@ use std::io::Cursor;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use support::run::{self, finish, list, report_of, text, wirefault, wirefault_fed};
+use support::run::{self, finish_beside, list, report_of, text, wirefault, wirefault_fed};
 use support::{Capture, assert_none, captures, split};
 use wirefault::ingest::{Feed, Options};
 
@@ -80,7 +80,8 @@ fn the_report_is_the_same_in_batches_of_any_size() {
                 };
                 let (feed, errors) = Feed::open(std::slice::from_ref(&capture.path), &options);
                 assert!(errors.is_empty(), "{errors:?}");
-                difference(&usual, &finish(feed, 1)).map(|line| {
+                let told = finish_beside(feed, 1, &capture.path);
+                difference(&usual, &told).map(|line| {
                     format!("blocks of {block_bytes}, batches of {batch_frames}: {line}")
                 })
             })
@@ -106,7 +107,7 @@ fn the_report_is_the_same_from_a_stream() {
         let file = report_of(std::slice::from_ref(&capture.path), 1);
         let stream = Box::new(Cursor::new(capture.bytes()));
         let feed = Feed::of_stream(&capture.path, stream, &Options::default()).expect("a capture");
-        difference(&file, &finish(feed, 1))
+        difference(&file, &finish_beside(feed, 1, &capture.path))
     });
 }
 
@@ -172,7 +173,9 @@ fn the_report_is_the_same_split_into_ring_files() {
             paths.push(path);
         }
         let whole = run::json(&report_of(std::slice::from_ref(&capture.path), 1));
-        let split = run::json(&report_of(&paths, 1));
+        let (feed, errors) = Feed::open(&paths, &Options::default());
+        assert!(errors.is_empty(), "{errors:?}");
+        let split = run::json(&finish_beside(feed, 1, &capture.path));
         assert_eq!(list(&split, "captures").len(), PARTS);
         let whole = placeless(&whole, &BTreeMap::new());
         let split = placeless(&split, &before);

@@ -55,7 +55,7 @@ class Stage:
     """The namespaces of one scenario, what runs in them and the capture."""
 
     def __init__(self, server_ip="203.0.113.20", server_ip6="2001:db8:2::20", names=None, ip6=False, clients=1,
-                 form="pcap", mtu=1500, rtt_ms=0):
+                 form="pcap", mtu=1500, rtt_ms=0, keys=None):
         with COUNTER_LOCK:
             self.tag = f"w{os.getpid() % 10000}x{next(COUNTER)}"
         self.ip6, self.form, self.mtu = ip6, form, mtu
@@ -65,6 +65,9 @@ class Stage:
         self.rtt_ms, self.wire = rtt_ms, None
         self.processes, self.tools, self.clients = [], [], clients
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="lab-"))
+        # Where every client writes its TLS secrets: `keys` is "beside" for a file beside the capture, "inside" for a block in it.
+        self.keys = self.dir / "keys.log"
+        self.environment = {**os.environ, **({"SSLKEYLOGFILE": str(self.keys)} if keys else {})}
         self.capture_process = None
         self.log = open(self.dir / "log", "w+")
 
@@ -161,7 +164,7 @@ class Stage:
     def start(self, who, argv, port=None, stdin=subprocess.DEVNULL, env=None):
         """Starts a process in a namespace; with `port`, waits until that TCP port listens there."""
         process = subprocess.Popen(self.argv(who, argv), stdin=stdin, stdout=self.log, stderr=self.log, cwd=self.dir,
-                                   env={**os.environ, **(env or {})}, start_new_session=True)
+                                   env={**self.environment, **(env or {})}, start_new_session=True)
         self.processes.append(process)
         if port:
             deadline = time.time() + 25
@@ -175,7 +178,7 @@ class Stage:
         """Runs a client to its end; what it said goes to the log."""
         done = subprocess.run(self.argv(who, argv), input=input, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=None if input is not None else subprocess.DEVNULL,
-                              timeout=timeout, cwd=self.dir, env={**os.environ, **(env or {})})
+                              timeout=timeout, cwd=self.dir, env={**self.environment, **(env or {})})
         self.log.write(done.stdout.decode(errors="replace"))
         self.log.flush()
         return done

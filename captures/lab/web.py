@@ -31,6 +31,7 @@ import tlcp_ends       # noqa: F401
 import revocation      # noqa: F401
 import proxies         # noqa: F401
 import lesser          # noqa: F401
+import keyed           # noqa: F401
 import private         # noqa: F401
 import quic_ends       # noqa: F401
 import http2_ends      # noqa: F401
@@ -49,6 +50,10 @@ def describe(entry, tools, out, date):
              f"- **Filter**: `{entry['filter']}`"]
     if entry["ca"]:
         lines.insert(3, f"- **CA**: {entry['ca']}")
+    if entry["stage"].get("keys") == "beside":
+        lines.insert(3, f"- **Keys**: `{out.stem}.keys` beside it, as `--keylog`")
+    elif entry["stage"].get("keys"):
+        lines.insert(3, "- **Keys**: in a secrets block of the capture, put there by editcap")
     if (out.parent / "endpoints.toml").exists():
         lines.insert(3, "- **Rules**: `endpoints.toml` beside it, as `--endpoints`")
     out.with_suffix(".md").write_text("\n".join(lines) + "\n")
@@ -64,7 +69,8 @@ def frames(path, display):
 def make(entry):
     setup = dict(entry["stage"])
     form = setup.get("form", "pcap")
-    out = CAPTURES / (entry["path"] + (".pcapng" if form == "pcapng" else ".pcap"))
+    keys = setup.get("keys")
+    out = CAPTURES / (entry["path"] + (".pcapng" if form == "pcapng" or keys == "inside" else ".pcap"))
     with stage.Stage(**setup) as st:
         st.entry = entry
         entry["play"](st)
@@ -76,14 +82,19 @@ def make(entry):
             first = frames(st.raw, entry["until"])[0]
             subprocess.run(["editcap", "-F", "pcap", "-r", st.raw, st.dir / "cut", f"1-{first - 1}"], check=True)
             st.raw = st.dir / "cut"
-        found = subprocess.run(["tshark", "-n", "-r", st.raw, "-Y", entry["filter"]], capture_output=True, text=True)
+        secrets = ["-o", f"tls.keylog_file:{st.keys}"] if keys else []
+        found = subprocess.run(["tshark", "-n", "-r", st.raw, *secrets, "-Y", entry["filter"]], capture_output=True, text=True)
         if found.returncode or not found.stdout.strip():
             raise RuntimeError(f"the filter finds nothing {found.stderr}\n{st.said()}")
         out.parent.mkdir(parents=True, exist_ok=True)
-        if form == "pcapng":
+        if keys == "inside":
+            subprocess.run(["editcap", "-F", "pcapng", "--inject-secrets", f"tls,{st.keys}", st.raw, out], check=True)
+        elif form == "pcapng":
             subprocess.run(["editcap", "-F", "pcapng", st.raw, out], check=True)
         else:
             out.write_bytes(st.raw.read_bytes())
+        if keys == "beside":
+            out.with_suffix(".keys").write_bytes(st.keys.read_bytes())
         describe(entry, st.tools, out, time.strftime("%Y-%m-%d"))
         (LAB / ".work" / "logs").mkdir(exist_ok=True, parents=True)
         (LAB / ".work" / "logs" / (entry["path"].replace("/", "_") + ".log")).write_text(st.said())

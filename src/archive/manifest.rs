@@ -18,6 +18,9 @@ pub struct Options {
     pub endpoints: String,
     /// Identity of the trust store.
     pub trust_store: String,
+    /// Identity of the key log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_log: Option<String>,
     /// Which packets were read.
     pub filter: Option<String>,
     /// Findings from this time on, in nanoseconds since 1970.

@@ -78,7 +78,9 @@ impl Merged {
         self.diagnosis.flows += partial.flows;
         self.diagnosis.attempts.add(outcomes(partial.attempts));
         self.sums.add(partial.shares);
+        self.diagnosis.decrypted += partial.decrypted;
         self.diagnosis.trust_store = partial.trust_store;
+        self.diagnosis.key_log = partial.key_log;
         self.read(partial.captures);
         if let Some((first, last)) = partial.span_ns {
             let (first, last) = (time(first), time(last));

@@ -29,7 +29,11 @@ pub struct Partial {
     pub(super) flows: u64,
     pub(super) attempts: Attempts,
     pub(super) shares: Shares,
+    #[serde(default)]
+    pub(super) decrypted: u64,
     pub(super) trust_store: String,
+    #[serde(default)]
+    pub(super) key_log: Option<String>,
     pub(super) span_ns: Option<(i64, i64)>,
     pub(super) captures: Vec<Read>,
     pub(super) endpoints: Vec<Endpoint>,
@@ -189,7 +193,9 @@ impl Partial {
             incidents: _,
             unjudged: _,
             rows: _,
+            decrypted: _,
             trust_store: _,
+            key_log: _,
             rules: _,
         } = diagnosis;
         let notes = chinese.captures.iter().map(|capture| capture.notes.clone());
@@ -199,7 +205,9 @@ impl Partial {
             flows: diagnosis.flows,
             attempts: attempts(&diagnosis.attempts),
             shares: shares(&diagnosis.shares),
+            decrypted: diagnosis.decrypted,
             trust_store: diagnosis.trust_store.clone(),
+            key_log: diagnosis.key_log.clone(),
             span_ns: english.span.map(|(first, last)| (first.ns(), last.ns())),
             captures: english
                 .captures

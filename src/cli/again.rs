@@ -8,6 +8,7 @@ use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, analyze, input};
 use crate::engine::row::Row;
 use crate::ingest::{self, Batch, Feed, FileReport, Frame, Interface};
+use crate::protocol::tls::KeyLog;
 use crate::report::{Findings, Settings, Told};
 
 /// What the first reading found.
@@ -18,6 +19,8 @@ pub(crate) struct First {
     pub(crate) rows: Vec<Row>,
     /// The files by the numbers that marks carry.
     pub(crate) files: Vec<FileReport>,
+    /// Secrets of TLS sessions.
+    pub(crate) keys: Option<Arc<KeyLog>>,
     /// Some input was skipped or cut short.
     pub(crate) skipped: bool,
     /// How it is told.
@@ -31,7 +34,7 @@ pub(crate) fn first(common: &Common, command: &str) -> Result<First, Failure> {
             "{command}: --format is not offered; `wirefault analyze --format json` has the same findings as data"
         )));
     }
-    if let Some(path) = common.paths.iter().find(|path| is_stream(path)) {
+    if let Some(path) = common.paths.iter().find(|path| input::is_stream(path)) {
         return Err(Failure::usage(format!(
             "{command}: {path} can be read only once, and {command} reads its input twice; save it as a file first and give that"
         )));
@@ -45,14 +48,9 @@ pub(crate) fn first(common: &Common, command: &str) -> Result<First, Failure> {
         rows,
         skipped: run.skipped || run.files.iter().any(|file| !file.complete),
         files: run.files,
+        keys: run.keys,
         settings,
     })
-}
-
-/// Standard input, a pipe, a device.
-fn is_stream(path: &str) -> bool {
-    let other = |about: std::fs::Metadata| !about.is_file() && !about.is_dir();
-    path == "-" || std::fs::metadata(path).is_ok_and(other)
 }
 
 /// The second reading.

@@ -73,11 +73,22 @@ mod with_libpcap {
                 self.compile(frame.link)?;
             }
             let before = frames.len();
+            let (mut passed, mut kept) = (0, 0);
+            // How many of the frames that stay stand before each of the capture's secrets.
+            let mut places: Vec<usize> = Vec::with_capacity(batch.secrets.len());
             frames.retain(|frame| {
+                let due = batch.secrets.iter().skip(places.len());
+                let due = due.take_while(|secrets| secrets.place <= passed).count();
+                places.extend(std::iter::repeat_n(kept, due));
                 let program = self.programs.get(&frame.link);
-                program.is_some_and(|program| program.filter(batch.frame(frame).bytes))
+                let fits = program.is_some_and(|program| program.filter(batch.frame(frame).bytes));
+                (passed, kept) = (passed + 1, kept + usize::from(fits));
+                fits
             });
             self.left_out += (before - frames.len()) as u64;
+            for (place, secrets) in batch.secrets.iter_mut().enumerate() {
+                secrets.place = places.get(place).copied().unwrap_or(frames.len());
+            }
             batch.frames = frames;
             Ok(())
         }

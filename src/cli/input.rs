@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cli::filter::Filter;
-use crate::cli::{Common, Failure, endpoints, output};
+use crate::cli::{Common, Failure, endpoints, keys, output};
 use crate::decode;
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
@@ -15,6 +15,7 @@ use crate::engine::shard::Anchors;
 use crate::engine::{Engine, Options};
 use crate::ingest::{self, Batch, Feed, FileReport, Interface, LinkType};
 use crate::limits;
+use crate::protocol::tls::KeyLog;
 use crate::protocol::tls::chain::TrustStore;
 
 /// A finished reading.
@@ -25,6 +26,12 @@ pub(crate) struct Run {
     pub(crate) files: Vec<FileReport>,
     /// On which interfaces.
     pub(crate) interfaces: Vec<Interface>,
+    /// Secrets of TLS sessions: the key log's and the captures'.
+    pub(crate) keys: Option<Arc<KeyLog>>,
+    /// Some of the captures' stood behind the first packets.
+    late_keys: bool,
+    /// Interrupted.
+    stopped: bool,
     /// Some input could not be read, or not to its end because the run was interrupted.
     pub(crate) skipped: bool,
 }
@@ -36,8 +43,32 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
             "PATH is missing: name files, folders or globs, or - for standard input; --help lists the options",
         ));
     }
+    let judging = Judging::of(common)?;
+    let run = pass(common, &judging, rows, true)?;
+    // Secrets that stood behind their packets are known now. A stream cannot be read again.
+    match run.keys.clone().filter(|_| run.late_keys && !run.stopped) {
+        Some(keys) if common.paths.iter().all(|path| !is_stream(path)) => {
+            pass(common, &judging.with(keys), rows, false)
+        }
+        _ => Ok(run),
+    }
+}
+
+/// Standard input, a pipe, a device.
+pub(crate) fn is_stream(path: &str) -> bool {
+    let other = |about: std::fs::Metadata| !about.is_file() && !about.is_dir();
+    path == "-" || std::fs::metadata(path).is_ok_and(other)
+}
+
+/// One reading of all inputs; a second one complains of nothing that the first one did.
+fn pass(common: &Common, judging: &Judging, rows: bool, first: bool) -> Result<Run, Failure> {
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
-    let mut engine = engine(common, rows)?;
+    let mut engine = engine_of(common, judging, rows)?;
+    let complain = |errors: &[ingest::IngestError]| {
+        if first {
+            complain(errors);
+        }
+    };
     // One thread takes what it read at once, while it is in its core's cache; several need enough to share.
     let portions = if threads(common)? > 1 {
         ingest::Options::default()
@@ -78,18 +109,22 @@ pub(crate) fn read(common: &Common, rows: bool) -> Result<Run, Failure> {
         });
     }
     let left_out = filter.map_or(Ok(0), Filter::finish)?;
+    let (keys, late_keys) = (engine.keys().cloned(), engine.had_late_keys());
     let mut diagnosis = engine.finish(&files);
     if left_out > 0 {
         diagnosis
             .unjudged
             .insert("filtered-out".to_owned(), left_out);
     }
-    let unread = unread(&files, &interfaces);
+    let unread = unread(&files, &interfaces, first);
     let skipped = stopped || unread || !errors.is_empty() || !late.is_empty();
     Ok(Run {
         diagnosis,
         files,
         interfaces,
+        keys,
+        late_keys,
+        stopped,
         skipped,
     })
 }
@@ -108,8 +143,9 @@ pub(crate) fn spare(path: Option<&Path>, files: &[FileReport]) -> Result<(), Fai
     Ok(())
 }
 
-/// Says of which captures no packet can be read for want of their link type; true if there are any.
-pub(crate) fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
+/// Says of which captures no packet can be read for want of their link type, if that is to be `told`; true if there are
+/// any.
+pub(crate) fn unread(files: &[FileReport], interfaces: &[Interface], told: bool) -> bool {
     let mut any = false;
     for file in files {
         let faces = interfaces.iter().filter(|face| face.point == file.point);
@@ -120,6 +156,9 @@ pub(crate) fn unread(files: &[FileReport], interfaces: &[Interface]) -> bool {
         let unknown: BTreeSet<LinkType> = unknown.collect();
         for link in unknown {
             any = true;
+            if !told {
+                continue;
+            }
             output::complain(&format!(
                 "{}: packets of link type {} are counted and not read; capture on an Ethernet, cooked, raw IP, PPP \
                  or 802.11 interface instead",
@@ -149,7 +188,11 @@ pub(crate) fn threads(common: &Common) -> Result<usize, Failure> {
 
 /// An engine with the trust anchors and endpoint rules that were asked for.
 pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
-    let mut engine = Judging::of(common)?.engine(threads(common)?, rows)?;
+    engine_of(common, &Judging::of(common)?, rows)
+}
+
+fn engine_of(common: &Common, judging: &Judging, rows: bool) -> Result<Engine, Failure> {
+    let mut engine = judging.engine(threads(common)?, rows)?;
     if let Some(size) = &common.memory {
         engine.within(bytes(size)?);
     }
@@ -160,12 +203,16 @@ pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
 pub(crate) struct Judging {
     trust: Arc<TrustStore>,
     rules: Option<(Arc<Rules>, Anchors)>,
+    keys: Option<Arc<KeyLog>>,
+    /// Identity of the key log that was asked for.
+    key_log: Option<String>,
 }
 
 impl Judging {
     /// The trust anchors and endpoint rules that were asked for.
     pub(crate) fn of(common: &Common) -> Result<Self, Failure> {
         let trust = Arc::new(trust(common)?);
+        let keys = keys::read(common)?;
         let rules = common
             .endpoints
             .as_deref()
@@ -174,7 +221,19 @@ impl Judging {
         Ok(Self {
             trust,
             rules: rules.map(|(rules, anchors)| (Arc::new(rules), anchors)),
+            key_log: keys.as_ref().map(|keys| keys.identity()),
+            keys,
         })
+    }
+
+    /// The same with what is known of secrets besides.
+    pub(crate) fn with(&self, keys: Arc<KeyLog>) -> Self {
+        Self {
+            keys: Some(keys),
+            trust: Arc::clone(&self.trust),
+            rules: self.rules.clone(),
+            key_log: self.key_log.clone(),
+        }
     }
 
     /// An engine that judges by them.
@@ -188,6 +247,9 @@ impl Judging {
         if let Some((rules, anchors)) = &self.rules {
             engine.judge_by(Arc::clone(rules), anchors);
         }
+        if let Some(keys) = &self.keys {
+            engine.open_by(Arc::clone(keys), self.key_log.clone());
+        }
         Ok(engine)
     }
 
@@ -195,6 +257,11 @@ impl Judging {
     pub(crate) fn rules(&self) -> Arc<Rules> {
         let own = self.rules.as_ref().map(|(rules, _)| Arc::clone(rules));
         own.unwrap_or_else(Rules::shared)
+    }
+
+    /// Identity of the key log.
+    pub(crate) fn key_log(&self) -> Option<String> {
+        self.key_log.clone()
     }
 
     /// Identity of the trust anchors.

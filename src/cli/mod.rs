@@ -13,6 +13,7 @@ mod extract;
 mod filter;
 mod flows;
 mod input;
+mod keys;
 mod live;
 mod output;
 mod report;
@@ -137,6 +138,10 @@ pub(crate) struct Common {
     /// Trust anchors as PEM; else the bundled Mozilla roots
     #[arg(long, value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
+    /// Secrets of TLS sessions, as SSLKEYLOGFILE makes browsers, curl and OpenSSL write them: what these open is judged
+    /// as if it stood in clear. Read once, before the packets
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
     /// Endpoint rules as TOML: only servers that a rule fits are told of; see `wirefault endpoints`
     #[arg(long, value_name = "FILE")]
     pub endpoints: Option<PathBuf>,

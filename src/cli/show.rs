@@ -47,6 +47,7 @@ pub(crate) fn run(mut common: Common, mut ids: Ids, all: bool) -> Result<u8, Fai
     let wanted: Vec<_> = flow.iter().map(|flow| flow.flow).collect();
     let flows = Flows::new(&first.rows, &wanted);
     let mut tracer = Tracer::new(flows, roles.keys().copied().collect(), all);
+    tracer.open_by(first.keys.clone());
     let mut beside: Vec<Glimpse> = Vec::new();
     let mut lacking = roles.len();
     let read = Second::open(&common, &first.files)?.each(&mut |frame, _| {

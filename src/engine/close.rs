@@ -101,7 +101,9 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         incidents,
         unjudged,
         rows: told.rows,
+        decrypted: told.quality.decrypted,
         trust_store: engine.trust.identity(),
+        key_log: engine.key_log.clone(),
         rules: Arc::clone(&rules),
     }
 }

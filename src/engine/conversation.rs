@@ -3,14 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::decode::{IpFacts, TcpSegment, flag};
+use crate::decode::{TcpSegment, flag};
 use crate::endpoint::Rules;
+use crate::engine::opened::{Opened, hand_on, reader};
+use crate::engine::routed::Routed;
+use crate::engine::setting::Setting;
 use crate::failure::episode::{Episode, Errors, Meant, Web};
 use crate::flow::circling::Circling;
 use crate::flow::key::{End, FlowKey};
 use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::Mark;
+use crate::protocol::tls::KeyLog;
 use crate::protocol::tls::chain::Verdict;
 use crate::protocol::{Chunk, Next, Observer, Probe, dns, http, http1, http2, socks, tls};
 use crate::tcp::connection::Connection;
@@ -59,6 +63,8 @@ pub struct Conversation {
     pub connection: Connection,
     /// What is inside.
     pub application: Application,
+    /// What a key log opened of its TLS.
+    pub opened: Option<Box<Opened>>,
     /// First bytes by direction.
     pub first_bytes: Both<Vec<u8>>,
     /// ICMP errors about it.
@@ -77,15 +83,6 @@ pub struct Conversation {
     pub closing: bool,
     /// What endpoint rules read in bodies.
     pub rules: Arc<Rules>,
-}
-
-/// Whose bytes are read, and by what.
-#[derive(Debug)]
-pub(super) struct Setting<'a> {
-    /// Address and port of the server.
-    pub(super) server: (IpAddr, u16),
-    /// What endpoint rules read in bodies.
-    pub(super) rules: &'a Arc<Rules>,
 }
 
 impl Conversation {
@@ -110,6 +107,7 @@ impl Conversation {
             id,
             connection: Connection::default(),
             application: Application::Unknown,
+            opened: None,
             first_bytes: Both::default(),
             errors: None,
             reused: None,
@@ -169,15 +167,9 @@ impl Conversation {
         }
     }
 
-    /// Takes one segment, seen for the first time. `place` hashes where it was seen.
-    pub fn on_segment(
-        &mut self,
-        from: End,
-        segment: &TcpSegment<'_>,
-        ip: &IpFacts,
-        place: u32,
-        at: Mark,
-    ) {
+    /// Takes one segment, seen for the first time, with the secrets that are known so far.
+    pub fn on_segment(&mut self, routed: &Routed<'_>, keys: Option<&Arc<KeyLog>>) {
+        let (from, segment, ip) = (routed.from, routed.segment, routed.ip);
         if self.assumed
             && !segment.payload.is_empty()
             && matches!(self.application, Application::Unknown)
@@ -188,40 +180,66 @@ impl Conversation {
         if direction == ToServer {
             self.client_ttl_min = self.client_ttl_min.min(ip.ttl);
             if self.origin == 0 {
-                self.origin = place;
+                self.origin = routed.place;
             }
         }
         let server = self.server();
         let Self {
             connection,
             application,
+            opened,
             first_bytes,
             rules,
             ..
         } = self;
-        let setting = Setting { server, rules };
-        connection.on_segment(direction, segment, ip, at, &mut |from, chunk, at| {
-            on_chunk(application, first_bytes, &setting, from, chunk, at)
+        let setting = Setting {
+            server,
+            rules,
+            keys,
+        };
+        connection.on_segment(direction, segment, ip, routed.at, &mut |from, chunk, at| {
+            let next = on_chunk(application, first_bytes, &setting, from, chunk, at);
+            hand_on(application, opened, &setting);
+            next
         });
     }
 
     /// The flow ends: what still waits is delivered.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, keys: Option<&Arc<KeyLog>>) {
         let server = self.server();
+        let last = self.connection.span.map_or(Mark::default(), |span| span.1);
         let Self {
             connection,
             application,
+            opened,
             first_bytes,
             rules,
             ..
         } = self;
-        let setting = Setting { server, rules };
+        let setting = Setting {
+            server,
+            rules,
+            keys,
+        };
         connection.finish(&mut |from, chunk, at| {
-            on_chunk(application, first_bytes, &setting, from, chunk, at)
+            let next = on_chunk(application, first_bytes, &setting, from, chunk, at);
+            hand_on(application, opened, &setting);
+            next
         });
-        if let Application::Http(web) | Application::Tunnel(web, _) = application.inside_mut() {
-            web.log.finish();
-            web.collect();
+        application.finish();
+        if let Some(opened) = opened {
+            opened.finish(last, &mut reader(&setting.inside()));
+        }
+    }
+
+    /// Messages of DNS over TCP, or over TLS, since the last call.
+    pub fn take_dns(&mut self) -> Vec<(Direction, dns::Message, Mark)> {
+        let opened = self.opened.as_mut().map(|opened| &mut opened.application);
+        match (&mut self.application, opened) {
+            (Application::Dns(messages), _) | (_, Some(Application::Dns(messages))) => {
+                messages.take()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -229,6 +247,7 @@ impl Conversation {
     pub fn let_go(&mut self) {
         self.connection = Connection::default();
         self.application = Application::Unknown;
+        self.opened = None;
         self.first_bytes = Both::default();
         (self.errors, self.circling) = (None, None);
     }
@@ -253,6 +272,7 @@ impl Conversation {
             connection: &self.connection,
             tls,
             web,
+            inside: self.opened.as_deref().and_then(Opened::web),
             socks,
             behind: self.behind(),
             chain,
@@ -324,7 +344,7 @@ pub(super) fn on_chunk(
     match application {
         Application::Unknown => recognise(application, first_bytes, setting, from, chunk, at),
         Application::Tls(session) => session.on_chunk(from, chunk, at),
-        Application::Http(_) => on_http(application, from, chunk, at),
+        Application::Http(_) => on_http(application, setting, from, chunk, at),
         Application::Tunnel(_, session) => session.on_chunk(from, chunk, at),
         Application::Socks(_) => on_socks(application, first_bytes, from, chunk, at),
         Application::Behind(_, inside) => on_chunk(inside, first_bytes, setting, from, chunk, at),
@@ -373,20 +393,26 @@ fn on_socks(
 }
 
 /// HTTP, and what is inside a tunnel once a proxy agreed to one.
-fn on_http(application: &mut Application, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
+fn on_http(
+    application: &mut Application,
+    setting: &Setting<'_>,
+    from: Direction,
+    chunk: Chunk<'_>,
+    at: Mark,
+) -> Next {
     let Application::Http(web) = application else {
         return Next::Done;
     };
     let next = web.log.on_chunk(from, chunk, at);
     web.collect();
-    if open_tunnel(application, at) {
+    if open_tunnel(application, setting, at) {
         return Next::More;
     }
     next
 }
 
 /// A proxy agreed to a tunnel: what follows is read as TLS.
-pub(super) fn open_tunnel(application: &mut Application, at: Mark) -> bool {
+pub(super) fn open_tunnel(application: &mut Application, setting: &Setting<'_>, at: Mark) -> bool {
     let Application::Http(web) = application else {
         return false;
     };
@@ -395,7 +421,7 @@ pub(super) fn open_tunnel(application: &mut Application, at: Mark) -> bool {
     };
     let mut web = std::mem::take(web);
     web.host = Some(tunnel.authority);
-    let mut session = Box::<tls::Session>::default();
+    let mut session = setting.session();
     for direction in [ToServer, ToClient] {
         let early = &tunnel.early[direction];
         if !early.is_empty() {
@@ -426,7 +452,7 @@ fn recognise(
     let dns = dns::tcp::probe(bytes, (port, port));
     let greeted = from == ToServer && !first_bytes[ToClient].is_empty();
     if probes[0] == Probe::Yes {
-        let mut session = Box::<tls::Session>::default();
+        let mut session = setting.session();
         if greeted {
             session.greeted(&first_bytes[ToClient], at);
         }
@@ -460,7 +486,7 @@ fn recognise(
     }
     match application {
         Application::Tls(session) => session.on_chunk(from, chunk, at),
-        Application::Http(_) => on_http(application, from, chunk, at),
+        Application::Http(_) => on_http(application, setting, from, chunk, at),
         Application::Socks(session) => session.on_chunk(from, chunk, at),
         Application::Dns(messages) => messages.on_chunk(from, chunk, at),
         _ => Next::Done,

@@ -216,8 +216,12 @@ pub struct Diagnosis {
     pub unjudged: BTreeMap<String, u64>,
     /// Rows of `flows`.
     pub rows: Vec<Row>,
+    /// TLS connections whose content was read by their keys.
+    pub decrypted: u64,
     /// Identity of the trust store.
     pub trust_store: String,
+    /// Identity of the key log that was given.
+    pub key_log: Option<String>,
     /// The endpoint rules.
     pub rules: Arc<Rules>,
 }

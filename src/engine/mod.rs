@@ -18,9 +18,11 @@ mod endpoints;
 mod lane;
 mod links;
 mod ongoing;
+pub mod opened;
 mod outside;
 pub mod routed;
 pub mod row;
+mod setting;
 pub mod shard;
 mod shares;
 mod states;
@@ -49,10 +51,11 @@ use crate::flow::key::{KeyHasher, SHARDS};
 use crate::flow::lookup::Lookups;
 use crate::flow::names::Names;
 use crate::flow::neighbours::Neighbours;
-use crate::ingest::{Batch, FileReport};
+use crate::ingest::{Batch, FileReport, FrameRef, Secrets};
 use crate::limits;
 use crate::mark::Mark;
 use crate::protocol::dns;
+use crate::protocol::tls::KeyLog;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
 use crate::time::Timestamp;
 
@@ -94,6 +97,9 @@ pub struct Engine {
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
     by_minute: bool,
+    keys: Option<Arc<KeyLog>>,
+    late_keys: bool,
+    key_log: Option<String>,
 }
 
 impl Engine {
@@ -141,6 +147,9 @@ impl Engine {
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
             by_minute: false,
+            keys: None,
+            late_keys: false,
+            key_log: None,
         })
     }
 
@@ -155,6 +164,46 @@ impl Engine {
             .iter_mut()
             .for_each(|shard| shard.judge_by(Arc::clone(&rules), anchors));
         self.rules = rules;
+    }
+
+    /// Opens the TLS sessions that the key log has the secrets of; the report names it by `identity`. Before `push`.
+    pub fn open_by(&mut self, keys: Arc<KeyLog>, identity: Option<String>) {
+        self.key_log = identity;
+        // What a capture holds besides is this run's alone.
+        let keys = Arc::new(KeyLog::over(keys));
+        for shard in &mut self.shards {
+            shard.open_by(Arc::clone(&keys));
+        }
+        self.keys = Some(keys);
+    }
+
+    /// All secrets that are known: the key log's, and those that the captures held.
+    pub fn keys(&self) -> Option<&Arc<KeyLog>> {
+        self.keys.as_ref()
+    }
+
+    /// Did a capture hold secrets behind its first packets? Connections before them were not opened by them.
+    pub const fn had_late_keys(&self) -> bool {
+        self.late_keys
+    }
+
+    /// Secrets that the capture holds: they count from here on.
+    fn learn(&mut self, secrets: &Secrets) {
+        let keys = self.keys.get_or_insert_default();
+        let before = keys.len();
+        let read = keys.read(secrets.lines.as_slice()).unwrap_or_default();
+        self.late_keys |= secrets.late && keys.len() > before;
+        if read.malformed > 0 {
+            let counted = self.undecoded.entry("key-lines-malformed".to_owned());
+            *counted.or_default() += read.malformed;
+        }
+        if read.beyond > 0 {
+            *self.undecoded.entry("keys-omitted".to_owned()).or_default() += read.beyond;
+        }
+        let keys = Arc::clone(keys);
+        for shard in &mut self.shards {
+            shard.open_by(Arc::clone(&keys));
+        }
     }
 
     /// Remembers at most so many conversations at once, over all shards.
@@ -192,30 +241,42 @@ impl Engine {
     /// All phases of one batch.
     pub fn push(&mut self, batch: &Batch) {
         self.packets += batch.frames.len() as u64;
-        match self.pool.take() {
-            Some(pool) => {
-                self.push_parallel(&pool, batch);
-                self.pool = Some(pool);
-            }
-            None => self.push_serial(batch),
+        let mut rest = batch.frames.as_slice();
+        let mut passed = 0;
+        for secrets in &batch.secrets {
+            let count = secrets.place.saturating_sub(passed).min(rest.len());
+            let (before, after) = rest.split_at(count);
+            self.push_frames(batch, before);
+            (rest, passed) = (after, passed + count);
+            self.learn(secrets);
         }
+        self.push_frames(batch, rest);
         self.take_names();
     }
 
+    fn push_frames(&mut self, batch: &Batch, frames: &[FrameRef]) {
+        match self.pool.take() {
+            Some(pool) => {
+                self.push_parallel(&pool, batch, frames);
+                self.pool = Some(pool);
+            }
+            None => self.push_serial(batch, frames),
+        }
+    }
+
     /// One frame after the other, each to its end.
-    fn push_serial(&mut self, batch: &Batch) {
-        for frame in &batch.frames {
+    fn push_serial(&mut self, batch: &Batch, frames: &[FrameRef]) {
+        for frame in frames {
             let item = prepare(&batch.frame(frame), &self.hasher);
             self.step(&item);
         }
     }
 
     /// Decodes in parallel, takes what concerns no flow in order, then lets each thread have its shards.
-    fn push_parallel(&mut self, pool: &rayon::ThreadPool, batch: &Batch) {
+    fn push_parallel(&mut self, pool: &rayon::ThreadPool, batch: &Batch, frames: &[FrameRef]) {
         let hasher = &self.hasher;
         let lanes: Vec<Lane<'_>> = pool.install(|| {
-            batch
-                .frames
+            frames
                 .par_chunks(LANE)
                 .map(|frames| Lane::decode(batch, frames, hasher))
                 .collect()

@@ -87,7 +87,11 @@ pub fn row(at: &Episode<'_>, judged: &Judged) -> Row {
         orig: at.client,
         resp: at.server,
         proto: "tcp",
-        service: at.tls.map(|_| "ssl").or(at.web.map(|_| "http")),
+        service: match (at.tls, at.http()) {
+            (Some(_), Some(_)) => Some("ssl,http"),
+            (Some(_), None) => Some("ssl"),
+            (None, web) => web.map(|_| "http"),
+        },
         duration_ns: last.since(first),
         orig_bytes: orig.payload_bytes(),
         resp_bytes: resp.payload_bytes(),

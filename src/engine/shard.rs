@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashTable};
 
 use crate::decode::flag;
 use crate::endpoint::Rules;
-use crate::engine::conversation::{Application, Conversation};
+use crate::engine::conversation::Conversation;
 use crate::engine::due::Due;
 use crate::engine::routed::{Routed, signature};
 use crate::engine::row;
@@ -26,6 +26,7 @@ use crate::flow::heard::Heard;
 use crate::flow::key::{End, FlowKey, KeyHasher};
 use crate::limits;
 use crate::mark::Mark;
+use crate::protocol::tls::KeyLog;
 use crate::protocol::tls::chain::{TrustStore, Verifier};
 use crate::tcp::sighting::Recent;
 use crate::time::{Nanos, SECOND, Timestamp};
@@ -74,6 +75,7 @@ pub struct Shard {
     clock: Timestamp,
     recent: Recent,
     passes: Passes,
+    keys: Option<Arc<KeyLog>>,
     /// DNS messages that came over TCP: client, resolver, message, frame.
     pub dns: Vec<(IpAddr, (IpAddr, u16), crate::protocol::dns::Message, Mark)>,
     /// What it has to tell.
@@ -104,6 +106,7 @@ impl Shard {
             clock: Timestamp::default(),
             recent: Recent::default(),
             passes: Passes::default(),
+            keys: None,
             dns: Vec::new(),
             told: Told::default(),
         }
@@ -116,6 +119,11 @@ impl Shard {
             (id.clone(), Verifier::new(Arc::clone(store)))
         };
         self.verifiers = anchors.iter().map(verifier).collect();
+    }
+
+    /// Opens the TLS sessions that the key log has the secrets of, from the connections on that begin now.
+    pub fn open_by(&mut self, keys: Arc<KeyLog>) {
+        self.keys = Some(keys);
     }
 
     /// Remembers at most so many flows at once, and one at least.
@@ -161,22 +169,11 @@ impl Shard {
             self.told.quality.sighting(routed.at);
             return;
         }
-        conversation.on_segment(
-            routed.from,
-            routed.segment,
-            routed.ip,
-            routed.place,
-            routed.at,
-        );
+        conversation.on_segment(routed, self.keys.as_ref());
         let (client, server) = (conversation.client().0, conversation.server());
-        if let Application::Dns(messages) = &mut conversation.application {
-            self.dns.extend(
-                messages
-                    .take()
-                    .into_iter()
-                    .map(|(_, message, at)| (client, server, message, at)),
-            );
-        }
+        let over_tcp = conversation.take_dns().into_iter();
+        self.dns
+            .extend(over_tcp.map(|(_, message, at)| (client, server, message, at)));
         let closed = conversation.connection.closed.is_some() && !conversation.closing;
         if closed {
             conversation.closing = true;
@@ -377,7 +374,7 @@ impl Shard {
         let closed = closed.filter(|_| halves.iter().all(|half| half.fin.is_some()));
         self.ended.insert(hash, (until, closed));
         self.ended_order.push_back((until, hash));
-        conversation.finish();
+        conversation.finish(self.keys.as_ref());
         self.judge(&conversation);
         if self.spare.len() < SPARE_MAX {
             conversation.let_go();
@@ -393,6 +390,7 @@ impl Shard {
             self.told.rows.push(row::row(&episode, &judged));
         }
         self.told.quality.add(&episode);
+        self.told.note_keys(&episode);
         if let Some(reason) = judged.undetermined {
             *self.told.unjudged.entry(reason).or_default() += 1;
         }

@@ -11,6 +11,7 @@ use crate::engine::row::Row;
 use crate::engine::unnamed::Waiting;
 use crate::failure::Behind;
 use crate::failure::application::Placed;
+use crate::failure::episode::Web;
 use crate::failure::fallback::Offer;
 use crate::failure::network::packet_loss::{EXAMPLES_MAX, Tally};
 use crate::failure::network::path_changed::Hops;
@@ -21,6 +22,7 @@ use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
 use crate::limits;
 use crate::mark::Mark;
+use crate::protocol::tls::{Opening, Session};
 use crate::time::Timestamp;
 
 /// What stays of a flow when its packets are forgotten.
@@ -143,9 +145,25 @@ impl Told {
         }
     }
 
+    /// Counts a session whose keys did not open it.
+    pub(super) fn note_keys(&mut self, at: &crate::failure::episode::Episode<'_>) {
+        let reason = match at.tls.map(Session::opening) {
+            Some(Opening::Wrong) => "tls-keys-wrong",
+            Some(Opening::Lost) => "tls-lost-track",
+            Some(Opening::Unread) => "tls-suite-not-opened",
+            _ => return,
+        };
+        *self.unjudged.entry(reason).or_default() += 1;
+    }
+
     /// Keeps what exchanges of this connection are compared by.
     pub(super) fn trace(&mut self, at: &crate::failure::episode::Episode<'_>) {
-        let Some(web) = at.web else { return };
+        for web in [at.web, at.inside].into_iter().flatten() {
+            self.trace_of(web, at);
+        }
+    }
+
+    fn trace_of(&mut self, web: &Web, at: &crate::failure::episode::Episode<'_>) {
         let mut lost = web.untraced;
         if web.unread > 0 {
             *self.unjudged.entry("bodies-not-read").or_default() += web.unread;

@@ -303,6 +303,8 @@ pub struct Episode<'a> {
     pub tls: Option<&'a Session>,
     /// Its HTTP, if it spoke that in clear.
     pub web: Option<&'a Web>,
+    /// The HTTP inside its TLS, where a key log opened that.
+    pub inside: Option<&'a Web>,
     /// Its SOCKS, if it spoke that.
     pub socks: Option<&'a socks::Session>,
     /// The server is a proxy, and this is what it was asked for.
@@ -347,10 +349,17 @@ impl<'a> Episode<'a> {
         finding
     }
 
+    /// The HTTP that was spoken with the endpoint, in clear or opened by a key log; not what a proxy was asked in before
+    /// the TLS of a tunnel.
+    pub fn http(&self) -> Option<&'a Web> {
+        self.inside.or(self.web.filter(|_| self.tls.is_none()))
+    }
+
     /// The name the client asked for in this conversation: SNI, else the Host header, else what the proxy was asked for.
     pub fn name(&self) -> Option<&'a str> {
         self.tls
             .and_then(Session::sni)
+            .or_else(|| self.inside.and_then(Web::host_name))
             .or_else(|| self.web.and_then(Web::host_name))
             .or_else(|| self.behind.and_then(|meant| meant.name()))
     }

@@ -7,6 +7,7 @@ use crate::failure::episode::Episode;
 pub use crate::failure::outcomes::{Minutes, Outcomes};
 use crate::failure::{Finding, application, network, security, transport};
 use crate::mark::Mark;
+use crate::protocol::tls::{Opening, Session};
 use crate::time::Timestamp;
 
 /// A request with credentials that was answered with success: it settles a 401 or 407 before it.
@@ -39,6 +40,8 @@ pub struct Quality {
     pub first_mid_flow: Option<Mark>,
     /// Encrypted flows whose application layer could not be judged.
     pub blind: u64,
+    /// TLS flows whose content was read by their keys.
+    pub decrypted: u64,
     /// First encrypted application data.
     pub first_blind: Option<Mark>,
     /// Flows in which a snaplen cut payload.
@@ -77,7 +80,9 @@ impl Quality {
             self.mid_flow += 1;
             earlier(&mut self.first_mid_flow, first);
         }
-        if let Some(encrypted) = at.tls.and_then(security::first_application_data) {
+        if at.tls.map(Session::opening) == Some(Opening::Opened) {
+            self.decrypted += 1;
+        } else if let Some(encrypted) = at.tls.and_then(security::first_application_data) {
             self.blind += 1;
             earlier(&mut self.first_blind, Some(encrypted));
         }
@@ -103,6 +108,7 @@ impl Quality {
         self.one_sided += other.one_sided;
         self.mid_flow += other.mid_flow;
         self.blind += other.blind;
+        self.decrypted += other.decrypted;
         self.cut += other.cut;
         self.missed_bytes += other.missed_bytes;
         self.flows += other.flows;
@@ -227,7 +233,8 @@ fn told(at: &Episode<'_>) -> Judged {
     judged.findings.extend(told);
     application::authenticated(at, &mut judged);
     let mut failed = security::judge(at, &mut judged);
-    if failed.is_none() && at.web.is_some() && at.tls.is_none() {
+    // What was opened was said before the alert that ended it, if one did.
+    if at.http().is_some() && (failed.is_none() || at.inside.is_some()) {
         application::judge(at, &mut judged);
     }
     failed = failed.or_else(|| application::http_proxy_failed::socks(at));
@@ -299,6 +306,8 @@ fn settle(at: &Episode<'_>, judged: &mut Judged) {
         .iter()
         .all(|half| half.counts.data_segments > 0);
     let served = match at.tls {
+        // Its requests and answers are counted one by one, like those in clear.
+        Some(_) if at.inside.is_some() => false,
         Some(session) => security::served(session),
         // What a SOCKS proxy connected and nobody used tells nothing of the endpoint.
         None if at.socks.is_some_and(|proxy| proxy.connected) => {

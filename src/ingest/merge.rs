@@ -7,7 +7,7 @@
 use super::clock::{AGREEING, STEP_MAX};
 use super::point::{BATCH_BYTES, Point, Portion};
 use super::report::FileReport;
-use super::{Batch, FrameRef};
+use super::{Batch, FrameRef, Secrets};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -131,8 +131,18 @@ impl Merge {
 impl Lane {
     /// Goes to the next batch and reads one more ahead.
     fn load(&mut self, inputs: &mut Inputs<'_>, portion: Portion) {
+        let passed = std::mem::take(&mut self.now.secrets);
         std::mem::swap(&mut self.now, &mut self.then);
         self.at = 0;
+        for secrets in passed.into_iter().rev() {
+            self.now.secrets.insert(
+                0,
+                Secrets {
+                    place: 0,
+                    ..secrets
+                },
+            );
+        }
         self.then.clear(inputs.spare);
         if let Some(point) = inputs.points.get_mut(self.point) {
             point.fill(
@@ -176,6 +186,7 @@ impl Lane {
         spare: &mut Vec<Vec<u8>>,
         block_bytes: usize,
     ) -> usize {
+        self.hand_secrets(batch);
         let Some(from) = self.now.frames.get(self.at) else {
             return 0;
         };
@@ -201,5 +212,16 @@ impl Lane {
         self.clock = Some(key);
         self.at += 1;
         count
+    }
+
+    /// Hands over the secrets that stand before the next frame.
+    fn hand_secrets(&mut self, batch: &mut Batch) {
+        let (at, place) = (self.at, batch.frames.len());
+        let due = self
+            .now
+            .secrets
+            .extract_if(.., |secrets| secrets.place <= at);
+        let placed = due.map(|secrets| Secrets { place, ..secrets });
+        batch.secrets.extend(placed);
     }
 }

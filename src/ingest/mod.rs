@@ -30,8 +30,7 @@ pub use error::IngestError;
 pub use feed::{Feed, Options, Progress};
 pub use note::{Damage, Note};
 pub use report::{
-    Compression, Container, FileReport, Format, Interface, NOTES_MAX, SECRETS_BYTES_MAX, Secret,
-    TEXT_BYTES_MAX, Tally,
+    Compression, Container, FileReport, Format, Interface, NOTES_MAX, TEXT_BYTES_MAX, Tally,
 };
 pub use sets::{Archive, Head, Known, Part, Set, stamp};
 pub use writer::Writer;
@@ -94,6 +93,19 @@ pub struct Batch {
     pub blocks: Vec<Vec<u8>>,
     /// The frames in reading order.
     pub frames: Vec<FrameRef>,
+    /// TLS secrets that the capture holds, in reading order.
+    pub secrets: Vec<Secrets>,
+}
+
+/// The content of one decryption secrets block of a kind that is used: a TLS key log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets {
+    /// How many of the batch's frames stand before it.
+    pub place: usize,
+    /// Packets of its own file stand before it.
+    pub late: bool,
+    /// The lines of the key log.
+    pub lines: Vec<u8>,
 }
 
 /// Blocks kept for reuse; more are given back to the system.
@@ -110,6 +122,7 @@ impl Batch {
 
     fn clear(&mut self, spare: &mut Vec<Vec<u8>>) {
         self.frames.clear();
+        self.secrets.clear();
         for block in self.blocks.drain(..) {
             Self::recycle(block, spare);
         }

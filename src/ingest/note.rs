@@ -74,8 +74,8 @@ pub enum Note {
     Secrets {
         /// How many.
         blocks: u64,
-        /// Bytes of them that were kept.
-        kept: u64,
+        /// Bytes of their secrets.
+        bytes: u64,
     },
     /// Files of the set are missing before this one, by the numbers in their names.
     Missing {
@@ -217,10 +217,9 @@ impl fmt::Display for Note {
             Self::UnknownBlocks { blocks } => {
                 write!(f, "{blocks} blocks of unknown type were stepped over")
             }
-            Self::Secrets { blocks, kept } => write!(
-                f,
-                "{blocks} blocks of decryption secrets, {kept} bytes kept"
-            ),
+            Self::Secrets { blocks, bytes } => {
+                write!(f, "decryption secrets: {bytes} bytes, blocks: {blocks}")
+            }
             Self::Missing { first, last } if first == last => {
                 write!(
                     f,

@@ -85,6 +85,7 @@ pub(super) fn probe(
         for _ in 0..PROBE_BLOCKS {
             let mut sink = Sink {
                 frames: &mut batch.frames,
+                secrets: &mut batch.secrets,
                 report: &mut scratch,
                 faces: &mut faces,
                 file: 0,

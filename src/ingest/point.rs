@@ -88,6 +88,7 @@ impl Point {
             let blocks = batch.blocks.len();
             let mut sink = Sink {
                 frames: &mut batch.frames,
+                secrets: &mut batch.secrets,
                 report,
                 faces: &mut self.faces,
                 file: *file,

@@ -10,8 +10,6 @@ use std::fmt;
 
 /// Notes kept of one file; further ones are counted in `FileReport::notes_omitted`.
 pub const NOTES_MAX: usize = 256;
-/// Bytes of decryption secrets kept of one file.
-pub const SECRETS_BYTES_MAX: usize = 4 << 20;
 /// Bytes kept of one comment, name or description.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
@@ -161,19 +159,10 @@ pub struct FileReport {
     pub unknown_blocks: u64,
     /// Records without a packet that took a frame number (journal, custom and event blocks).
     pub other_records: u64,
-    /// Decryption secrets found, as many as fit `SECRETS_BYTES_MAX`.
-    pub secrets: Vec<Secret>,
-    /// Decryption secrets blocks beyond that.
-    pub secrets_omitted: u64,
-}
-
-/// The content of one decryption secrets block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secret {
-    /// Its type: 0x544c534b is an NSS key log.
-    pub kind: u32,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
+    /// Decryption secrets blocks.
+    pub secrets: u64,
+    /// Their bytes.
+    pub secrets_bytes: u64,
 }
 
 /// How many frames something happened to, and the first.
@@ -221,15 +210,6 @@ impl FileReport {
         }
     }
 
-    pub(super) fn keep(&mut self, secret: Secret) {
-        let kept: usize = self.secrets.iter().map(|secret| secret.bytes.len()).sum();
-        if self.secrets.len() < NOTES_MAX && kept + secret.bytes.len() <= SECRETS_BYTES_MAX {
-            self.secrets.push(secret);
-        } else {
-            self.secrets_omitted += 1;
-        }
-    }
-
     /// Puts what was counted frame by frame among the notes.
     pub(super) fn sum_up(&mut self) {
         if self.cut.frames > 0 {
@@ -246,14 +226,9 @@ impl FileReport {
                 blocks: self.unknown_blocks,
             });
         }
-        let kept = self
-            .secrets
-            .iter()
-            .map(|secret| secret.bytes.len() as u64)
-            .sum();
-        let blocks = self.secrets.len() as u64 + self.secrets_omitted;
+        let (blocks, bytes) = (self.secrets, self.secrets_bytes);
         if blocks > 0 {
-            self.notes.push(Note::Secrets { blocks, kept });
+            self.notes.push(Note::Secrets { blocks, bytes });
         }
     }
 

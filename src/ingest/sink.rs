@@ -4,7 +4,7 @@
 //! tallies of the file and of the interface.
 
 use super::report::{FileReport, Interface};
-use super::{FrameRef, LinkType};
+use super::{FrameRef, LinkType, Secrets};
 use crate::mark::Mark;
 use crate::time::{MILLISECOND, Timestamp};
 use std::collections::HashMap;
@@ -65,6 +65,7 @@ pub(super) struct Found {
 /// Takes the frames of one file.
 pub(super) struct Sink<'a> {
     pub(super) frames: &'a mut Vec<FrameRef>,
+    pub(super) secrets: &'a mut Vec<Secrets>,
     pub(super) report: &'a mut FileReport,
     pub(super) faces: &'a mut Faces,
     pub(super) file: u32,
@@ -119,6 +120,19 @@ impl Sink<'_> {
             start: u32::try_from(found.start).unwrap_or(u32::MAX),
             len: found.len,
         });
+    }
+
+    /// A decryption secrets block; the lines are those of a TLS key log, if it is one.
+    pub(super) fn secrets(&mut self, bytes: u64, lines: Option<&[u8]>) {
+        self.report.secrets += 1;
+        self.report.secrets_bytes += bytes;
+        if let Some(lines) = lines {
+            self.secrets.push(Secrets {
+                place: self.frames.len(),
+                late: self.report.packets > 0,
+                lines: lines.to_vec(),
+            });
+        }
     }
 
     /// A record that takes a number but holds no packet.

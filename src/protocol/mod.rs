@@ -25,7 +25,7 @@ use crate::mark::{Direction, Mark};
 pub enum Chunk<'b> {
     /// Bytes. On the first call after `Next::Wait` they begin with the unused rest of the earlier ones.
     Data(&'b [u8]),
-    /// So many bytes were never captured.
+    /// So many bytes were never captured; what was kept after `Next::Wait` is dropped and among them.
     Gap(u64),
     /// The sender closed its direction.
     Fin,

@@ -98,3 +98,14 @@ pub(super) fn further(count: usize, lang: Lang) -> String {
         ),
     }
 }
+
+/// How many TLS connections were read by their keys; nothing where none was.
+pub(super) fn decrypted(connections: u64, lang: Lang) -> Option<String> {
+    let count = number(connections);
+    match (connections, lang) {
+        (0, _) => None,
+        (1, Lang::En) => Some("1 TLS connection decrypted by its keys".to_owned()),
+        (_, Lang::En) => Some(format!("{count} TLS connections decrypted by their keys")),
+        (_, Lang::Zh) => Some(format!("已用密钥解密 {count} 条 TLS 连接")),
+    }
+}

@@ -110,7 +110,7 @@ fn chinese(note: &Note) -> String {
             back_max_ns / 1_000_000
         ),
         Note::UnknownBlocks { blocks } => format!("跳过 {blocks} 个未知类型的块"),
-        Note::Secrets { blocks, kept } => format!("{blocks} 个解密密钥块，保留 {kept} 字节"),
+        Note::Secrets { blocks, bytes } => format!("{blocks} 个解密密钥块，共 {bytes} 字节"),
         Note::Missing { first, last } if first == last => {
             format!("此文件之前缺少本组第 {first} 号文件")
         }

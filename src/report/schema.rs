@@ -66,6 +66,9 @@ pub struct Tool {
     pub endpoints: String,
     /// Identity of the trust store.
     pub trust_store: String,
+    /// Hash of the secrets in the key log that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_log: Option<String>,
 }
 
 /// Options that the content of a report depends on, in the header of `jsonl`.
@@ -198,6 +201,9 @@ pub struct Summary {
     pub packets: u64,
     /// TCP flows.
     pub flows: u64,
+    /// TLS connections whose content was read by their keys; absent if there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub decrypted: u64,
     /// Attempts.
     pub attempts: Attempts,
     /// Absent if nothing was decided.

@@ -111,10 +111,11 @@ impl Told<Findings> {
                 catalogue: catalogue(),
                 endpoints: diagnosis.rules.identity(),
                 trust_store: diagnosis.trust_store,
+                key_log: diagnosis.key_log,
             },
             summary: summary(
                 (&diagnosis.attempts, &diagnosis.shares, &diagnosis.regions),
-                (diagnosis.packets, diagnosis.flows),
+                [diagnosis.packets, diagnosis.flows, diagnosis.decrypted],
                 &rows,
                 settings,
             ),
@@ -193,7 +194,7 @@ fn worst(rows: &[Kept]) -> Option<Severity> {
 /// The totals; `counts` are packets and flows.
 fn summary(
     all: (&Outcomes, &Shares, &[RegionBalance]),
-    counts: (u64, u64),
+    [packets, flows, decrypted]: [u64; 3],
     rows: &[Kept],
     settings: &Settings,
 ) -> Summary {
@@ -208,8 +209,9 @@ fn summary(
         all.map(|(key, count)| (key.to_owned(), count)).collect()
     };
     Summary {
-        packets: counts.0,
-        flows: counts.1,
+        packets,
+        flows,
+        decrypted,
         attempts: attempts(outcomes),
         availability: availability(outcomes),
         regions: regions

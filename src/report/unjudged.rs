@@ -79,6 +79,31 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "报文被 --filter 排除",
     ),
     (
+        "tls-keys-wrong",
+        "TLS connections that the keys of the key log do not open",
+        "密钥日志中的密钥无法解密的 TLS 连接",
+    ),
+    (
+        "tls-lost-track",
+        "TLS connections that the keys open only in part: too much of them is missing or damaged",
+        "密钥只能解密一部分的 TLS 连接：缺失或损坏的数据过多",
+    ),
+    (
+        "tls-suite-not-opened",
+        "TLS connections with keys whose version or cipher suite is not decrypted here",
+        "有密钥但其版本或密码套件不支持解密的 TLS 连接",
+    ),
+    (
+        "key-lines-malformed",
+        "lines in secrets blocks of the capture that are not those of a key log",
+        "抓包内密钥块中不符合密钥日志格式的行",
+    ),
+    (
+        "keys-omitted",
+        "TLS secrets of the capture that were too many to keep",
+        "抓包内的 TLS 密钥过多，部分未保留",
+    ),
+    (
         "evicted",
         "connections judged before their end because too many were open at once",
         "并发连接过多，提前结束判断",

@@ -1,6 +1,7 @@
 //! Headings, labels and sentences of the report in both languages, shared by text, Markdown and HTML.
 
 use crate::failure::{Lang, Text};
+use crate::report::balance::decrypted;
 use crate::report::clock::{Clock, duration};
 use crate::report::schema::{Attempts, Summary};
 use crate::report::story::Block;
@@ -245,6 +246,7 @@ pub(super) fn facts(told: &Told, clock: &Clock, lang: Lang) -> Vec<String> {
             Lang::Zh => format!("{span}（{took}），时区 {zone}"),
         });
     }
+    facts.extend(decrypted(report.summary.decrypted, lang));
     let (packets, flows) = read(&report.summary, lang);
     let files = match (report.captures.as_slice(), lang) {
         ([one], _) => one.path.clone(),

@@ -145,6 +145,7 @@ pub(crate) fn dissect(path: &str) -> Frames {
         "-d",
         "tcp.port==50051,http2",
     ]);
+    command.args(super::run::tshark_keys(path));
     command.args(["-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]);
     for field in FIELDS {
         command.args(["-e", field]);

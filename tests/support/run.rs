@@ -10,6 +10,7 @@ use wirefault::engine::shard::Anchors;
 use wirefault::engine::{Engine, Options};
 use wirefault::failure::Lang;
 use wirefault::ingest::{self, Batch, Feed};
+use wirefault::protocol::tls::KeyLog;
 use wirefault::protocol::tls::chain::TrustStore;
 use wirefault::report::{self, Settings, Told};
 
@@ -37,7 +38,7 @@ pub(crate) fn settings() -> Settings {
 pub(crate) fn report_of(paths: &[String], threads: usize) -> String {
     let (feed, errors) = Feed::open(paths, &ingest::Options::default());
     assert!(errors.is_empty(), "{paths:?}: {errors:?}");
-    finish(feed, threads)
+    finish_by(feed, threads, None, None, keys_beside(paths))
 }
 
 /// The same by the rules beside the capture, where there are some.
@@ -45,7 +46,7 @@ pub(crate) fn judged(path: &String) -> String {
     let paths = std::slice::from_ref(path);
     let (feed, errors) = Feed::open(paths, &ingest::Options::default());
     assert!(errors.is_empty(), "{paths:?}: {errors:?}");
-    finish_by(feed, 1, None, rules_beside(paths))
+    finish_by(feed, 1, None, rules_beside(paths), keys_beside(paths))
 }
 
 /// The rules that the captures of a folder are judged by: its `endpoints.toml`.
@@ -53,6 +54,37 @@ pub(crate) fn rules_beside(paths: &[String]) -> Option<Arc<Rules>> {
     let path = std::path::Path::new(paths.first()?).with_file_name("endpoints.toml");
     let text = std::fs::read_to_string(path).ok()?;
     Some(Arc::new(Rules::of_file(&text).expect("sound rules")))
+}
+
+/// Runs what `feed` gives through the engine, with the keys that lie beside the capture `path`.
+pub(crate) fn finish_beside(feed: Feed, threads: usize, path: &String) -> String {
+    let keys = keys_beside(std::slice::from_ref(path));
+    finish_by(feed, threads, None, None, keys)
+}
+
+/// The key log of a capture: `NAME.keys` beside it.
+fn keys_file(path: &str) -> Option<std::path::PathBuf> {
+    let keys = std::path::Path::new(path).with_extension("keys");
+    keys.is_file().then_some(keys)
+}
+
+/// The option by which tshark takes them.
+pub(crate) fn tshark_keys(path: &str) -> Vec<String> {
+    let file = keys_file(path);
+    file.map_or_else(Vec::new, |keys| {
+        vec![
+            "-o".to_owned(),
+            format!("tls.keylog_file:{}", keys.display()),
+        ]
+    })
+}
+
+fn keys_beside(paths: &[String]) -> Option<Arc<KeyLog>> {
+    let text = std::fs::read(keys_file(paths.first()?)?).ok()?;
+    let keys = KeyLog::default();
+    let lines = keys.read(text.as_slice()).expect("memory can be read");
+    assert_eq!(lines.malformed, 0, "{paths:?}: a line is none of a key log");
+    Some(Arc::new(keys))
 }
 
 /// The JSON report of a stream of these bytes; `None` where they are no capture.
@@ -69,7 +101,7 @@ pub(crate) fn finish(feed: Feed, threads: usize) -> String {
 
 /// The same, remembering at most `flows` conversations at once.
 pub(crate) fn finish_within(feed: Feed, threads: usize, flows: Option<usize>) -> String {
-    finish_by(feed, threads, flows, None)
+    finish_by(feed, threads, flows, None, None)
 }
 
 fn finish_by(
@@ -77,6 +109,7 @@ fn finish_by(
     threads: usize,
     flows: Option<usize>,
     rules: Option<Arc<Rules>>,
+    keys: Option<Arc<KeyLog>>,
 ) -> String {
     let options = Options {
         threads,
@@ -86,6 +119,9 @@ fn finish_by(
     let mut engine = Engine::new(&options).expect("an engine");
     if let Some(rules) = rules {
         engine.judge_by(rules, &Anchors::new());
+    }
+    if let Some(keys) = keys {
+        engine.open_by(keys, None);
     }
     if let Some(flows) = flows {
         engine.remember_at_most(flows);

@@ -113,6 +113,7 @@ fn options(
     Options {
         endpoints: judging.rules().identity(),
         trust_store: judging.trust_store(),
+        key_log: judging.key_log(),
         filter: common.filter.clone(),
         since_ns: settings.since.map(Timestamp::ns),
         until_ns: settings.until.map(Timestamp::ns),

@@ -1,6 +1,7 @@
 //! One set: read, judged, written.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::archive::{Manifest, Options, Partial, Place, Store, StoreError, TABLES_WRITTEN};
@@ -11,6 +12,7 @@ use crate::cli::{Failure, input, output};
 use crate::engine::diagnosis::Diagnosis;
 use crate::failure::Lang;
 use crate::ingest::{self, Batch, Feed, FileReport, Interface};
+use crate::protocol::tls::KeyLog;
 use crate::report::{self, Reading, Settings};
 
 /// What all sets share.
@@ -79,10 +81,33 @@ pub(crate) fn analyse(
 }
 
 fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<Read>, Failure> {
+    match pass(work, wanted, work.judging, Some(progress))? {
+        // Secrets that stood behind their packets are known now.
+        Some((_, Some(keys))) => {
+            let again = pass(work, wanted, &work.judging.with(keys), None)?;
+            Ok(again.map(|(read, _)| read))
+        }
+        read => Ok(read.map(|(read, _)| read)),
+    }
+}
+
+/// What was read, and the secrets that were found too late for it.
+type Pass = (Read, Option<Arc<KeyLog>>);
+
+/// One reading, and the secrets that it found too late. Only a first one tells how far it is, and what it suffers.
+fn pass(
+    work: &Work<'_>,
+    wanted: &Wanted,
+    judging: &input::Judging,
+    progress: Option<&Progress>,
+) -> Result<Option<Pass>, Failure> {
+    let complain = |errors: &[ingest::IngestError]| {
+        if progress.is_some() {
+            input::complain(errors);
+        }
+    };
     let mut filter = work.filter.map(Filter::new).transpose()?;
-    let mut engine = work
-        .judging
-        .engine(work.shares.threads, work.options.flows)?;
+    let mut engine = judging.engine(work.shares.threads, work.options.flows)?;
     if let Some(bytes) = work.shares.memory {
         engine.within(bytes);
     }
@@ -93,7 +118,7 @@ fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<
         batch_frames: 1_024,
     };
     let (mut feed, errors) = Feed::open(&paths, &portions);
-    input::complain(&errors);
+    complain(&errors);
     let mut batch = Batch::default();
     let mut told = 0;
     while feed.next(&mut batch) {
@@ -105,11 +130,13 @@ fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<
         }
         engine.push(&batch);
         let now = feed.progress().bytes_read;
-        progress.read(now.saturating_sub(told));
+        if let Some(progress) = progress {
+            progress.read(now.saturating_sub(told));
+        }
         told = now;
     }
     let late = feed.take_errors();
-    input::complain(&late);
+    complain(&late);
     let (files, interfaces) = (feed.files().to_vec(), feed.interfaces().to_vec());
     if files.is_empty() {
         let reason = errors.first().map(ToString::to_string);
@@ -119,19 +146,21 @@ fn read(work: &Work<'_>, wanted: &Wanted, progress: &Progress) -> Result<Option<
         });
     }
     let left_out = filter.map_or(Ok(0), Filter::finish)?;
+    let keys = engine.keys().filter(|_| engine.had_late_keys()).cloned();
     let mut diagnosis = engine.finish(&files);
     if left_out > 0 {
         let reason = "filtered-out".to_owned();
         diagnosis.unjudged.insert(reason, left_out);
     }
-    let unread = input::unread(&files, &interfaces);
+    let unread = input::unread(&files, &interfaces, progress.is_some());
     let whole = errors.is_empty() && late.is_empty() && !unread;
-    Ok(Some(Read {
+    let read = Read {
         diagnosis,
         complete: whole && files.iter().all(|file| file.complete),
         files,
         interfaces,
-    }))
+    };
+    Ok(Some((read, keys)))
 }
 
 /// Outputs first, the manifest last: whoever sees it finds them.

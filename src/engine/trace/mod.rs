@@ -9,20 +9,24 @@ mod said;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 pub use flows::Flows;
 pub use rows::{Kind, Line, Segments, Syn};
 
 use crate::decode::{Body, TcpSegment, decode, flag};
 use crate::endpoint::Rules;
-use crate::engine::conversation::{Application, Conversation, Setting};
+use crate::engine::conversation::{Application, Conversation};
 use crate::engine::lane::Item;
+use crate::engine::opened;
 use crate::engine::routed::{Routed, signature};
+use crate::engine::setting::Setting;
 use crate::engine::trace::rows::Rows;
 use crate::engine::trace::said::Said;
 use crate::flow::key::{End, FlowKey};
 use crate::ingest::Frame;
 use crate::mark::{Direction, Mark};
+use crate::protocol::tls::KeyLog;
 use crate::tcp::counts::Counts;
 use crate::tcp::sighting::Recent;
 use crate::time::Timestamp;
@@ -96,6 +100,7 @@ pub struct Tracer {
     said: Said,
     numbers: [Numbers; 2],
     rows: Rows,
+    keys: Option<Arc<KeyLog>>,
 }
 
 impl Tracer {
@@ -108,7 +113,13 @@ impl Tracer {
             said: Said::default(),
             numbers: [Numbers::default(); 2],
             rows: Rows::new(evidence, whole),
+            keys: None,
         }
+    }
+
+    /// Opens its TLS, where the key log has the secrets.
+    pub fn open_by(&mut self, keys: Option<Arc<KeyLog>>) {
+        self.keys = keys;
     }
 
     /// Takes a frame of the capture. True if it belongs to the flow.
@@ -121,6 +132,7 @@ impl Tracer {
             said,
             numbers,
             rows,
+            keys,
         } = self;
         let mut step = Step {
             conversation,
@@ -128,6 +140,7 @@ impl Tracer {
             said,
             numbers,
             rows,
+            keys: keys.as_ref(),
         };
         flow.visit(frame, &mut |_, item| {
             own = true;
@@ -159,6 +172,7 @@ struct Step<'a> {
     said: &'a mut Said,
     numbers: &'a mut [Numbers; 2],
     rows: &'a mut Rows,
+    keys: Option<&'a Arc<KeyLog>>,
 }
 
 impl Step<'_> {
@@ -209,14 +223,24 @@ impl Step<'_> {
         let Conversation {
             connection,
             application,
+            opened,
             first_bytes,
             rules,
             ..
         } = conversation;
-        let setting = Setting { server, rules };
+        let setting = Setting {
+            server,
+            rules,
+            keys: self.keys,
+        };
+        let inside = setting.inside();
         let said = &mut *self.said;
         connection.on_segment(direction, segment, ip, item.at, &mut |from, chunk, at| {
-            said.on_chunk(application, first_bytes, &setting, from, chunk, at)
+            let next = said.on_chunk(application, first_bytes, &setting, from, chunk, at);
+            opened::hand_on_to(application, opened, &mut |inner, first, from, chunk, at| {
+                said.on_chunk(inner, first, &inside, from, chunk, at)
+            });
+            next
         });
         let after = conversation.connection.half(direction).counts;
         let mut line = described(self.numbers, from, segment, item.at);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::decode::{Body, IcmpMessage, Packet, flag};
 use crate::engine::conversation::{self, Application};
+use crate::engine::setting::Setting;
 use crate::failure::application::exchange;
 use crate::failure::episode::Web;
 use crate::mark::Both;
@@ -41,7 +42,7 @@ impl Said {
         &mut self,
         application: &mut Application,
         first_bytes: &mut Both<Vec<u8>>,
-        setting: &conversation::Setting<'_>,
+        setting: &Setting<'_>,
         from: Direction,
         chunk: Chunk<'_>,
         at: Mark,
@@ -73,7 +74,7 @@ impl Said {
         if let Some(log) = web.log.as_two() {
             self.away(log, at);
         }
-        if conversation::open_tunnel(application, at) {
+        if conversation::open_tunnel(application, setting, at) {
             return Next::More;
         }
         next
@@ -169,14 +170,16 @@ impl Said {
             certificate("Client certificate", own)
         });
         self.once(8, session.client_key_exchange, fixed("ClientKeyExchange"));
+        let opened = session.opening() == tls::Opening::Opened;
         for (place, from) in [(9, ToServer), (13, ToClient)] {
             // In TLS 1.3 what looks like it may be anything.
-            let finished = session.finished[from].filter(|_| !session.is_13());
+            let finished = session.finished[from].filter(|_| !session.is_veiled());
             let foreign = &session.foreign[from];
             let changed = session.change_cipher_spec[from];
             self.once(place, changed, fixed("ChangeCipherSpec"));
             self.once(place + 1, finished, fixed("Finished"));
-            self.once(place + 2, session.data[from].first, fixed("encrypted data"));
+            let hidden = session.data[from].first.filter(|_| !opened);
+            self.once(place + 2, hidden, fixed("encrypted data"));
             self.once(place + 3, foreign.as_ref().map(|seen| seen.at), || {
                 let bytes = foreign.as_ref().map_or(&[][..], |seen| &seen.value);
                 let start = bytes.get(..FOREIGN_MAX).unwrap_or(bytes);

@@ -16,7 +16,7 @@ pub const PATIENCE: Nanos = 30 * SECOND;
 
 /// Judges every exchange that was kept, and those that never ended.
 pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
-    let Some(web) = at.web else { return };
+    let Some(web) = at.http() else { return };
     judged.outcomes.ok = judged.outcomes.ok.saturating_add(web.healthy);
     judged.outcomes.add(web.beyond);
     judged.minutes = web.minutes.clone();
@@ -49,17 +49,18 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) {
 
 /// Requests with credentials that were answered with success, those for a tunnel too.
 pub fn authenticated(at: &Episode<'_>, judged: &mut Judged) {
-    let Some(web) = at.web else { return };
-    judged.authenticated.extend(
-        web.authenticated
-            .iter()
-            .map(|(target, answered)| Authenticated {
-                client: at.client.0,
-                server: at.server,
-                target: target.clone(),
-                at: *answered,
-            }),
-    );
+    let webs = [at.web, at.inside].into_iter().flatten();
+    judged
+        .authenticated
+        .extend(
+            webs.flat_map(|web| &web.authenticated)
+                .map(|(target, answered)| Authenticated {
+                    client: at.client.0,
+                    server: at.server,
+                    target: target.clone(),
+                    at: *answered,
+                }),
+        );
 }
 
 /// What became of the attempt that an exchange was; none where it was not seen to be one.
@@ -236,7 +237,7 @@ pub(crate) fn finding(at: &Episode<'_>, class: &'static Class, exchange: &Exchan
     }
     if let Some(stream) = exchange.stream {
         finding = finding.detail("stream", Value::Number(stream.into()));
-        let log = at.web.and_then(|web| web.log.as_two());
+        let log = at.http().and_then(|web| web.log.as_two());
         if log.is_some_and(|log| log.plain) {
             finding = finding.detail("answered_in", Value::Text("HTTP/1".to_owned()));
         }
@@ -261,7 +262,7 @@ pub(crate) fn waited(exchange: &Exchange) -> Option<Nanos> {
 
 /// Time to the first byte of the first answered exchange.
 pub fn first_byte_time(at: &Episode<'_>) -> Option<Nanos> {
-    at.web.and_then(|web| web.first_byte)
+    at.inside.or(at.web).and_then(|web| web.first_byte)
 }
 
 /// The target without its query, which may hold credentials.

@@ -17,7 +17,7 @@ pub static CLASS: Class = Class {
 
 /// Bytes that are not HTTP where a message of this connection had to begin.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let web = at.web.filter(|_| whole(at))?;
+    let web = at.http().filter(|_| whole(at))?;
     if let Some(greeted) = greeting(at, web) {
         return Some(greeted);
     }
@@ -141,7 +141,9 @@ pub fn refused(at: &Episode<'_>) -> Option<Finding> {
 fn whole(at: &Episode<'_>) -> bool {
     let connection = at.connection;
     let begun = connection.syns.count > 0 || connection.synacks.count > 0;
+    let opened = at.tls.is_none_or(|session| session.opened_whole());
     begun
+        && opened
         && connection.cut.is_none()
         && connection
             .streams

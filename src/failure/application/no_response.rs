@@ -66,7 +66,7 @@ pub(super) fn given_up(at: &Episode<'_>, exchange: &Exchange, reset: Reset) -> O
 /// The same in a closed tunnel: the client's last record is application data, acknowledged, and nothing came back
 /// until the client closed.
 pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
-    let session = at.tls?;
+    let session = at.tls.filter(|_| at.inside.is_none())?;
     let (last, _) = crate::failure::security::client_spoke_last(session)?;
     if !acknowledged(at, last) {
         return None;

@@ -27,7 +27,7 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
 /// The same in a closed tunnel: the longest wait of the client's records for the server's. Several long waits on one
 /// connection are the pace of a long poll.
 pub fn detect_encrypted(at: &Episode<'_>) -> Option<Finding> {
-    let session = at.tls?;
+    let session = at.tls.filter(|_| at.inside.is_none())?;
     let (asked, answered) = session.turns.slowest.filter(|_| session.turns.slow == 1)?;
     let waited = answered.time.since(asked.time);
     if waited <= SLOW || session.gapped.iter().any(|gapped| *gapped) {

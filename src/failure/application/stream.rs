@@ -35,7 +35,7 @@ pub(super) fn one(at: &Episode<'_>, exchange: &Exchange) -> Option<Option<Findin
 
 /// The server's GOAWAY, where it speaks of an error.
 fn away<'a>(at: &Episode<'a>) -> Option<&'a Away> {
-    let log = at.web?.log.as_two()?;
+    let log = at.http()?.log.as_two()?;
     log.away(ToClient).filter(|away| away.code != 0)
 }
 
@@ -85,7 +85,7 @@ fn finding(at: &Episode<'_>, class: &'static Class, exchange: Option<&Exchange>)
 
 fn with_code(finding: Finding, at: &Episode<'_>, code: u32) -> Finding {
     let finding = finding.detail("http2_error", Value::Text(http2::error_name(code)));
-    let log = at.web.and_then(|web| web.log.as_two());
+    let log = at.http().and_then(|web| web.log.as_two());
     match log.and_then(|log| log.streams_max) {
         Some(most) => finding.detail("max_concurrent_streams", Value::Number(most.into())),
         None => finding,
@@ -111,7 +111,7 @@ fn called(at: &Episode<'_>, exchange: &Exchange, grpc: &Grpc) -> Option<Finding>
 
 /// The same call went through with credentials soon after.
 fn settled(at: &Episode<'_>, exchange: &Exchange, grpc: &Grpc) -> bool {
-    let Some((web, request)) = at.web.zip(exchange.request.as_ref()) else {
+    let Some((web, request)) = at.http().zip(exchange.request.as_ref()) else {
         return false;
     };
     let target = exchange::path(&request.target);
@@ -124,7 +124,7 @@ fn settled(at: &Episode<'_>, exchange: &Exchange, grpc: &Grpc) -> bool {
 /// What an end says of the connection where no request suffers by it.
 pub(super) fn connection(at: &Episode<'_>, judged: &mut Judged) {
     // What the client says of an answer in HTTP/1 follows from it.
-    let log = at.web.and_then(|web| web.log.as_two());
+    let log = at.http().and_then(|web| web.log.as_two());
     let Some(log) = log.filter(|log| !log.plain) else {
         return;
     };

@@ -48,7 +48,7 @@ pub mod vpn_tunnel_lost;
 use crate::failure::Finding;
 use crate::failure::episode::Episode;
 use crate::failure::flow::Judged;
-use crate::failure::transport::interrupted::Interrupted;
+use crate::failure::transport::interrupted::{Interrupted, in_http};
 use crate::failure::transport::reset_injected;
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
@@ -105,7 +105,7 @@ pub fn compare(findings: &mut [Finding], mut shown: Vec<Shown>) -> Vec<Finding> 
 
 /// Is the tunnel in use: handshake complete, and application data from the server after the client's first?
 pub fn served(session: &Session) -> bool {
-    let (asked, answered) = (session.application(ToServer), session.data[ToClient].last);
+    let (asked, answered) = (session.application(ToServer), session.answered_last());
     session.stage() >= Stage::ClientFinished
         && session.unanswered().is_none()
         && matches!((asked, answered), (Some(asked), Some(last)) if last >= asked)
@@ -171,6 +171,9 @@ pub(crate) fn interrupted(at: &Episode<'_>, session: &Session, rst: Mark) -> Opt
         || before(session.close_notify(ToClient)).is_some()
     {
         return Some(Interrupted::Nothing);
+    }
+    if let Some(web) = at.inside {
+        return Some(in_http(at, web));
     }
     let cut = |from: crate::mark::Direction| {
         let stream = &at.connection.streams[from];

@@ -25,10 +25,11 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let whole = server
         .fin_acks
         .is_some_and(|acked| acked >= request_end(at).unwrap_or(u64::MAX));
-    if client_first || !whole || at.tls.is_some() {
+    let hidden = at.tls.is_some() && at.inside.is_none();
+    if client_first || !whole || hidden {
         return None;
     }
-    let mut finding = match at.web {
+    let mut finding = match at.http() {
         Some(web) => {
             let open = web
                 .log

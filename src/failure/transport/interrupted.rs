@@ -35,7 +35,8 @@ pub(crate) fn interrupted(at: &Episode<'_>, rst: Mark) -> Option<Interrupted> {
     }
 }
 
-fn in_http(at: &Episode<'_>, web: &crate::failure::episode::Web) -> Interrupted {
+/// The same of HTTP, in clear or opened.
+pub(crate) fn in_http(at: &Episode<'_>, web: &crate::failure::episode::Web) -> Interrupted {
     // What was given up stream by stream was not cut by the connection's end.
     let exchanges = || {
         let all = web.log.open().chain(&web.adverse);

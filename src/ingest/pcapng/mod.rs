@@ -8,7 +8,7 @@ mod interface;
 use super::LinkType;
 use super::bytes::{Order, options};
 use super::note::{Damage, Note};
-use super::report::{Secret, text};
+use super::report::text;
 use super::sink::{Found, Sink};
 use super::window::Window;
 use crate::time::Timestamp;
@@ -30,6 +30,8 @@ const STATISTICS: u32 = 5;
 const PACKET: u32 = 6;
 const JOURNAL: u32 = 9;
 const SECRETS: u32 = 10;
+/// A secrets block's type of a TLS key log (draft-ietf-opsawg-pcapng 4.7).
+const TLS_KEY_LOG: u32 = 0x544c_534b;
 const CUSTOM: u32 = 0x0bad;
 const CUSTOM_PRIVATE: u32 = 0x4000_0bad;
 
@@ -448,10 +450,7 @@ impl Walker {
         let kind = self.order.word(body, 0)?;
         let length = self.order.word(body, 4)? as usize;
         let bytes = body.get(8..)?.get(..length)?;
-        sink.report.keep(Secret {
-            kind,
-            bytes: bytes.to_vec(),
-        });
+        sink.secrets(bytes.len() as u64, (kind == TLS_KEY_LOG).then_some(bytes));
         Some(())
     }
 }

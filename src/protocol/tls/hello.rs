@@ -11,6 +11,8 @@ const LIST_MAX: usize = 256;
 /// What the client offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
+    /// The client's random, by which a key log knows the session.
+    pub random: [u8; 32],
     /// `client_version`.
     pub legacy_version: u16,
     /// The supported_versions extension, GREASE left out.
@@ -51,6 +53,12 @@ pub struct ServerHello {
     pub version: u16,
     /// Cipher suite.
     pub suite: u16,
+    /// The server's random.
+    pub random: [u8; 32],
+    /// A compression method other than none.
+    pub compressed: bool,
+    /// The MAC covers what is encrypted (RFC 7366).
+    pub encrypt_then_mac: bool,
     /// Session id.
     pub session_id: Vec<u8>,
     /// A pre-shared key was accepted.
@@ -77,6 +85,7 @@ pub fn client(message: &[u8]) -> Option<ClientHello> {
         return None;
     };
     let mut read = ClientHello {
+        random: hello.random.try_into().unwrap_or_default(),
         legacy_version: hello.version.0,
         suites: hello
             .ciphers
@@ -142,7 +151,7 @@ pub fn client(message: &[u8]) -> Option<ClientHello> {
 pub fn server(message: &[u8]) -> Option<ServerHello> {
     let body = message.get(4..)?;
     let version = u16_at(body, 0)?;
-    let random = body.get(2..34)?;
+    let random: [u8; 32] = body.get(2..34)?.try_into().ok()?;
     let id_len = usize::from(*body.get(34)?);
     let session_id = body.get(35..35 + id_len)?.to_vec();
     let rest = body.get(35 + id_len..)?;
@@ -151,6 +160,8 @@ pub fn server(message: &[u8]) -> Option<ServerHello> {
         version,
         suite,
         session_id,
+        random,
+        compressed: rest.get(2).is_some_and(|method| *method != 0),
         retry: random == RETRY_RANDOM,
         ..ServerHello::default()
     };
@@ -165,11 +176,25 @@ pub fn server(message: &[u8]) -> Option<ServerHello> {
             41 => read.psk = true,
             51 => read.group = u16_at(value, 0),
             16 => read.alpn = value.get(3..).and_then(printable),
+            22 => read.encrypt_then_mac = true,
             _ => {}
         }
         extensions = later;
     }
     Some(read)
+}
+
+/// The application protocol of a whole EncryptedExtensions message (RFC 8446 4.3.1).
+pub(super) fn protocol(message: &[u8]) -> Option<String> {
+    let mut extensions = message.get(6..)?;
+    while let (Some(kind), Some(len)) = (u16_at(extensions, 0), u16_at(extensions, 2)) {
+        let (extension, later) = extensions.split_at_checked(4 + usize::from(len))?;
+        if kind == 16 {
+            return extension.get(7..).and_then(printable);
+        }
+        extensions = later;
+    }
+    None
 }
 
 /// RFC 8701: values sent to be ignored.

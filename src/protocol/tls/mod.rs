@@ -2,15 +2,18 @@
 //! certificates, alerts, and the sizes and order of what is encrypted.
 //!
 //! Records are cut here and handshake messages gathered over records and segments; hellos are parsed by
-//! `tls-parser`. Encrypted payload is skipped by its length. Nothing is decrypted.
+//! `tls-parser`. Encrypted payload is skipped by its length, unless a key log has the session's secrets (`inside`).
 
 pub mod chain;
 pub mod hello;
+mod inside;
 pub mod names;
+mod presented;
 mod reader;
 pub mod session;
 
 pub use hello::{ClientHello, ServerHello};
+pub use inside::{KeyLog, Lines, Opening, Plain};
 pub use session::{Alert, Session, Stage};
 
 use crate::protocol::Probe;

@@ -1,17 +1,13 @@
 //! Cuts records out of a direction's bytes and gathers handshake messages over them.
 
-use std::sync::Arc;
-
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
 use crate::protocol::tls::session::{Alert, SIZES_MAX, Session};
-use crate::protocol::tls::{FRAGMENT_MAX, content, hello, is_version};
+use crate::protocol::tls::{FRAGMENT_MAX, content, hello, is_version, presented};
 use crate::protocol::{Chunk, Next, Observer};
 
 /// Handshake bytes gathered of one message: certificate chains are the longest.
-const MESSAGE_MAX: usize = 128 * 1024;
-/// Certificates kept of one message.
-const CERTIFICATES_MAX: usize = 16;
+pub(super) const MESSAGE_MAX: usize = 128 * 1024;
 
 /// Where one direction stands.
 #[derive(Debug, Default)]
@@ -21,6 +17,8 @@ pub(super) struct Side {
     stopped: bool,
     started: bool,
     record: Option<Mark>,
+    /// Bytes of the record that is waited for, its header too, and whether it is encrypted.
+    awaited: Option<(u64, bool)>,
     lost: bool,
 }
 
@@ -35,15 +33,13 @@ impl Observer for Session {
     fn on_chunk(&mut self, from: Direction, chunk: Chunk<'_>, at: Mark) -> Next {
         let side = &mut self.sides[from];
         match chunk {
-            Chunk::Gap(_) => {
-                self.gapped[from] = true;
-                side.message.clear();
-                side.record = None;
-                side.started = true;
-                side.lost = true;
-                Next::More
+            Chunk::Gap(missing) => self.gap(from, missing, at),
+            Chunk::Fin => {
+                if let Some(inside) = &mut self.inside {
+                    inside.fin(from, at);
+                }
+                Next::Done
             }
-            Chunk::Fin => Next::Done,
             Chunk::Data(_) if side.stopped => Next::Done,
             Chunk::Data(bytes) => self.records(from, bytes, at),
         }
@@ -51,8 +47,34 @@ impl Observer for Session {
 }
 
 impl Session {
+    fn gap(&mut self, from: Direction, missing: u64, at: Mark) -> Next {
+        self.gapped[from] = true;
+        let side = &mut self.sides[from];
+        side.message.clear();
+        side.record = None;
+        side.started = true;
+        let awaited = side.awaited.take();
+        // The bytes that were kept of the record are among the missing ones.
+        let within = |(whole, _): &(u64, bool)| missing <= *whole;
+        let one = awaited.filter(|(_, hidden)| *hidden).filter(within);
+        side.lost = one.is_none();
+        let finished = self.finished[from].is_some();
+        if let Some(inside) = &mut self.inside {
+            let length =
+                one.map(|(whole, _)| usize::try_from(whole).unwrap_or(0).saturating_sub(5));
+            inside.lost(from, missing, length, finished, at);
+        }
+        match one {
+            Some((whole, _)) if whole > missing => Next::Skip(whole - missing),
+            _ => Next::More,
+        }
+    }
+
     fn records(&mut self, from: Direction, bytes: &[u8], at: Mark) -> Next {
-        self.sides[from].record = None;
+        let record = self.sides[from].record.take();
+        // A record that was waited for began where its header was seen.
+        let awaited = self.sides[from].awaited.take();
+        let mut began = record.filter(|_| awaited.is_some());
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or(&[]);
@@ -94,28 +116,97 @@ impl Session {
             self.sides[from].started = true;
             let fragment = rest.get(5..).unwrap_or(&[]);
             let hidden = kind == content::APPLICATION_DATA || self.sides[from].encrypted;
-            if hidden {
-                self.hidden(from, kind, length, at);
-                if fragment.len() < length {
+            let opens = hidden && self.opens(from);
+            match fragment.get(..length) {
+                None if hidden && !opens => {
                     let missing = (length - fragment.len()) as u64;
+                    self.hidden(from, kind, length, began.unwrap_or(at));
                     self.sides[from].record = Some(at);
                     return Next::Skip(missing);
                 }
-            } else if fragment.len() < length {
-                self.sides[from].record = Some(at);
-                return Next::Wait {
-                    used,
-                    want: 5 + length,
-                };
-            } else {
-                self.clear(from, kind, fragment.get(..length).unwrap_or(&[]), at);
+                None => {
+                    self.sides[from].record = Some(at);
+                    self.sides[from].awaited = Some(((5 + length) as u64, hidden));
+                    return Next::Wait {
+                        used,
+                        want: 5 + length,
+                    };
+                }
+                Some(whole) if opens => self.open(from, *header, whole, (began.unwrap_or(at), at)),
+                Some(_) if hidden => self.hidden(from, kind, length, began.unwrap_or(at)),
+                Some(whole) => self.clear(from, kind, whole, at),
             }
+            began = None;
             used += 5 + length;
         }
     }
 
+    /// Is a whole record of this side worth waiting for, because there is a key?
+    fn opens(&mut self, from: Direction) -> bool {
+        let inside = self.inside.as_mut();
+        inside.is_some_and(|inside| inside.opens(from))
+    }
+
+    /// An encrypted record that there is a key for, from the frame of its header to the one that completes it.
+    fn open(&mut self, from: Direction, header: [u8; 5], fragment: &[u8], marks: (Mark, Mark)) {
+        let (kind, length) = (header[0], fragment.len());
+        let finished = self.finished[from].is_some();
+        let Some(inside) = &mut self.inside else {
+            return;
+        };
+        let Some((inner, bytes)) = inside.open(from, header, fragment, finished) else {
+            inside.closed(from, length, finished, marks.1);
+            self.outside(from, kind, length, marks.0);
+            self.turn(from, clamped(length), marks.0);
+            return;
+        };
+        // What TLS 1.2 shows on the outside is true; TLS 1.3 calls everything application data.
+        if kind == content::APPLICATION_DATA {
+            self.outside(from, kind, length, marks.0);
+        } else if kind == content::HANDSHAKE && !self.is_13() {
+            self.finished[from].get_or_insert(marks.0);
+        }
+        match inner {
+            content::CHANGE_CIPHER_SPEC => self.changed(from),
+            content::ALERT => {
+                self.clear(from, content::ALERT, &bytes, marks.1);
+                if let ([_, 0], Some(inside)) = (bytes.as_slice(), &mut self.inside) {
+                    inside.fin(from, marks.1);
+                }
+            }
+            content::HANDSHAKE => self.gather(from, &bytes, marks.1),
+            content::APPLICATION_DATA => {
+                self.turn(from, clamped(length), marks.0);
+                if let Some(inside) = &mut self.inside {
+                    inside.data(from, bytes, marks.1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// RFC 8446 D.4: in TLS 1.3 it means nothing.
+    fn changed(&mut self, from: Direction) {
+        let changes = !self.is_13();
+        if let Some(inside) = self.inside.as_mut().filter(|_| changes) {
+            inside.change(from);
+        }
+    }
+
     fn hidden(&mut self, from: Direction, kind: u8, length: usize, at: Mark) {
-        let size = u16::try_from(length).unwrap_or(u16::MAX);
+        let finished = self.finished[from].is_some();
+        if let Some(inside) = &mut self.inside {
+            inside.passed(from, length, finished, at);
+        }
+        self.outside(from, kind, length, at);
+        if kind == content::APPLICATION_DATA {
+            self.turn(from, clamped(length), at);
+        }
+    }
+
+    /// What an encrypted record shows by its type and size.
+    fn outside(&mut self, from: Direction, kind: u8, length: usize, at: Mark) {
+        let size = clamped(length);
         match kind {
             content::HANDSHAKE => {
                 self.finished[from].get_or_insert(at);
@@ -137,7 +228,6 @@ impl Session {
                 if self.sizes[from].len() < SIZES_MAX {
                     self.sizes[from].push((size, at));
                 }
-                self.turn(from, size, at);
             }
             _ => {}
         }
@@ -147,6 +237,7 @@ impl Session {
         match kind {
             content::CHANGE_CIPHER_SPEC => {
                 self.change_cipher_spec[from].get_or_insert(at);
+                self.changed(from);
                 // RFC 8446 D.4: in TLS 1.3 it means nothing; a clear alert may still follow.
                 self.sides[from].encrypted = !self.is_13() && self.hello_retry.is_none();
             }
@@ -196,30 +287,31 @@ impl Session {
 
     fn message(&mut self, from: Direction, message: &[u8], at: Mark) {
         match (message.first(), from) {
-            (Some(1), ToServer) if self.client_hello.is_none() => {
-                self.client_hello = hello::client(message).map(|hello| Seen {
-                    value: Box::new(hello),
-                    at,
-                });
+            (Some(1), ToServer) => self.client_hello(message, at),
+            (Some(2), ToClient) => self.server_hello(message, at),
+            (Some(8), ToClient) if self.is_13() => {
+                if let Some(hello) = &mut self.server_hello {
+                    hello.value.alpn = hello.value.alpn.take().or_else(|| hello::protocol(message));
+                }
             }
-            (Some(2), ToClient) => match hello::server(message) {
-                Some(retry) if retry.retry => {
-                    self.hello_retry.get_or_insert(at);
+            (Some(11 | 25), _) if self.is_13() => self.certificates_13(from, message, at),
+            (Some(20), _) if self.inside.is_some() => {
+                self.finished[from].get_or_insert(at);
+            }
+            (Some(24), _) => {
+                if let Some(inside) = &mut self.inside {
+                    inside.update(from);
                 }
-                Some(value) if self.server_hello.is_none() => {
-                    self.server_hello = Some(Seen { value, at })
-                }
-                _ => {}
-            },
+            }
             (Some(11), ToClient) if self.certificates.is_none() => {
                 self.certificates = Some(Seen {
-                    value: certificates(message),
+                    value: presented::certificates(message),
                     at,
                 });
             }
             (Some(11), ToServer) if self.client_certificates.is_none() => {
                 self.client_certificates = Some(Seen {
-                    value: certificates(message),
+                    value: presented::certificates(message),
                     at,
                 });
             }
@@ -234,11 +326,55 @@ impl Session {
             }
             (Some(22), ToClient) if self.stapled.is_none() => {
                 self.stapled = Some(Seen {
-                    value: stapled(message),
+                    value: presented::stapled(message),
                     at,
                 });
             }
             _ => {}
+        }
+    }
+
+    fn client_hello(&mut self, message: &[u8], at: Mark) {
+        if self.client_hello.is_some() && self.inside.is_none() {
+            return;
+        }
+        let Some(hello) = hello::client(message) else {
+            return;
+        };
+        if let Some(inside) = &mut self.inside {
+            inside.client_hello(&hello);
+        }
+        let value = Box::new(hello);
+        self.client_hello.get_or_insert(Seen { value, at });
+    }
+
+    fn server_hello(&mut self, message: &[u8], at: Mark) {
+        match hello::server(message) {
+            Some(retry) if retry.retry => {
+                self.hello_retry.get_or_insert(at);
+            }
+            Some(value) => {
+                if let Some(inside) = &mut self.inside {
+                    inside.server_hello(&value);
+                }
+                self.server_hello.get_or_insert(Seen { value, at });
+            }
+            None => {}
+        }
+    }
+
+    /// Certificates of TLS 1.3, which are seen only where there are keys.
+    fn certificates_13(&mut self, from: Direction, message: &[u8], at: Mark) {
+        let Some((chain, answers)) = presented::certificates_13(message) else {
+            return;
+        };
+        let value = chain;
+        if from == ToServer {
+            self.client_certificates.get_or_insert(Seen { value, at });
+        } else if self.certificates.is_none() {
+            self.certificates = Some(Seen { value, at });
+            let value = answers;
+            self.stapled = (!value.is_empty()).then_some(Seen { value, at });
         }
     }
 
@@ -275,6 +411,10 @@ impl Session {
     }
 }
 
+fn clamped(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
+}
+
 /// Could these bytes, at least one, begin a record?
 fn plausible(start: &[u8]) -> bool {
     let kind = start.first().is_some_and(|kind| (20..=24).contains(kind));
@@ -292,38 +432,4 @@ fn resynchronise(bytes: &[u8]) -> Option<usize> {
     let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
     (plausible(header) && length > 0 && length <= FRAGMENT_MAX && matches!(header[0], 21..=23))
         .then_some(0)
-}
-
-/// The certificates of a Certificate message in the form of TLS 1.2 and before (RFC 5246 7.4.2).
-fn certificates(message: &[u8]) -> Vec<Arc<[u8]>> {
-    listed(message.get(7..).unwrap_or(&[]))
-}
-
-/// The OCSP responses of a CertificateStatus message: one (RFC 6066 8), or a list of them (RFC 6961 2.2).
-fn stapled(message: &[u8]) -> Vec<Arc<[u8]>> {
-    match message.get(4) {
-        Some(1) => listed(message.get(5..).unwrap_or(&[])),
-        Some(2) => listed(message.get(8..).unwrap_or(&[])),
-        _ => Vec::new(),
-    }
-}
-
-/// Byte strings one after the other, each behind its length of three bytes.
-fn listed(mut rest: &[u8]) -> Vec<Arc<[u8]>> {
-    let length = |bytes: &[u8]| -> Option<usize> {
-        let head = bytes.first_chunk::<3>()?;
-        Some(usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]))
-    };
-    let mut found = Vec::new();
-    while let Some(size) = length(rest) {
-        let Some(certificate) = rest.get(3..3 + size).filter(|der| !der.is_empty()) else {
-            break;
-        };
-        if found.len() == CERTIFICATES_MAX {
-            break;
-        }
-        found.push(Arc::from(certificate));
-        rest = rest.get(3 + size..).unwrap_or(&[]);
-    }
-    found
 }

@@ -6,6 +6,7 @@ use crate::mark::Both;
 use crate::mark::Direction::{self, ToClient, ToServer};
 use crate::mark::{Mark, Seen};
 use crate::protocol::tls::hello::{ClientHello, ServerHello};
+use crate::protocol::tls::inside::{Inside, KeyLog, Opening, Plain};
 use crate::protocol::tls::reader::Side;
 use crate::time::{Nanos, SECOND};
 
@@ -194,9 +195,55 @@ pub struct Session {
     /// Bytes of each side were lost to the capture.
     pub gapped: Both<bool>,
     pub(super) sides: Both<Side>,
+    /// What a key log opens of it.
+    pub(super) inside: Option<Box<Inside>>,
 }
 
 impl Session {
+    /// A session that is opened where the key log has its secrets.
+    pub fn opened_by(keys: Arc<KeyLog>) -> Self {
+        Self {
+            inside: Some(Box::new(Inside::new(keys))),
+            ..Self::default()
+        }
+    }
+
+    /// What came out of its records since the last call; mostly nothing.
+    pub fn take_plain(&mut self) -> Vec<Plain> {
+        let inside = self.inside.as_mut();
+        inside.map_or_else(Vec::new, |inside| inside.take_plain())
+    }
+
+    /// What became of its secrets.
+    pub fn opening(&self) -> Opening {
+        let inside = self.inside.as_ref();
+        inside.map_or(Opening::NoKeys, |inside| inside.opening())
+    }
+
+    /// Was everything that was said inside opened?
+    pub fn opened_whole(&self) -> bool {
+        let inside = self.inside.as_ref();
+        inside.is_some_and(|inside| !inside.holes && inside.opening() == Opening::Opened)
+    }
+
+    /// Is the handshake hidden, so that only sizes and order tell of it? TLS 1.3 without its handshake secrets.
+    pub fn is_veiled(&self) -> bool {
+        self.is_13() && !self.inside.as_ref().is_some_and(|inside| inside.unveiled())
+    }
+
+    /// The server's last application data: in TLS 1.3 without keys its last record.
+    pub fn answered_last(&self) -> Option<Mark> {
+        match self.unveiled_13() {
+            Some(inside) => inside.said[ToClient].last,
+            None => self.data[ToClient].last,
+        }
+    }
+
+    /// The inside of a session of TLS 1.3 whose handshake is opened.
+    fn unveiled_13(&self) -> Option<&Inside> {
+        let inside = self.inside.as_deref()?;
+        (self.is_13() && inside.unveiled()).then_some(inside)
+    }
     /// The server name that the client sent.
     pub fn sni(&self) -> Option<&str> {
         self.client_hello
@@ -233,8 +280,18 @@ impl Session {
     /// How far the handshake went.
     pub fn stage(&self) -> Stage {
         let Both([client, server]) = &self.data;
-        if self.is_13() {
+        if self.is_veiled() {
             return self.stage_13();
+        }
+        if let (Some(inside), Some(own)) = (self.unveiled_13(), self.finished[ToServer]) {
+            // Only what the server says then shows that it took the client's part.
+            let went_on = inside.said[ToServer].first.is_some()
+                || inside.said[ToClient].last.is_some_and(|last| last > own);
+            return if went_on {
+                Stage::Complete
+            } else {
+                Stage::ClientFinished
+            };
         }
         let done = |from: Direction| self.finished[from].is_some();
         match () {
@@ -271,8 +328,11 @@ impl Session {
         matches!((client.first, server.last), (Some(first), Some(last)) if last > first && server.last_len > 32)
     }
 
-    /// The frame of the client's Finished in TLS 1.3, as sizes tell it.
+    /// The frame of the client's Finished in TLS 1.3, as sizes tell it where there are no keys.
     pub fn finished_13(&self) -> Option<Mark> {
+        if self.unveiled_13().is_some() {
+            return self.finished[ToServer];
+        }
         self.sizes[ToServer]
             .iter()
             .find(|(size, _)| *size >= 40)
@@ -281,7 +341,7 @@ impl Session {
 
     /// The last frame of the server's first flight.
     pub fn server_flight(&self) -> Option<Mark> {
-        if !self.is_13() {
+        if !self.is_veiled() {
             return self.server_hello_done.or(self.finished[ToClient]);
         }
         let client = self.data[ToServer].first;
@@ -293,6 +353,9 @@ impl Session {
 
     /// Application data of a side after the handshake: in TLS 1.3 what follows the client's Finished.
     pub fn application(&self, from: Direction) -> Option<Mark> {
+        if let Some(inside) = self.unveiled_13() {
+            return inside.said[from].first;
+        }
         let data = &self.data[from];
         if !self.is_13() {
             return data.first;
@@ -324,7 +387,7 @@ impl Session {
         let clear = self.alerts.iter().find(|alert| {
             alert.from == from && (alert.encrypted || (alert.level == 1 && alert.description == 0))
         });
-        let by_size = (self.is_13() && is_alert_size(data.last_len))
+        let by_size = (self.is_veiled() && is_alert_size(data.last_len))
             .then_some(data.last)
             .flatten();
         clear.map(|alert| alert.at).or(by_size)
@@ -358,19 +421,16 @@ impl Session {
 
     /// An application data record passed; the handshake's own encrypted records of TLS 1.3 are no turns.
     pub(super) fn turn(&mut self, from: Direction, size: u16, at: Mark) {
-        let finished = if self.is_13() {
-            self.finished_13()
-        } else {
-            None
-        };
+        let veiled = self.is_veiled();
+        let finished = if veiled { self.finished_13() } else { None };
         match from {
             ToServer
                 if size >= QUESTION_MIN
-                    && (!self.is_13() || finished.is_some_and(|own| self.after(own, at))) =>
+                    && (!veiled || finished.is_some_and(|own| self.after(own, at))) =>
             {
                 self.turns.client(at, size);
             }
-            ToClient if !self.is_13() => self.turns.server(at, size, None),
+            ToClient if !veiled => self.turns.server(at, size, None),
             ToClient if finished.is_some() && !is_alert_size(size) => {
                 self.turns.server(at, size, finished)
             }

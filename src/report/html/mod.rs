@@ -220,11 +220,14 @@ fn capture(of: &Capture, lang: Lang) -> String {
 fn tool(told: &Told) -> String {
     let tool = &told.report.tool;
     format!(
-        "<p>{} {} · catalogue {} · endpoints {} · trust store {}</p>\n",
+        "<p>{} {} · catalogue {} · endpoints {} · trust store {}{}</p>\n",
         plain(tool.name),
         plain(tool.version),
         plain(&tool.catalogue),
         plain(&tool.endpoints),
-        plain(&tool.trust_store)
+        plain(&tool.trust_store),
+        tool.key_log
+            .as_deref()
+            .map_or_else(String::new, |log| format!(" · key log {}", plain(log)))
     )
 }

@@ -198,7 +198,9 @@ pub(super) fn diagnosis() -> Diagnosis {
         ]
         .into(),
         rows: Vec::new(),
+        decrypted: 0,
         trust_store: "made:1".to_owned(),
+        key_log: None,
         rules: Arc::default(),
     }
 }

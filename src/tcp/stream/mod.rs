@@ -291,9 +291,10 @@ impl Stream {
         if self.done || skipped == missing {
             return;
         }
+        let kept = self.waiting.len() as u64;
         self.waiting.clear();
         self.want = 0;
-        let next = sink(Chunk::Gap(missing - skipped), at);
+        let next = sink(Chunk::Gap(missing - skipped + kept), at);
         self.obey(next, &[]);
     }
 
