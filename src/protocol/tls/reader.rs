@@ -270,8 +270,12 @@ impl Session {
         if message.len() + fragment.len() > MESSAGE_MAX {
             return;
         }
-        message.extend_from_slice(fragment);
-        let mut rest: &[u8] = &message;
+        // Most messages lie in one record and are read there.
+        let mut rest = fragment;
+        if !message.is_empty() {
+            message.extend_from_slice(fragment);
+            rest = &message;
+        }
         while let Some(head) = rest.first_chunk::<4>() {
             let length =
                 usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);
