@@ -149,6 +149,8 @@ pub struct Rules {
     payloads: Vec<Arc<Payload>>,
     /// Those of each rule, in the order of `rules`, and after them those that are looked for everywhere.
     reads: Vec<Arc<[Arc<Payload>]>>,
+    /// A rule that names payloads fits servers by their address or port.
+    reads_by_place: bool,
     /// How many of `rules` a file brought.
     pub own: usize,
     /// How many of those stand in the place of a built-in one.
@@ -186,6 +188,7 @@ impl Rules {
             regions: read.regions,
             payloads: read.payloads.into_iter().map(Arc::new).collect(),
             reads: Vec::new(),
+            reads_by_place: false,
             own: 0,
             replaced: 0,
             own_payloads: 0,
@@ -373,10 +376,12 @@ impl Rules {
                     .name
                     .is_some_and(|name| self.any(patterns, name).is_some())
         };
-        named(&matching.names, true)
-            || named(&matching.sni, seen.sni)
-            || named(&matching.host, seen.host)
-            || named(&matching.connect, seen.connect.is_some())
+        let by_name = seen.name.is_some()
+            && (named(&matching.names, true)
+                || named(&matching.sni, seen.sni)
+                || named(&matching.host, seen.host)
+                || named(&matching.connect, seen.connect.is_some()));
+        by_name
             || seen.certificate.is_some_and(|name| {
                 self.any(&matching.certificate, name).is_some()
                     || (seen.name.is_none() && self.any(&matching.names, name).is_some())

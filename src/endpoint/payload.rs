@@ -100,14 +100,23 @@ impl Rules {
         let mut reads: Vec<Arc<[Arc<Payload>]>> = self.rules.iter().map(named).collect();
         reads.push(everywhere().collect());
         self.reads = reads;
+        self.reads_by_place = self.rules.iter().any(|rule| {
+            let matching = &rule.matching;
+            let nameless = !matching.addresses.is_empty() || matching.is_ports_alone();
+            nameless && !rule.payloads.is_empty()
+        });
     }
 
     /// What is to be read in the bodies of a server: the payloads of its rule first, and how many of them are its own.
     pub fn payloads_of(&self, seen: &Seen<'_>) -> (Arc<[Arc<Payload>]>, usize) {
-        let place = self
-            .rules
-            .iter()
-            .position(|rule| self.fits(&rule.matching, seen));
+        // Most servers have no name here, and most payloads belong to names.
+        let possible = seen.name.is_some() || seen.certificate.is_some() || self.reads_by_place;
+        let place = possible
+            .then(|| {
+                let mut rules = self.rules.iter();
+                rules.position(|rule| self.fits(&rule.matching, seen))
+            })
+            .flatten();
         let own = place
             .and_then(|place| self.rules.get(place))
             .map_or(0, |rule| rule.payloads.len());

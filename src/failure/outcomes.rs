@@ -68,7 +68,13 @@ impl Minutes {
         let known = known.or_else(|| full.then(|| self.0.len() - 1));
         match known.and_then(|place| self.0.get_mut(place)) {
             Some((_, sum)) => sum.add(outcomes),
-            None => self.0.push((minute, outcomes)),
+            None => {
+                // Most connections live in one minute.
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.push((minute, outcomes));
+            }
         }
     }
 

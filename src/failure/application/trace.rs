@@ -113,7 +113,7 @@ impl Trace {
         let changes = request.content.is_some();
         let names_version = || {
             path_version(target).is_some()
-                || target.contains("version=")
+                || target.contains('=') && target.contains("version=")
                 || request
                     .content
                     .as_ref()
@@ -246,17 +246,19 @@ fn asked_for(query: &str) -> String {
 
 /// The target without scheme and authority (RFC 9112 3.2.2).
 fn origin_form(target: &str) -> &str {
-    let Some((_, rest)) = target
-        .split_once("://")
-        .filter(|(scheme, _)| scheme.len() < 6)
-    else {
-        return target;
-    };
-    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+    // A scheme of up to five letters: what follows later is part of a path.
+    let rest = (0..6).find_map(|at| target.get(at..)?.strip_prefix("://"));
+    match rest {
+        Some(rest) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => target,
+    }
 }
 
 /// The first segment of a path that is a version (`v2`, `V1.0`), and where it stands.
 fn path_version(target: &str) -> Option<(usize, &str)> {
+    if !target.contains(['v', 'V']) {
+        return None;
+    }
     let path = target.split(['?', '#']).next()?;
     let mut at = 0_usize;
     for segment in path.split('/') {

@@ -4,11 +4,14 @@
 
 use smol_str::SmolStr;
 
+use crate::mark::Mark;
+
 use super::body::Framing;
 use super::exchange::{Request, Response};
+use super::field::{Field, Fields, is_token, split_at_byte, split_line};
 use super::marks;
 use super::secrets;
-use super::words::{holds, lower, text};
+use super::words::{bytes_hold, holds, lower, text};
 
 /// Methods whose request line is believed before its version is there.
 const METHODS: [&str; 16] = [
@@ -35,8 +38,6 @@ const METHOD_MAX: usize = 32;
 const LINE_MAX: usize = 8 * 1024;
 /// Bytes kept of a target or location.
 pub(in crate::protocol) const TARGET_MAX: usize = 2_048;
-/// Bytes of a field's name that are compared.
-const NAME_MAX: usize = 64;
 /// Schemes kept of one response.
 const SCHEMES_MAX: usize = 8;
 
@@ -59,14 +60,14 @@ pub(super) fn look(bytes: &[u8]) -> Look {
             return Look::Short;
         }
     }
-    let method_len = bytes.iter().take_while(|&&byte| is_token(byte)).count();
+    let start = bytes.iter().take(METHOD_MAX.saturating_add(1));
+    let method_len = start.take_while(|&&byte| is_token(byte)).count();
     let Some((method, rest)) = bytes.split_at_checked(method_len) else {
         return Look::Not;
     };
     if method.is_empty() || method.len() > METHOD_MAX {
         return Look::Not;
     }
-    let known = METHODS.iter().any(|known| known.as_bytes() == method);
     match rest {
         [] if METHODS
             .iter()
@@ -75,42 +76,44 @@ pub(super) fn look(bytes: &[u8]) -> Look {
             Look::Short
         }
         [] if method.len() < METHOD_MAX && method.iter().all(u8::is_ascii_uppercase) => Look::Short,
-        [b' ', target @ ..] => look_at_target(target, known),
+        [b' ', target @ ..] => look_at_target(target, method),
         _ => Look::Not,
     }
 }
 
-fn look_at_target(target: &[u8], known_method: bool) -> Look {
+fn look_at_target(target: &[u8], method: &[u8]) -> Look {
     if let Some(end) = memchr::memchr(b'\n', target) {
         let line = target.get(..end).unwrap_or(&[]).trim_ascii_end();
-        let version = line.rsplit(|&byte| byte == b' ').next().unwrap_or(&[]);
         let versioned = matches!(
-            version,
-            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']
+            line,
+            [
+                ..,
+                b' ',
+                b'H',
+                b'T',
+                b'T',
+                b'P',
+                b'/',
+                b'1',
+                b'.',
+                b'0'..=b'9'
+            ]
         );
-        return if versioned && line.len() > version.len() {
-            Look::Request
-        } else {
-            Look::Not
-        };
+        return if versioned { Look::Request } else { Look::Not };
     }
     let plausible = match target {
         [b'/', ..] => true,
         [] => return Look::Short,
         _ => target.iter().all(|&byte| byte > b' ') && target.starts_with(b"http"),
     };
-    if known_method && plausible {
+    let known = || METHODS.iter().any(|known| known.as_bytes() == method);
+    if plausible && known() {
         Look::Request
     } else if target.len() < LINE_MAX && target.iter().all(|&byte| byte >= b' ' || byte == b'\r') {
         Look::Short
     } else {
         Look::Not
     }
-}
-
-/// RFC 9110 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Where the head ends: after the first empty line. `from` bytes were searched before.
@@ -129,14 +132,18 @@ pub(in crate::protocol) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// A request's head; its marks are the caller's.
-pub(super) fn request(head: &[u8]) -> Option<Request> {
-    let (line, fields) = split_line(head)?;
-    let (method, rest) = split_at_byte(line, b' ')?;
-    let version_at = memchr::memrchr(b' ', rest)?;
-    let (target, version) = rest.split_at_checked(version_at)?;
+/// The request whose head these bytes begin with, and what follows it; `None` where the head is not whole or is none.
+/// `first` is the frame of its first byte, `at` that of its last.
+pub(super) fn request(bytes: &[u8], first: Mark, at: Mark) -> Option<(Request, &[u8])> {
+    let (line, rest) = split_line(bytes)?;
+    let (method, target) = split_at_byte(line, b' ')?;
+    let version_at = memchr::memrchr(b' ', target)?;
+    let (target, version) = target.split_at_checked(version_at)?;
     let target = target.trim_ascii();
     let mut request = Request {
+        first,
+        head: at,
+        last: at,
         method: text(method, METHOD_MAX),
         target: text(target, TARGET_MAX),
         target_cut: target.len() > TARGET_MAX,
@@ -144,12 +151,15 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
         ..Request::default()
     };
     let mut framing = Lengths::default();
-    let mut buffer = [0; NAME_MAX];
-    let mut fields = Fields(fields);
-    while let Some((name, value)) = fields.next(&mut buffer) {
-        framing.learn(name, value);
-        learn_request(&mut request, name, value);
+    let mut fields = Fields::new(rest);
+    for (name, value) in fields.by_ref() {
+        if let Some(field) = Field::of(name) {
+            let value = value.trim_ascii();
+            framing.learn(field, value);
+            request_field(&mut request, field, value);
+        }
     }
+    let after = fields.after()?;
     request.body.framing = framing.of_request();
     expose(&mut request, secrets::of_target(target));
     let authority = authority(&request.method, target);
@@ -158,7 +168,7 @@ pub(super) fn request(head: &[u8]) -> Option<Request> {
         // RFC 9112 3.2.2: an absolute target outranks the Host field.
         request.host = Some(lower(authority, 255));
     }
-    Some(request)
+    Some((request, after))
 }
 
 /// The first credential in clear is the one that is told.
@@ -168,52 +178,54 @@ pub(in crate::protocol) fn expose(request: &mut Request, found: Option<secrets::
     }
 }
 
-/// Learns what one field of a request says; `name` in lower case.
+/// Learns what one field of a request says, but for its body's length.
 pub(in crate::protocol) fn learn_request(request: &mut Request, name: &[u8], value: &[u8]) {
-    match name {
-        b"host" => request.host = Some(lower(value, 255)).filter(|host| !host.is_empty()),
-        b"authorization" => {
+    if let Some(field) = Field::of(name) {
+        request_field(request, field, value);
+    }
+}
+
+fn request_field(request: &mut Request, field: Field, value: &[u8]) {
+    match field {
+        Field::Host => request.host = Some(lower(value, 255)).filter(|host| !host.is_empty()),
+        Field::Authorization => {
             request.authorization = scheme(value);
-            expose(
-                request,
-                secrets::of_authorization(name == b"authorization", value),
-            );
+            expose(request, secrets::of_authorization(true, value));
         }
-        b"proxy-authorization" => {
+        Field::ProxyAuthorization => {
             request.proxy_authorization = scheme(value);
-            expose(
-                request,
-                secrets::of_authorization(name == b"authorization", value),
-            );
+            expose(request, secrets::of_authorization(false, value));
         }
-        b"cookie" => request.cookie = true,
-        b"content-type" => request.content_type = Some(text(value, 128)),
-        b"content-encoding" => {
-            request.content_encoding = Some(lower(value, 64));
-        }
-        b"accept" => {
+        Field::Cookie => request.cookie = true,
+        Field::ContentType => request.content_type = Some(text(value, 128)),
+        Field::ContentEncoding => request.content_encoding = Some(lower(value, 64)),
+        Field::Accept => {
             let accept = text(value, 256);
             request.accepts_event_stream = holds(&accept, "text/event-stream");
             request.accept = Some(accept);
         }
-        b"expect" => request.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
-        b"x-requested-with" => request.scripted = true,
-        b"sec-fetch-mode" => {
+        Field::Expect => request.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
+        Field::XRequestedWith => request.scripted = true,
+        Field::SecFetchMode => {
             request.navigates = value.eq_ignore_ascii_case(b"navigate");
             request.scripted |= !request.navigates;
         }
-        b"upgrade-insecure-requests" => request.navigates = true,
-        b"upgrade" => request.upgrade = Some(lower(value, 64)),
+        Field::UpgradeInsecureRequests => request.navigates = true,
+        Field::Upgrade => request.upgrade = Some(lower(value, 64)),
         _ => {}
     }
 }
 
-/// A response's head, with its framing unless the request or status decides it; its marks are the caller's.
-pub(in crate::protocol) fn response(head: &[u8]) -> Option<Response> {
-    let (line, fields) = split_line(head)?;
-    let (version, rest) = split_at_byte(line, b' ')?;
-    let rest = rest.trim_ascii_start();
-    let (status, reason) = rest.split_at_checked(3)?;
+/// The response whose head these bytes begin with, and what follows it, as for `request`. Its framing holds unless the
+/// request or the status decides it.
+pub(in crate::protocol) fn response(
+    bytes: &[u8],
+    first: Mark,
+    at: Mark,
+) -> Option<(Response, &[u8])> {
+    let (line, rest) = split_line(bytes)?;
+    let (version, status) = split_at_byte(line, b' ')?;
+    let (status, reason) = status.trim_ascii_start().split_at_checked(3)?;
     let status = std::str::from_utf8(status)
         .ok()?
         .parse()
@@ -228,6 +240,9 @@ pub(in crate::protocol) fn response(head: &[u8]) -> Option<Response> {
         minor(version)?
     };
     let mut response = Response {
+        first,
+        head: at,
+        last: at,
         status,
         reason: text(reason.trim_ascii(), 128),
         minor_version,
@@ -235,26 +250,42 @@ pub(in crate::protocol) fn response(head: &[u8]) -> Option<Response> {
         ..Response::default()
     };
     let mut framing = Lengths::default();
-    let mut buffer = [0; NAME_MAX];
-    let mut fields = Fields(fields);
-    while let Some((name, value)) = fields.next(&mut buffer) {
-        framing.learn(name, value);
-        learn_response(&mut response, name, value);
+    let mut fields = Fields::new(rest);
+    for (name, value) in fields.by_ref() {
+        if let Some(field) = Field::of(name) {
+            let value = value.trim_ascii();
+            framing.learn(field, value);
+            response_field(&mut response, field, value);
+        } else if response.firewall.is_none() {
+            response.firewall = marks::of_name(name);
+        }
     }
+    let after = fields.after()?;
     response.body.framing = framing.of_response();
     response.broken = framing.contradictory;
-    Some(response)
+    Some((response, after))
 }
 
-/// Learns what one field of a response says; `name` in lower case.
+/// Learns what one field of a response says, but for its body's length.
 pub(in crate::protocol) fn learn_response(response: &mut Response, name: &[u8], value: &[u8]) {
-    match name {
-        b"server" => response.server = Some(text(value, 128)),
-        b"retry-after" => response.retry_after = Some(text(value, 64)),
-        b"www-authenticate" => push_scheme(&mut response.authenticate, value),
-        b"proxy-authenticate" => push_scheme(&mut response.proxy_authenticate, value),
-        b"location" => response.location = Some(text(value, TARGET_MAX)),
-        b"content-type" => {
+    match Field::of(name) {
+        Some(field) => response_field(response, field, value),
+        None => response.firewall = response.firewall.or_else(|| marks::of_name(name)),
+    }
+}
+
+fn response_field(response: &mut Response, field: Field, value: &[u8]) {
+    match field {
+        Field::Server => {
+            let server = text(value, 128);
+            response.firewall = response.firewall.or_else(|| marks::of_server(&server));
+            response.server = Some(server);
+        }
+        Field::RetryAfter => response.retry_after = Some(text(value, 64)),
+        Field::WwwAuthenticate => push_scheme(&mut response.authenticate, value),
+        Field::ProxyAuthenticate => push_scheme(&mut response.proxy_authenticate, value),
+        Field::Location => response.location = Some(text(value, TARGET_MAX)),
+        Field::ContentType => {
             let begins = |kind: &[u8]| {
                 let start = value.get(..kind.len());
                 start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
@@ -262,17 +293,14 @@ pub(in crate::protocol) fn learn_response(response: &mut Response, name: &[u8], 
             response.streams = begins(b"text/event-stream") || begins(b"multipart/x-mixed-replace");
             response.content_type = Some(text(value, 128));
         }
-        b"content-encoding" => response.content_encoding = Some(lower(value, 64)),
-        b"upgrade" => response.upgrade = Some(lower(value, 64)),
-        b"connection" => {
-            let options = text(value, 128);
-            response.closes =
-                holds(&options, "close") || response.closes && !holds(&options, "keep-alive");
+        Field::ContentEncoding => response.content_encoding = Some(lower(value, 64)),
+        Field::Upgrade => response.upgrade = Some(lower(value, 64)),
+        Field::Connection => {
+            let options = value.get(..128).unwrap_or(value);
+            response.closes = bytes_hold(options, "close")
+                || response.closes && !bytes_hold(options, "keep-alive");
         }
         _ => {}
-    }
-    if response.firewall.is_none() {
-        response.firewall = marks::of_field(name, value);
     }
 }
 
@@ -286,9 +314,9 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn learn(&mut self, name: &[u8], value: &[u8]) {
-        match name {
-            b"content-length" => {
+    fn learn(&mut self, field: Field, value: &[u8]) {
+        match field {
+            Field::ContentLength => {
                 for part in value.split(|&byte| byte == b',') {
                     let length = std::str::from_utf8(part.trim_ascii())
                         .ok()
@@ -298,7 +326,7 @@ impl Lengths {
                     self.length = length;
                 }
             }
-            b"transfer-encoding" => {
+            Field::TransferEncoding => {
                 let last = value
                     .rsplit(|&byte| byte == b',')
                     .next()
@@ -326,43 +354,6 @@ impl Lengths {
             _ => Framing::UntilClose,
         }
     }
-}
-
-/// The fields of a head, names in lower case; folded lines and lines without a colon are passed over.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    /// The next name, in `buffer`, and its value. A name that does not fit the buffer is cut.
-    fn next<'b>(&mut self, buffer: &'b mut [u8; NAME_MAX]) -> Option<(&'b [u8], &'a [u8])> {
-        loop {
-            let (line, rest) = split_line(self.0)?;
-            self.0 = rest;
-            if line.is_empty() {
-                return None;
-            }
-            if let Some((name, value)) = split_at_byte(line, b':')
-                && name.first().is_some_and(|&byte| is_token(byte))
-            {
-                let name = name.trim_ascii();
-                let len = name.len().min(NAME_MAX);
-                let lower = buffer.get_mut(..len)?;
-                lower.copy_from_slice(name.get(..len)?);
-                lower.make_ascii_lowercase();
-                return Some((lower, value.trim_ascii()));
-            }
-        }
-    }
-}
-
-/// The first line without its end, and what follows.
-fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = split_at_byte(bytes, b'\n')?;
-    Some((line.strip_suffix(b"\r").unwrap_or(line), rest))
-}
-
-fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = memchr::memchr(separator, bytes)?;
-    Some((bytes.get(..at)?, bytes.get(at.checked_add(1)?..)?))
 }
 
 fn minor(version: &[u8]) -> Option<u8> {

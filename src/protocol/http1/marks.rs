@@ -1,7 +1,7 @@
 //! Marks by which intermediaries are known: what firewalls write into headers and error pages, and what servers
 //! answer when plain HTTP meets their TLS port.
 
-use super::words::{holds, text};
+use super::words::holds;
 
 /// Header names that only a firewall's front sends, in lower case.
 const HEADER_NAMES: [(&str, &str); 8] = [
@@ -59,23 +59,27 @@ const PLAIN_TO_TLS: [&str; 4] = [
     "combination of host and port requires tls",
 ];
 
-/// The firewall that a header field gives away; `name` in lower case.
-pub(in crate::protocol) fn of_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
-    if name == b"server" {
-        let value = text(value, 128);
-        let mut marks = SERVERS.iter();
-        return marks
-            .find(|(word, _)| holds(&value, word))
-            .map(|(_, product)| *product);
-    }
+/// The firewall that the name of a field gives away, whatever the case of its letters.
+pub(super) fn of_name(name: &[u8]) -> Option<&'static str> {
     // Few names begin like one of them.
-    if !matches!(name.first(), Some(b'c' | b'x' | b'w')) {
+    if !matches!(name.first(), Some(b'c' | b'x' | b'w' | b'C' | b'X' | b'W')) {
         return None;
     }
     HEADER_NAMES
         .iter()
-        .find(|(known, _)| known.as_bytes() == name)
+        .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))
         .map(|(_, product)| *product)
+}
+
+/// The firewall that the value of the Server field gives away.
+pub(super) fn of_server(value: &str) -> Option<&'static str> {
+    // All of the words have one of these; nginx, Apache and most others have none.
+    if !value.bytes().any(|byte| matches!(byte | 0x20, b'f' | b'u')) {
+        return None;
+    }
+    let mut marks = SERVERS.iter();
+    let found = marks.find(|(word, _)| holds(value, word));
+    found.map(|(_, product)| *product)
 }
 
 /// The firewall that an error page gives away.
@@ -94,4 +98,27 @@ fn find(marks: &[(&str, &'static str)], text: &str) -> Option<&'static str> {
         .iter()
         .find(|(words, _)| text.contains(words))
         .map(|(_, product)| *product)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_is_known_by_its_word() {
+        for (word, product) in SERVERS {
+            let value = format!("X {}1.0", word.to_ascii_uppercase());
+            assert_eq!(of_server(&value), Some(product), "{word}");
+        }
+        assert_eq!(of_server("Microsoft-IIS/10.0"), None);
+        assert_eq!(of_server("nginx/1.22.1"), None);
+    }
+
+    #[test]
+    fn every_name_is_known_whatever_its_case() {
+        for (name, product) in HEADER_NAMES {
+            assert_eq!(of_name(name.to_ascii_uppercase().as_bytes()), Some(product));
+        }
+        assert_eq!(of_name(b"x-cache"), None);
+    }
 }

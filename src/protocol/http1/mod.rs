@@ -13,6 +13,7 @@
 mod body;
 mod content;
 mod exchange;
+mod field;
 pub(super) mod head;
 mod log;
 pub(super) mod marks;

@@ -4,9 +4,23 @@ use smol_str::SmolStr;
 
 /// Does `text` hold `word`, whatever the case of its letters? `word` is in lower case and not empty.
 pub(crate) fn holds(text: &str, word: &str) -> bool {
-    text.as_bytes()
-        .windows(word.len().max(1))
-        .any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    bytes_hold(text.as_bytes(), word)
+}
+
+/// The same of bytes that need not be text.
+pub(super) fn bytes_hold(text: &[u8], word: &str) -> bool {
+    let Some((&first, rest)) = word.as_bytes().split_first() else {
+        return false;
+    };
+    let upper = first.to_ascii_uppercase();
+    let starts = text.len().saturating_sub(rest.len());
+    text.iter().take(starts).enumerate().any(|(at, &byte)| {
+        (byte == first || byte == upper)
+            && text
+                .get(at.saturating_add(1)..)
+                .and_then(|text| text.get(..rest.len()))
+                .is_some_and(|part| part.eq_ignore_ascii_case(rest))
+    })
 }
 
 /// Does `text` end with `word`, whatever the case of its letters?
@@ -19,19 +33,44 @@ pub(crate) fn ends_with(text: &str, word: &str) -> bool {
 /// At most `max` bytes as text; what is no UTF-8 is replaced.
 pub(in crate::protocol) fn text(bytes: &[u8], max: usize) -> SmolStr {
     let bytes = bytes.get(..max).unwrap_or(bytes);
+    if let Some(common) = common(bytes) {
+        return SmolStr::new_static(common);
+    }
     std::str::from_utf8(bytes).map_or_else(
         |_| SmolStr::from(String::from_utf8_lossy(bytes)),
         SmolStr::new,
     )
 }
 
+/// What most heads hold: these texts need neither check nor copy.
+fn common(bytes: &[u8]) -> Option<&'static str> {
+    Some(match bytes {
+        b"/" => "/",
+        b"OK" => "OK",
+        b"GET" => "GET",
+        b"*/*" => "*/*",
+        b"POST" => "POST",
+        b"gzip" => "gzip",
+        b"nginx" => "nginx",
+        b"text/html" => "text/html",
+        b"text/plain" => "text/plain",
+        b"application/json" => "application/json",
+        b"text/html; charset=utf-8" => "text/html; charset=utf-8",
+        b"application/octet-stream" => "application/octet-stream",
+        b"application/json; charset=utf-8" => "application/json; charset=utf-8",
+        b"application/json;charset=UTF-8" => "application/json;charset=UTF-8",
+        b"application/x-www-form-urlencoded" => "application/x-www-form-urlencoded",
+        _ => return None,
+    })
+}
+
 /// At most `max` bytes as text with its ASCII letters in lower case.
 pub(in crate::protocol) fn lower(bytes: &[u8], max: usize) -> SmolStr {
-    let text = text(bytes, max);
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        SmolStr::from(text.to_ascii_lowercase())
+    let bytes = bytes.get(..max).unwrap_or(bytes);
+    if bytes.iter().any(u8::is_ascii_uppercase) {
+        text(&bytes.to_ascii_lowercase(), max)
     } else {
-        text
+        text(bytes, max)
     }
 }
 
@@ -45,12 +84,14 @@ mod tests {
         assert!(holds("html", "html"));
         assert!(!holds("htm", "html"));
         assert!(!holds("", "html"));
+        assert!(holds("hhtml", "html"));
         assert!(ends_with("/Logo.PNG", ".png") && !ends_with("png", ".png"));
     }
 
     #[test]
     fn texts_are_cut_and_mended() {
         assert_eq!(text(b"abc\xff", 4), "abc\u{fffd}");
+        assert_eq!(text(b"text/html; charset=gbk", 9), "text/html");
         assert_eq!(lower("Ä Host:8443".as_bytes(), 6), "Ä hos");
     }
 }

@@ -170,16 +170,12 @@ impl Log {
         }
         let payloads = self.payloads.as_deref_mut();
         match response {
-            None => {
-                let reads = payloads.and_then(|known| known.reads(request, false));
-                Gathering::of_request(request?, reads)
-            }
-            Some(response) => {
-                let well = matches!(response.status, 200..=203);
-                let reads = payloads.filter(|_| well);
-                let reads = reads.and_then(|known| known.reads(request, true));
-                Gathering::of_response(request, response, reads)
-            }
+            None => Gathering::of_request(request?, |declared| {
+                payloads.and_then(|known| known.reads(request, false, declared))
+            }),
+            Some(response) => Gathering::of_response(request, response, |declared| {
+                payloads.and_then(|known| known.reads(request, true, declared))
+            }),
         }
     }
 
@@ -310,7 +306,7 @@ impl Log {
     }
 
     /// The answer of a server that speaks HTTP/1: to all that was asked, and nothing more comes.
-    pub(super) fn on_plain_answer(&mut self, answer: Response, first: Mark, at: Mark) {
+    pub(super) fn on_plain_answer(&mut self, answer: Response) {
         self.plain = true;
         if self.streams.is_empty() {
             // The preface alone was answered.
@@ -319,9 +315,6 @@ impl Log {
         let mut streams = std::mem::take(&mut self.streams).into_values();
         if let Some(mut stream) = streams.next() {
             stream.exchange.response = Some(Response {
-                first,
-                head: at,
-                last: at,
                 complete: true,
                 ..answer
             });

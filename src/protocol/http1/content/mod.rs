@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
 use super::exchange::{Request, Response};
-use super::words::{ends_with, holds};
+use super::words::holds;
 use crate::limits;
 
 pub use coding::CodingFault;
@@ -81,12 +81,16 @@ pub enum Declared {
 impl Declared {
     /// What a Content-Type field declares; `None` for all that is not read here.
     pub fn of(content_type: Option<&str>) -> Option<Self> {
-        let kind = content_type?.split(';').next()?.trim();
-        let is = |names: &[&str]| names.iter().any(|name| kind.eq_ignore_ascii_case(name));
+        let mut parts = content_type?.as_bytes().split(|&byte| byte == b';');
+        let kind = parts.next()?.trim_ascii();
+        let is = |name: &[u8]| kind.eq_ignore_ascii_case(name);
+        let end = kind.last_chunk::<5>();
         Some(match () {
-            () if is(&["text/html"]) => Self::Html,
-            () if is(&["application/json", "text/json"]) || ends_with(kind, "+json") => Self::Json,
-            () if is(&["text/xml", "application/xml", "application/soap+xml"]) => Self::Xml,
+            () if is(b"text/html") => Self::Html,
+            () if is(b"application/json") || is(b"text/json") => Self::Json,
+            () if is(b"text/xml") || is(b"application/xml") => Self::Xml,
+            () if is(b"application/soap+xml") => Self::Xml,
+            () if end.is_some_and(|end| end.eq_ignore_ascii_case(b"+json")) => Self::Json,
             () => return None,
         })
     }
@@ -108,45 +112,49 @@ pub(in crate::protocol) struct Gathering {
 }
 
 impl Gathering {
-    /// Of a request, where what it says is of interest.
+    /// Of a request, where what it says is of interest. `reads` tells what the endpoint rules read in it; it is asked
+    /// whether the body is declared to be a message.
     pub(in crate::protocol) fn of_request(
         request: &Request,
-        reads: Option<Reads>,
+        reads: impl FnOnce(bool) -> Option<Reads>,
     ) -> Option<Box<Self>> {
-        let changes = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
+        if !matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE") {
+            return None;
+        }
         let declared = Declared::of(request.content_type.as_deref())
             .filter(|declared| *declared != Declared::Html);
-        changes.then(|| {
-            Box::new(Self {
-                digest: Some(Sha256::new()),
-                kept: Vec::new(),
-                keep: keep(declared, reads.as_ref()),
-                bytes: 0,
-                declared,
-                content_type: request.content_type.clone(),
-                coding: request.content_encoding.clone(),
-                wrapped: false,
-                reads,
-            })
-        })
+        let reads = reads(true);
+        Some(Box::new(Self {
+            digest: Some(Sha256::new()),
+            kept: Vec::new(),
+            keep: keep(declared, reads.as_ref()),
+            bytes: 0,
+            declared,
+            content_type: request.content_type.clone(),
+            coding: request.content_encoding.clone(),
+            wrapped: false,
+            reads,
+        }))
     }
 
-    /// Of a successful response in a format that is read, or of a page that answers a program.
+    /// Of a successful response in a format that is read, or of a page that answers a program; `reads` as for requests.
     pub(in crate::protocol) fn of_response(
         request: Option<&Request>,
         response: &Response,
-        reads: Option<Reads>,
+        reads: impl FnOnce(bool) -> Option<Reads>,
     ) -> Option<Box<Self>> {
-        let declared = match Declared::of(response.content_type.as_deref()) {
+        if !matches!(response.status, 200..=203) || response.streams {
+            return None;
+        }
+        let kind = response.content_type.as_deref();
+        let declared = match Declared::of(kind) {
             Some(Declared::Html) if !request.is_some_and(Request::wants_data) => None,
             declared => declared,
         };
-        let reads = reads.filter(|reads| {
-            matches!(declared, Some(Declared::Json | Declared::Xml))
-                || reads.undeclared() && may_be_text(response.content_type.as_deref())
-        });
-        let whole = matches!(response.status, 200..=203) && !response.streams;
-        (whole && (declared.is_some() || reads.is_some())).then(|| {
+        let message = matches!(declared, Some(Declared::Json | Declared::Xml));
+        let reads =
+            reads(message).filter(|reads| message || reads.undeclared() && may_be_text(kind));
+        (declared.is_some() || reads.is_some()).then(|| {
             Box::new(Self {
                 digest: None,
                 kept: Vec::new(),
@@ -265,7 +273,7 @@ mod tests {
             content_encoding: coding.map(SmolStr::new),
             ..Response::default()
         };
-        let mut gathering = Gathering::of_response(None, &response, None).unwrap();
+        let mut gathering = Gathering::of_response(None, &response, |_| None).unwrap();
         for part in body.chunks(1_000) {
             gathering.add(part);
         }
@@ -311,7 +319,7 @@ mod tests {
                 method: "POST".into(),
                 ..Request::default()
             };
-            let mut gathering = Gathering::of_request(&request, None).unwrap();
+            let mut gathering = Gathering::of_request(&request, |_| None).unwrap();
             gathering.add(" ".repeat(filler).as_bytes());
             gathering.add(b"serial=17");
             gathering.finish()
@@ -327,6 +335,6 @@ mod tests {
             content_type: Some("application/pdf".into()),
             ..Response::default()
         };
-        assert!(Gathering::of_response(None, &response, None).is_none());
+        assert!(Gathering::of_response(None, &response, |_| None).is_none());
     }
 }

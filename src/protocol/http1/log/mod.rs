@@ -6,20 +6,19 @@
 mod bodies;
 mod pairing;
 mod payloads;
-
-use std::collections::VecDeque;
+mod queue;
 
 use smol_str::SmolStr;
 
-use crate::mark::Both;
-use crate::mark::{Direction, Mark};
+use crate::mark::{Both, Direction, Mark};
 use crate::protocol::{Chunk, Next, Observer};
 
 use super::body::Decoder;
 use super::content::Gathering;
-use super::exchange::{Exchange, Request, Response};
+use super::exchange::{Exchange, Request};
 use super::head::{self, Look};
 pub(in crate::protocol) use payloads::Payloads;
+use queue::Queue;
 
 /// Longest head that is followed.
 const HEAD_MAX: usize = 64 * 1024;
@@ -37,18 +36,18 @@ pub struct Log {
     swapped: bool,
     sides: [Side; 2],
     /// Requests without a final response, in order.
-    open: VecDeque<Box<Exchange>>,
+    open: Queue<Box<Exchange>>,
     /// The exchange whose response is passing.
     current: Option<Box<Exchange>>,
     /// A response that came before its request, in case the capture only reordered them.
     held: Option<Box<Exchange>>,
-    finished: VecDeque<Box<Exchange>>,
+    finished: Queue<Box<Exchange>>,
     number: u32,
     page: Vec<u8>,
     tunnel: Option<Tunnel>,
     upgraded: Option<Box<Upgraded>>,
     host: Option<SmolStr>,
-    payloads: Option<Box<Payloads>>,
+    payloads: Option<Payloads>,
     /// Exchanges that no longer fitted between two drains.
     pub omitted: u64,
     /// The frame that ended the last response.
@@ -128,7 +127,7 @@ impl Log {
 
     /// The exchanges that ended since the last call, in the order of their ends.
     pub fn drain(&mut self) -> impl Iterator<Item = Box<Exchange>> + '_ {
-        self.finished.drain(..)
+        std::iter::from_fn(|| self.finished.pop_front())
     }
 
     /// The one of them that ended first.
@@ -145,7 +144,7 @@ impl Log {
     pub fn open(&self) -> impl Iterator<Item = &Exchange> {
         self.current
             .iter()
-            .chain(&self.open)
+            .chain(self.open.iter())
             .map(|exchange| &**exchange)
     }
 
@@ -192,7 +191,7 @@ impl Log {
         &mut self,
     ) -> Option<(Box<Upgraded>, Option<Box<Payloads>>)> {
         let upgraded = self.upgraded.take()?;
-        Some((upgraded, self.payloads.take()))
+        Some((upgraded, self.payloads.take().map(Box::new)))
     }
 
     fn side(&self, from: Direction) -> &Side {
@@ -321,10 +320,23 @@ impl Log {
             }
             self.side_mut(from).recognised = recognised;
         }
-        match head::end(bytes, before) {
+        // A head that came in pieces is read once it is whole, one that lies in a segment without looking for its end.
+        let whole = before == 0 || head::end(bytes, before).is_some();
+        let after = if whole {
+            self.begin(from, bytes, at)
+        } else {
+            None
+        };
+        let end = match after {
+            Some(after) => Some(bytes.len().saturating_sub(after)),
+            None => head::end(bytes, before),
+        };
+        match end {
             Some(end) if end <= HEAD_MAX => {
-                let head = bytes.get(..end).unwrap_or(bytes);
-                self.begin(from, head, at);
+                if after.is_none() {
+                    self.count(from);
+                    self.not_http(from, bytes.get(..end).unwrap_or(bytes), at);
+                }
                 rest.get(end.saturating_sub(before)..).unwrap_or(&[])
             }
             None if bytes.len() <= HEAD_MAX => {
@@ -338,39 +350,32 @@ impl Log {
         }
     }
 
-    fn begin(&mut self, from: Direction, head: &[u8], at: Mark) {
+    /// Takes the message whose head these bytes begin with: how many bytes follow the head, if it is one.
+    fn begin(&mut self, from: Direction, bytes: &[u8], at: Mark) -> Option<usize> {
+        let first = self.side(from).first;
+        let fits = |after: &[u8]| bytes.len().saturating_sub(after.len()) <= HEAD_MAX;
+        if self.asks(from) {
+            let (request, after) = head::request(bytes, first, at)?;
+            if fits(after) {
+                self.count(from);
+                self.request(from, request);
+            }
+            Some(after.len())
+        } else {
+            let (response, after) = head::response(bytes, first, at)?;
+            if fits(after) {
+                self.count(from);
+                self.response(from, response, at);
+            }
+            Some(after.len())
+        }
+    }
+
+    /// A head is whole.
+    fn count(&mut self, from: Direction) {
         let side = self.side_mut(from);
-        let first = side.first;
         side.state = State::Between;
         side.messages = side.messages.saturating_add(1);
-        if self.asks(from) {
-            match head::request(head) {
-                Some(request) => self.request(
-                    from,
-                    Request {
-                        first,
-                        head: at,
-                        last: at,
-                        ..request
-                    },
-                ),
-                None => self.not_http(from, head, at),
-            }
-        } else {
-            match head::response(head) {
-                Some(response) => self.response(
-                    from,
-                    Response {
-                        first,
-                        head: at,
-                        last: at,
-                        ..response
-                    },
-                    at,
-                ),
-                None => self.not_http(from, head, at),
-            }
-        }
     }
 
     fn not_http(&mut self, from: Direction, bytes: &[u8], at: Mark) {
@@ -394,7 +399,7 @@ impl Log {
         side.state = State::Lost;
         side.head = Vec::new();
         self.synced = false;
-        for exchange in self.current.iter_mut().chain(&mut self.open) {
+        for exchange in self.current.iter_mut().chain(self.open.iter_mut()) {
             exchange.sure = false;
         }
     }
@@ -437,14 +442,19 @@ impl Log {
 
 /// The name in `host[:port]`; an address is none.
 pub(in crate::protocol) fn host_name(host: &str) -> Option<&str> {
-    let (name, port) = host.rsplit_once(':').unwrap_or((host, ""));
-    let name = if port.bytes().all(|byte| byte.is_ascii_digit()) {
-        name
-    } else {
-        host
-    };
-    let address =
-        name.starts_with('[') || name.contains(':') || name.parse::<std::net::IpAddr>().is_ok();
+    let digits = host.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let before = host.len().saturating_sub(digits);
+    let name = host
+        .get(..before)
+        .and_then(|before| before.strip_suffix(':'))
+        .unwrap_or(host);
+    // RFC 1123 2.1: no name has the form of an address, since its last label has letters.
+    let mut dots = 0_usize;
+    let dotted = name.bytes().all(|byte| {
+        dots = dots.saturating_add(usize::from(byte == b'.'));
+        byte.is_ascii_digit() || byte == b'.'
+    }) && dots == 3;
+    let address = dotted || name.starts_with('[') || name.contains(':');
     (!address && !name.is_empty()).then(|| name.trim_end_matches('.'))
 }
 

@@ -2,8 +2,7 @@
 
 use smol_str::SmolStr;
 
-use crate::mark::Both;
-use crate::mark::{Direction, Mark, Seen};
+use crate::mark::{Both, Direction, Mark, Seen};
 use crate::time::{MILLISECOND, Nanos};
 
 use super::super::body::{Decoder, Framing};
@@ -26,30 +25,36 @@ impl Log {
         let connect = request.method == "CONNECT";
         let number = self.number;
         if decoder.is_some() {
-            let reads = self.reads(Some(&request), false);
-            self.side_mut(from).gathering = Gathering::of_request(&request, reads);
+            let payloads = self.payloads.as_mut();
+            let gathering = Gathering::of_request(&request, |declared| {
+                payloads.and_then(|known| known.reads(Some(&request), false, declared))
+            });
+            self.side_mut(from).gathering = gathering;
         }
         self.side_mut(from).state = match decoder {
             Some(decoder) => State::Body { decoder, number },
             None if connect => State::Early,
             None => State::Between,
         };
-        let Some(request) = self.join_early_response(request) else {
+        if self.came_late(&request) {
+            if let Some(early) = self.held.as_mut().or(self.current.as_mut()) {
+                early.request = Some(request);
+            }
+            self.release_held();
             return;
-        };
+        }
         self.release_held();
         let passing = self
             .current
             .as_ref()
             .is_some_and(|current| current.request.is_some());
         let server_lost = matches!(self.side(from.reverse()).state, State::Lost);
-        self.open.push_back(Box::new(Exchange {
-            number,
-            pipelined: passing || !self.open.is_empty(),
-            sure: !server_lost,
-            request: Some(request),
-            ..Exchange::default()
-        }));
+        let mut exchange = Box::<Exchange>::default();
+        exchange.number = number;
+        exchange.pipelined = passing || !self.open.is_empty();
+        exchange.sure = !server_lost;
+        exchange.request = Some(request);
+        self.open.push_back(exchange);
         self.number = self.number.wrapping_add(1);
         if self.open.len() > OPEN_MAX
             && let Some(mut oldest) = self.open.pop_front()
@@ -59,23 +64,15 @@ impl Log {
         }
     }
 
-    /// Gives a request to the response that the capture showed first; gives it back if there is none.
-    fn join_early_response(&mut self, request: Request) -> Option<Request> {
-        let early = if self.synced {
-            self.held.as_mut().or(self.current.as_mut())
-        } else {
-            None
-        };
+    /// Did the capture show this request's response first?
+    fn came_late(&self, request: &Request) -> bool {
+        let early = self.held.as_ref().or(self.current.as_ref());
         let fits =
             |response: &Response| request.first.time.since(response.first.time).abs() <= REORDER;
-        match early {
-            Some(early) if early.request.is_none() && early.response.as_ref().is_some_and(fits) => {
-                early.request = Some(request);
-                self.release_held();
-                None
-            }
-            _ => Some(request),
-        }
+        self.synced
+            && early.is_some_and(|early| {
+                early.request.is_none() && early.response.as_ref().is_some_and(fits)
+            })
     }
 
     pub(super) fn response(&mut self, from: Direction, mut response: Response, at: Mark) {
@@ -114,9 +111,11 @@ impl Log {
         let number = exchange.number;
         if decoder.is_some() {
             let asked = exchange.request.as_ref();
-            let reads = matches!(status, 200..=203).then(|| self.reads(asked, true));
-            let reads = reads.flatten();
-            self.side_mut(from).gathering = Gathering::of_response(asked, &response, reads);
+            let payloads = self.payloads.as_mut();
+            let gathering = Gathering::of_response(asked, &response, |declared| {
+                payloads.and_then(|known| known.reads(asked, true, declared))
+            });
+            self.side_mut(from).gathering = gathering;
         }
         exchange.response = Some(response);
         self.page.clear();

@@ -16,19 +16,21 @@ use super::{Log, host_name};
 pub(in crate::protocol) struct Payloads {
     rules: Arc<Rules>,
     server: (IpAddr, u16),
+    known: Option<Known>,
+}
+
+/// What is looked for in bodies of a host, and how many of the payloads are its own.
+#[derive(Debug)]
+struct Known {
     host: Option<SmolStr>,
-    found: Option<(Arc<[Arc<Payload>]>, usize)>,
+    payloads: Arc<[Arc<Payload>]>,
+    own: usize,
 }
 
 impl Log {
     /// Reads bodies as the endpoint rules say.
     pub fn read_by(&mut self, rules: &Arc<Rules>, server: (IpAddr, u16)) {
-        self.payloads = Some(Box::new(Payloads::new(rules, server)));
-    }
-
-    /// What may be read in a body that belongs to this request.
-    pub(super) fn reads(&mut self, request: Option<&Request>, answers: bool) -> Option<Reads> {
-        self.payloads.as_deref_mut()?.reads(request, answers)
+        self.payloads = Some(Payloads::new(rules, server));
     }
 }
 
@@ -38,33 +40,27 @@ impl Payloads {
         Self {
             rules: Arc::clone(rules),
             server,
-            host: None,
-            found: None,
+            known: None,
         }
     }
 
-    /// What may be read in a body that belongs to this request. Costs a look at the rules once for each host.
+    /// What may be read in a body that belongs to this request. In one that is not `declared` to be a message, what the
+    /// host's own payloads speak of. Costs a look at the rules once for each host.
     pub(in crate::protocol) fn reads(
         &mut self,
         request: Option<&Request>,
         answers: bool,
+        declared: bool,
     ) -> Option<Reads> {
-        let known = self;
         let request = request?;
-        if known.found.is_none() || known.host != request.host {
-            known.host.clone_from(&request.host);
-            let name = known.host.as_deref().and_then(host_name);
-            known.found = Some(known.rules.payloads_of(&Seen {
-                name,
-                host: name.is_some(),
-                server: Some(known.server),
-                ..Seen::default()
-            }));
+        let known = match self.known.take().filter(|known| known.host == request.host) {
+            Some(known) => known,
+            None => self.look_up(request.host.clone()),
+        };
+        let known = self.known.insert(known);
+        if known.payloads.is_empty() || known.own == 0 && !declared {
+            return None;
         }
-        let (payloads, own) = known
-            .found
-            .clone()
-            .filter(|(payloads, _)| !payloads.is_empty())?;
         let target = request.target.as_str();
         // A proxy is asked for a whole URI (RFC 9112 3.2.2).
         let target = target
@@ -74,10 +70,25 @@ impl Payloads {
             .unwrap_or(target);
         let path = target.split(['?', '#']).next().unwrap_or("");
         Some(Reads {
-            payloads,
-            own,
+            payloads: Arc::clone(&known.payloads),
+            own: known.own,
             path: SmolStr::new(path),
             answers,
         })
+    }
+
+    fn look_up(&self, host: Option<SmolStr>) -> Known {
+        let name = host.as_deref().and_then(host_name);
+        let (payloads, own) = self.rules.payloads_of(&Seen {
+            name,
+            host: name.is_some(),
+            server: Some(self.server),
+            ..Seen::default()
+        });
+        Known {
+            host,
+            payloads,
+            own,
+        }
     }
 }

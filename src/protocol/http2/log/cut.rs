@@ -214,9 +214,9 @@ impl Log {
         let kept = std::mem::take(&mut side.kept);
         side.state = State::Closed;
         let first = side.first;
-        let answer = end.and_then(|end| head::response(kept.get(..end)?));
+        let answer = end.and_then(|_| head::response(&kept, first, at));
         match answer {
-            Some(answer) => self.on_plain_answer(answer, first, at),
+            Some((answer, _)) => self.on_plain_answer(answer),
             None => self.not_http(from, at),
         }
     }
