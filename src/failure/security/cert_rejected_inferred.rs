@@ -18,7 +18,7 @@ pub static CLASS: Class = Class {
 
 /// TLS 1.3 without keys: a record of an alert's size, or a bare FIN, right after the server's flight.
 pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    if !session.is_13() || session.resumed() || session.gapped.iter().any(|gapped| *gapped) {
+    if !session.is_veiled() || session.resumed() || session.gapped.iter().any(|gapped| *gapped) {
         return None;
     }
     let flight = session.server_flight()?;

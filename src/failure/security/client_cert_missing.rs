@@ -64,7 +64,7 @@ fn in_clear(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 }
 
 fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    if !session.is_13() || session.resumed() {
+    if !session.is_veiled() || session.resumed() {
         return None;
     }
     let Both([client, _]) = &session.sizes;

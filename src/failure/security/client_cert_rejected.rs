@@ -61,7 +61,7 @@ fn in_clear(at: &Episode<'_>, session: &Session) -> Option<Finding> {
 
 /// TLS 1.3: sizes tell that a certificate was sent, and that an alert answered.
 fn by_sizes(at: &Episode<'_>, session: &Session) -> Option<Finding> {
-    if !session.is_13() || session.resumed() {
+    if !session.is_veiled() || session.resumed() {
         return None;
     }
     let Both([client, _]) = &session.sizes;

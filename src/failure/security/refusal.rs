@@ -47,7 +47,7 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
             (None, None) => Refusal::Unknown,
         };
     }
-    if session.is_13() {
+    if session.is_veiled() {
         let flight = session.server_flight();
         let first = session.sizes[ToServer].first().copied();
         if let (Some((size, mark)), Some(flight)) = (first, flight)

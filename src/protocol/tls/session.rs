@@ -385,7 +385,7 @@ impl Session {
     pub fn close_notify(&self, from: Direction) -> Option<Mark> {
         let data = &self.data[from];
         let clear = self.alerts.iter().find(|alert| {
-            alert.from == from && (alert.encrypted || (alert.level == 1 && alert.description == 0))
+            alert.from == from && (alert.encrypted || alert.description == 0)
         });
         let by_size = (self.is_veiled() && is_alert_size(data.last_len))
             .then_some(data.last)
