@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use rayon::prelude::*;
 use serde_json::Value;
-use support::run::{json, list, report_of, text, wirefault};
+use support::run::{Ran, json, keylog, list, report_of, text, wirefault};
 use support::{Capture, assert_none, captures};
 use wirefault::ingest::{Batch, Feed, Note, Options};
 
@@ -83,6 +83,15 @@ fn sample(step: usize) -> Vec<Capture> {
     .collect()
 }
 
+/// Runs `extract` on findings of a capture, with its keys.
+fn extracted(path: &str, ids: &str, out: &str) -> Ran {
+    let keys = keylog(path);
+    let mut arguments = vec!["extract", path, "--ca-bundle", support::ROOTS, "--quiet"];
+    arguments.extend(["--finding", ids, "-o", out]);
+    arguments.extend(keys.iter().map(String::as_str));
+    wirefault(&arguments)
+}
+
 #[test]
 fn evidence_comes_through_unchanged_in_the_order_of_time() {
     let complaints: Vec<String> = sample(7)
@@ -96,17 +105,7 @@ fn evidence_comes_through_unchanged_in_the_order_of_time() {
             }
             let out = target(&path.replace('/', "_"));
             let ids = ids.join(",");
-            let ran = wirefault(&[
-                "extract",
-                path,
-                "--ca-bundle",
-                support::ROOTS,
-                "--quiet",
-                "--finding",
-                &ids,
-                "-o",
-                &out,
-            ]);
+            let ran = extracted(path, &ids, &out);
             if !matches!(ran.status, 0 | 4) || !ran.stderr.is_empty() {
                 return Some(format!("{path}: {} {}", ran.status, ran.stderr));
             }
@@ -421,17 +420,7 @@ fn tshark_reads_the_same_frames() {
                 target(&format!("tshark_{}", path.replace('/', "_"))),
                 ids.join(","),
             );
-            let ran = wirefault(&[
-                "extract",
-                path,
-                "--ca-bundle",
-                support::ROOTS,
-                "--quiet",
-                "--finding",
-                &ids,
-                "-o",
-                &out,
-            ]);
+            let ran = extracted(path, &ids, &out);
             let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
             let mut expect = dissect(path, &format!("frame.number in {{{}}}", numbers.join(",")));
             expect.sort();

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use support::run::{
-    TRUST, json, judged, list, report_of, rules_beside, settings, text, wirefault, wirefault_fed,
+    TRUST, json, judged, keys_beside, list, report_of, rules_beside, settings, text, wirefault,
+    wirefault_fed,
 };
 use wirefault::engine::{Engine, Options};
 use wirefault::ingest::{self, Batch, Feed, live};
@@ -43,6 +44,9 @@ fn told(path: &str, window: Option<i64>) -> Vec<Value> {
     let mut engine = Engine::new(&options).expect("an engine");
     if let Some(rules) = rules_beside(&[path.to_owned()]) {
         engine.judge_by(rules, &Default::default());
+    }
+    if let Some(keys) = keys_beside(&[path.to_owned()]) {
+        engine.open_by(keys, None);
     }
     let mut written = Vec::new();
     let mut stream = Stream::new(Lines::new(&mut written));

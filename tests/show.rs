@@ -13,7 +13,7 @@ mod support;
 use std::fs;
 
 use rayon::prelude::*;
-use support::run::{Ran, json, list, program, report_of, text, wirefault};
+use support::run::{Ran, json, keylog, list, program, report_of, text, wirefault};
 use support::{assert_none, captures};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -114,13 +114,10 @@ fn every_ladder_fits_its_terminal_and_marks_its_evidence() {
                 return complaints;
             };
             for (columns, lang) in [("80", "en"), ("80", "zh"), ("120", "zh")] {
-                let asked = [
-                    path.as_str(),
-                    "--finding",
-                    text(&finding, "id"),
-                    "--lang",
-                    lang,
-                ];
+                let keys = keylog(&path);
+                let mut asked = vec![path.as_str(), "--lang", lang];
+                asked.extend(["--finding", text(&finding, "id")]);
+                asked.extend(keys.iter().map(String::as_str));
                 let ran = show(columns, &asked);
                 let limit: usize = columns.parse().expect("a number");
                 let wide = ran.stdout.lines().find(|line| line.width() > limit);

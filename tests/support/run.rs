@@ -68,6 +68,14 @@ fn keys_file(path: &str) -> Option<std::path::PathBuf> {
     keys.is_file().then_some(keys)
 }
 
+/// The option by which they are given, for a capture that has some.
+pub(crate) fn keylog(path: &str) -> Vec<String> {
+    let file = keys_file(path);
+    file.map_or_else(Vec::new, |keys| {
+        vec!["--keylog".to_owned(), keys.display().to_string()]
+    })
+}
+
 /// The option by which tshark takes them.
 pub(crate) fn tshark_keys(path: &str) -> Vec<String> {
     let file = keys_file(path);
@@ -79,7 +87,7 @@ pub(crate) fn tshark_keys(path: &str) -> Vec<String> {
     })
 }
 
-fn keys_beside(paths: &[String]) -> Option<Arc<KeyLog>> {
+pub(crate) fn keys_beside(paths: &[String]) -> Option<Arc<KeyLog>> {
     let text = std::fs::read(keys_file(paths.first()?)?).ok()?;
     let keys = KeyLog::default();
     let lines = keys.read(text.as_slice()).expect("memory can be read");

@@ -384,9 +384,10 @@ impl Session {
     /// Was close_notify sent by a side, in clear or by its size as the last record?
     pub fn close_notify(&self, from: Direction) -> Option<Mark> {
         let data = &self.data[from];
-        let clear = self.alerts.iter().find(|alert| {
-            alert.from == from && (alert.encrypted || alert.description == 0)
-        });
+        let clear = self
+            .alerts
+            .iter()
+            .find(|alert| alert.from == from && (alert.encrypted || alert.description == 0));
         let by_size = (self.is_veiled() && is_alert_size(data.last_len))
             .then_some(data.last)
             .flatten();
