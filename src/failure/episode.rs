@@ -119,7 +119,7 @@ pub struct Web {
     /// A success with credentials is among them.
     logged_in: bool,
     /// The first request that gave a credential away.
-    pub exposed: Option<Exposure>,
+    pub exposed: Option<Box<Exposure>>,
     /// How many did.
     pub exposures: u32,
 }
@@ -232,7 +232,10 @@ impl Web {
         }
         if request.exposed.is_some() {
             self.exposures = self.exposures.saturating_add(1);
-            self.exposed = self.exposed.take().or_else(|| Exposure::of(exchange));
+            self.exposed = self
+                .exposed
+                .take()
+                .or_else(|| Exposure::of(exchange).map(Box::new));
         }
         let credentials = request.authorization.is_some() || request.proxy_authorization.is_some();
         let answered = exchange

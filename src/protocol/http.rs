@@ -128,7 +128,7 @@ impl Log {
     }
 
     /// The tunnel that the last chunk opened (`http1::Log::take_tunnel`).
-    pub fn take_tunnel(&mut self) -> Option<Tunnel> {
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         match self {
             Self::One(log) => log.take_tunnel(),
             Self::Two(_) => None,

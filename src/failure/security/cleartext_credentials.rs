@@ -24,7 +24,7 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
     let open: Vec<Exposure> = web.log.open().filter_map(Exposure::of).collect();
     let first = web
         .exposed
-        .as_ref()
+        .as_deref()
         .into_iter()
         .chain(&open)
         .min_by_key(|exposure| exposure.at)?;

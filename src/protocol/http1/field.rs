@@ -28,6 +28,7 @@ pub(super) enum Field {
 impl Field {
     /// The field of this name, whatever the case of its letters. Length and first letter leave one name to compare: most
     /// fields of a head are none of these.
+    #[inline]
     pub(super) fn of(name: &[u8]) -> Option<Self> {
         let first = name.first()?.to_ascii_lowercase();
         let (field, known): (Self, &[u8]) = match (name.len(), first) {
@@ -99,12 +100,14 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// The first line without its end, and what follows.
+#[inline]
 pub(super) fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, rest) = split_at_byte(bytes, b'\n')?;
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest))
 }
 
 /// What stands before and after the first such byte.
+#[inline]
 pub(super) fn split_at_byte(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(separator, bytes)?;
     Some((bytes.get(..at)?, bytes.get(at.checked_add(1)?..)?))

@@ -44,7 +44,7 @@ pub struct Log {
     finished: Queue<Box<Exchange>>,
     number: u32,
     page: Vec<u8>,
-    tunnel: Option<Tunnel>,
+    tunnel: Option<Box<Tunnel>>,
     upgraded: Option<Box<Upgraded>>,
     host: Option<SmolStr>,
     payloads: Option<Payloads>,
@@ -181,7 +181,7 @@ impl Log {
 
     /// The tunnel that the last chunk opened. Ask after each chunk: what comes later in either direction belongs to
     /// the tunnel and is to be given to another observer, `early` first.
-    pub fn take_tunnel(&mut self) -> Option<Tunnel> {
+    pub fn take_tunnel(&mut self) -> Option<Box<Tunnel>> {
         self.tunnel.take()
     }
 

@@ -164,11 +164,11 @@ impl Log {
             }
             side.state = State::Opaque;
         }
-        self.tunnel = Some(Tunnel {
+        self.tunnel = Some(Box::new(Tunnel {
             authority,
             at,
             early: Both(early),
-        });
+        }));
     }
 
     /// The CONNECT was refused: what the client sent after it is HTTP again.
