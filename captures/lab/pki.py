@@ -202,10 +202,22 @@ def build():
     trust(HERE / "roots.pem", (DIR / "trusted.pem").read_text())
 
 
+def national():
+    """Roots of SM2 with SM3: one that is trusted, and one that is not."""
+    for name, common in (("gm-root", "Lab GM Root G1"), ("gm-other", "Lab GM Other Root")):
+        sh("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:SM2", "-out", DIR / f"{name}.key")
+        sh("openssl", "req", "-x509", "-new", "-key", DIR / f"{name}.key", "-sm3", "-sigopt", "distid:1234567812345678",
+           "-subj", f"/C=CN/O=Lab GM/CN={common}", "-days", "5000", "-out", DIR / f"{name}.crt",
+           "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=keyCertSign,cRLSign")
+    trust(HERE / "roots.pem", (DIR / "gm-root.crt").read_text())
+
+
 def ensure():
     """Builds the certificates where there are none yet."""
     if not DIR.exists():
         build()
+    if not (DIR / "gm-root.crt").exists():
+        national()
 
 
 if __name__ == "__main__":

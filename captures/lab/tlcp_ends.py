@@ -6,7 +6,8 @@ OpenSSL for each scenario. No stack sends a wrong pair by itself: there a relay 
 import os
 
 from actors import *  # noqa: F403
-from stage import LAB, NAME, PYTHON, sh
+from pki import stamp
+from stage import LAB, NAME, PKI, PYTHON, sh
 from tls_cert import N, case
 
 LIB = os.environ.get("TLCP_LIB", "")
@@ -14,17 +15,18 @@ HELLO = "tcp.len > 0 || tcp.flags.reset == 1"
 MAKE = r"""
 set -e
 S="-sigopt distid:1234567812345678"
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 -out ca.key
-openssl req -x509 -new -key ca.key -sm3 $S -subj "/C=CN/O=Lab GM/CN=Lab GM Root" -days 3650 -out ca.crt -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign,cRLSign
+printf "[ca]\ndefault_ca=gm\n[gm]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\nunique_subject=no\ndefault_md=sm3\npolicy=any\n[any]\ncountryName=optional\norganizationName=optional\ncommonName=supplied\n" > gm.cnf
+touch index; cp PKI/gm-root.crt ca.crt
 one() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 -out $1.key
 openssl req -new -key $1.key -sm3 $S -subj "/C=CN/O=Lab Invoice Platform/CN=HOST" -out $1.csr
-printf "basicConstraints=CA:FALSE\nkeyUsage=$2\nsubjectAltName=DNS:HOST\n" > $1.ext
-openssl x509 -req -in $1.csr -CA ca.crt -CAkey ca.key -sm3 -CAcreateserial -days 700 -extfile $1.ext -out $1.crt $S -vfyopt distid:1234567812345678; }
-one sign digitalSignature,nonRepudiation
-one enc keyEncipherment,dataEncipherment,keyAgreement
+printf "basicConstraints=CA:FALSE\nkeyUsage=$2\nsubjectAltName=DNS:HOST\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n" > $1.ext
+openssl ca -batch -notext -config gm.cnf -in $1.csr -out $1.crt -md sm3 -startdate $3 -enddate $4 -extfile $1.ext -cert PKI/ROOT.crt -keyfile PKI/ROOT.key $S -vfyopt distid:1234567812345678; }
+one sign digitalSignature,nonRepudiation SIGNED
+one enc keyEncipherment,dataEncipherment,keyAgreement ENCRYPTED
 """
 # Passes bytes on; of the server's it changes the Certificate message: `twice` makes the second certificate a signing one,
-# `one` leaves the second away, `swap` turns the two round.
+# `one` leaves the second away, `swap` turns the two round; `forge` spoils the signature of the first, `key` that of the
+# ServerKeyExchange.
 RELAY = """
 import socket, struct, sys, threading
 port, way = int(sys.argv[1]), sys.argv[2]
@@ -34,15 +36,17 @@ def change(d):
     while at + 5 <= len(d):
         size = struct.unpack('!H', d[at + 3:at + 5])[0]
         body, inner, k = d[at + 5:at + 5 + size], b'', 0
-        if body[0] != 11 and body[0] != 2: out += d[at:at + 5 + size]; at += 5 + size; continue
+        if body[0] not in (2, 11, 12): out += d[at:at + 5 + size]; at += 5 + size; continue
         while k + 4 <= len(body):
             n = int.from_bytes(body[k + 1:k + 4], 'big'); m = body[k:k + 4 + n]; k += 4 + n
+            if m[0] == 12 and way == 'key': m = m[:-1] + bytes([m[-1] ^ 1])
             if m[0] == 11:
                 rest, certs = m[7:], []
                 while rest:
                     c = int.from_bytes(rest[:3], 'big'); certs.append(rest[3:3 + c]); rest = rest[3 + c:]
                 if way == 'twice': certs[1] = certs[1].replace(b'\\x03\\x02\\x03\\x38', b'\\x03\\x02\\x06\\xc0')
                 if way == 'one': certs = certs[:1]
+                if way == 'forge': certs[0] = certs[0][:-1] + bytes([certs[0][-1] ^ 1])
                 if way == 'swap': certs[:2] = certs[1::-1]
                 text = b''.join(len(c).to_bytes(3, 'big') + c for c in certs)
                 text = len(text).to_bytes(3, 'big') + text
@@ -68,9 +72,14 @@ while True:
 """
 
 
-def gm_server(port=9006):
+def gm_server(port=9006, root="gm-root", signed=(-60, 600), encrypted=(-60, 600)):
+    """Tongsuo with a pair of certificates; their validity in days from now."""
     def start(st):
-        (st.dir / "gm.sh").write_text(MAKE.replace("HOST", NAME))
+        days = lambda pair: " ".join(stamp(day) for day in pair)   # noqa: E731
+        made = MAKE
+        for word, value in (("HOST", NAME), ("PKI", str(PKI)), ("ROOT", root), ("SIGNED", days(signed)), ("ENCRYPTED", days(encrypted))):
+            made = made.replace(word, value)
+        (st.dir / "gm.sh").write_text(made)
         sh(f"cd {st.dir} && bash gm.sh 2>/dev/null")
         d = st.dir
         st.used("tongsuo")
@@ -113,3 +122,13 @@ told("gm-not-used", "curl-tls12", ["security.gm-not-used"], "curl and nginx agre
 told("gm-not-used", "java-tls13-ipv6", ["security.gm-not-used"], "Java and nginx agree on TLS 1.3 with AES at an endpoint whose rule requires GM, over IPv6", N("good", tls="1.3"), lambda st: java(st, tls="1.3"), ip6=True)
 told("gm-not-used", "not-tlcp", [], "TLCP with ECC_SM4_CBC_SM3 at that endpoint", gm_server(), gm_client())
 told("gm-not-used", "not-refused", ["security.tls-version-mismatch"], "a handshake at that endpoint that comes to nothing uses no suite at all", N("good", tls="1.3"), lambda st: curl(st, tls="1.2"))
+
+# chains of SM2 (the root is among the lab's)
+old = (-700, -9)
+told("cert-expired", "tlcp-pair", ["security.cert-expired"], "both certificates of a TLCP server ended nine days ago; the client sends alert 45", gm_server(signed=old, encrypted=old), gm_client())
+told("cert-expired", "tlcp-encryption-alone", ["security.cert-expired"], "the encryption certificate of a TLCP server ended nine days ago, the signing one is valid", gm_server(encrypted=old), gm_client())
+told("cert-chain-incomplete", "tlcp-unknown-root-ipv6", ["security.cert-chain-incomplete"], "a TLCP pair of an authority that the client does not know, over IPv6; it sends alert 48", gm_server(root="gm-other"), gm_client(), ip6=True)
+told("cert-bad-signature", "tlcp-forged", ["security.cert-bad-signature"], "the SM2 signature of the signing certificate is wrong; the client refuses", relayed("forge"), gm_client(), note="a relay changed the last byte of the certificate")
+told("tls-alert", "tlcp-key-exchange-forged", ["security.tls-alert"], "the ServerKeyExchange is not signed by the key of the certificate that is shown; the client refuses", relayed("key"), gm_client(), note="a relay changed the last byte of the signature")
+told("cert-bad-signature", "not-tlcp-served", [], "a TLCP pair whose SM2 signatures verify, by its name and root", gm_server(), gm_client())
+told("cert-expired", "not-tlcp-young", [], "a TLCP pair that is valid since yesterday", gm_server(signed=(-1, 600), encrypted=(-1, 600)), gm_client())

@@ -22,6 +22,7 @@ use crate::failure::{Finding, flow as judging};
 use crate::flow::heard::Heard;
 use crate::limits;
 use crate::mark::Mark;
+use crate::protocol::tls::chain::NO_SM2_ANCHORS;
 use crate::protocol::tls::{Opening, Session};
 use crate::time::Timestamp;
 
@@ -133,6 +134,10 @@ impl Told {
     pub(super) fn show(&mut self, at: &crate::failure::episode::Episode<'_>) {
         if self.waits.len() < limits::WAITS_PER_SHARD {
             self.waits.extend(Wait::of(at));
+        }
+        let unjudged = at.chain.and_then(|verdict| verdict.unjudged);
+        if unjudged == Some(NO_SM2_ANCHORS) {
+            *self.unjudged.entry("no-sm2-anchors").or_default() += 1;
         }
         let Some(shown) = Shown::of(at) else { return };
         let room = self.shown.len() < limits::CHAINS_PER_SHARD;

@@ -204,6 +204,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "HTTP/2 头部引用了抓包之外的内容，状态码未知",
     ),
     (
+        "no-sm2-anchors",
+        "handshakes with an SM2 chain whose root is not known: no SM2 anchors were given (--ca-bundle, or ca_bundle of an endpoint rule)",
+        "握手出示 SM2 证书链，但未提供国密根证书，未判断是否可信（--ca-bundle，或端点规则中的 ca_bundle）",
+    ),
+    (
         "quic-unanswered",
         "QUIC connections that nobody answered, and no TCP connection in their place",
         "QUIC 连接无应答，也未见改用 TCP",

@@ -45,11 +45,11 @@ pub mod vpn_no_answer;
 pub mod vpn_no_proposal;
 pub mod vpn_tunnel_lost;
 
-use crate::failure::Finding;
 use crate::failure::episode::Episode;
 use crate::failure::flow::Judged;
 use crate::failure::transport::interrupted::{Interrupted, in_http};
 use crate::failure::transport::reset_injected;
+use crate::failure::{Finding, Value};
 use crate::mark::Direction::{ToClient, ToServer};
 use crate::mark::Mark;
 use crate::protocol::tls::{Session, Stage};
@@ -79,7 +79,8 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
         .or_else(|| reset_injected::detect(at))
         .or_else(|| tls_cut_on_hello::detect(at, session))
         .or_else(|| tls_no_reply::detect(at, session))
-        .or_else(|| tls_handshake_stalled::detect(at, session));
+        .or_else(|| tls_handshake_stalled::detect(at, session))
+        .map(|finding| signed(finding, session));
     if failed.is_none() {
         judged.findings.extend(chain::accepted(at, session));
         judged.findings.extend(tls_obsolete::detect(at, session));
@@ -92,6 +93,17 @@ pub fn judge(at: &Episode<'_>, judged: &mut Judged) -> Option<Finding> {
         judged.findings.extend(chain::expiring(at));
     }
     failed
+}
+
+/// In TLCP: whether the server signed with the key of the certificate that it shows.
+fn signed(finding: Finding, session: &Session) -> Finding {
+    match session.server_signed() {
+        Some(good) => {
+            let word = if good { "good" } else { "wrong" };
+            finding.detail("server_signature", Value::Text(word.to_owned()))
+        }
+        None => finding,
+    }
 }
 
 /// What chains show when they are compared, in whatever order they come; findings that a more specific code fits are

@@ -60,6 +60,16 @@ fn summary(finding: &Finding, lang: Lang) -> String {
         &server
     };
     let alert = finding.text("alert").unwrap_or("");
+    if finding.text("server_signature") == Some("wrong") {
+        return match lang {
+            Lang::En => format!(
+                "{who} sent the fatal alert {alert}: the key exchange of {server} is not signed with the key of its certificate"
+            ),
+            Lang::Zh => {
+                format!("{who} 发出致命告警 {alert}：{server} 的密钥交换并非由其证书对应的私钥签名")
+            }
+        };
+    }
     match lang {
         Lang::En => format!("{who} sent the fatal alert {alert}"),
         Lang::Zh => format!("{who} 发出致命告警 {alert}"),

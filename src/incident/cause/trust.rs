@@ -4,8 +4,8 @@ use super::{Cause, Owner};
 use crate::failure::Text;
 use crate::incident::evidence::{
     ALL_FAIL, CERT_CHANGED, CLOCK_SIGN, EXPIRED_SAID, FEW_CLIENTS, HELLO_NAME, INTERMEDIATE,
-    INTERMITTENT, LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, ONE_ADDRESS_BAD, OTHERS_SUCCEED,
-    ROOT_UNKNOWN, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
+    INTERMITTENT, LEAF_ALONE, NEVER_WORKED, NEW_ISSUER, NOT_ITS_OWN_KEY, ONE_ADDRESS_BAD,
+    OTHERS_SUCCEED, ROOT_UNKNOWN, SEVERAL_SERVERS, UNKNOWN_CA, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -232,7 +232,11 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         needs: &[],
         favour: &[(&OTHERS_SUCCEED, 25), (&FEW_CLIENTS, 15), (&ALL_FAIL, 15)],
-        against: &[(&INTERMITTENT, 30), (&ONE_ADDRESS_BAD, 40)],
+        against: &[
+            (&INTERMITTENT, 30),
+            (&ONE_ADDRESS_BAD, 40),
+            (&NOT_ITS_OWN_KEY, 60),
+        ],
         disproof: Text {
             en: "A handshake of the same client kind with the same server that goes through. Try openssl s_client -tls1_2 and -tls1_3 in turn.",
             zh: "同型号客户端与该服务器握手成功即不成立。请用 openssl s_client 分别指定 -tls1_2、-tls1_3 测试。",
@@ -268,6 +272,27 @@ pub(super) static CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "server-key-wrong",
+        title: Text {
+            en: "The server's key is not the one of its certificate",
+            zh: "服务器私钥与证书不匹配",
+        },
+        owner: Owner::Service,
+        // Alone it says nothing of the server's key.
+        codes: &[("security.tls-alert", 5)],
+        needs: &[&NOT_ITS_OWN_KEY],
+        favour: &[(&NOT_ITS_OWN_KEY, 70), (&ALL_FAIL, 15), (&CERT_CHANGED, 10)],
+        against: &[],
+        disproof: Text {
+            en: "The same server seen from another network with a key exchange that is signed as it should be: then somebody between the two changes it.",
+            zh: "若从其他网络看到该服务器的密钥交换签名正确则不成立：说明途中有设备改动了数据。",
+        },
+        remedy: Text {
+            en: "Now: the operator installs the private key that belongs to the signing certificate, on every member, and reloads. For good: check key and certificate against each other when they are renewed.",
+            zh: "临时：由运维方在每台服务器上装入与签名证书对应的私钥并重新加载。根治：更换证书时核对私钥与证书是否匹配。",
+        },
+    },
+    Cause {
         name: "client-certificate-refused",
         title: Text {
             en: "The client's own certificate is missing or refused",
@@ -281,7 +306,7 @@ pub(super) static CAUSES: &[Cause] = &[
         ],
         needs: &[],
         favour: &[(&OTHERS_SUCCEED, 30), (&FEW_CLIENTS, 10)],
-        against: &[],
+        against: &[(&NOT_ITS_OWN_KEY, 60)],
         disproof: Text {
             en: "The same certificate accepted at the same time.",
             zh: "同一证书在同一时间被接受即不成立。",

@@ -36,6 +36,19 @@ pub(in crate::incident) static RETRY_AFTER: Item = Item {
     measure: |case| shown(case, |finding| finding.text("retry_after").is_some()),
 };
 
+pub(in crate::incident) static NOT_ITS_OWN_KEY: Item = Item {
+    id: "key-exchange-not-signed",
+    text: Text {
+        en: "the server's key exchange is not signed with the key of the certificate that it shows ({n}×)",
+        zh: "服务器的密钥交换并非由所出示证书的私钥签名：{n} 次",
+    },
+    measure: |case| {
+        shown(case, |finding| {
+            finding.text("server_signature") == Some("wrong")
+        })
+    },
+};
+
 pub(in crate::incident) static CLOCK_SIGN: Item = Item {
     id: "client-calls-valid-expired",
     text: Text {

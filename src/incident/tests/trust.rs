@@ -118,6 +118,26 @@ fn national_tls_against_ordinary_tls_is_no_mere_policy() {
 }
 
 #[test]
+fn an_alert_is_the_servers_key_where_that_signed_wrongly_and_policy_elsewhere() {
+    for (signature, cause) in [
+        ("wrong", "server-key-wrong"),
+        ("good", "tls-policy-mismatch"),
+    ] {
+        argues(
+            |world| {
+                let finding = world.fails("security.tls-alert", CLIENTS[0], TAX[0], 10);
+                detail(
+                    finding,
+                    "server_signature",
+                    Value::Text(signature.to_owned()),
+                );
+            },
+            cause,
+        );
+    }
+}
+
+#[test]
 fn a_certificate_that_the_client_owes_is_no_policy_of_versions() {
     argues(
         |world| {

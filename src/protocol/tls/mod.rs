@@ -11,6 +11,7 @@ pub mod names;
 mod presented;
 mod reader;
 pub mod session;
+mod tlcp;
 
 pub use hello::{ClientHello, ServerHello};
 pub use inside::{KeyLog, Lines, Opening, Plain};

@@ -290,6 +290,7 @@ impl Session {
     }
 
     fn message(&mut self, from: Direction, message: &[u8], at: Mark) {
+        self.on_tlcp(message);
         match (message.first(), from) {
             (Some(1), ToServer) => self.client_hello(message, at),
             (Some(2), ToClient) => self.server_hello(message, at),

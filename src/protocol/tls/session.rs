@@ -194,6 +194,8 @@ pub struct Session {
     pub foreign: Both<Option<Seen<Vec<u8>>>>,
     /// Bytes of each side were lost to the capture.
     pub gapped: Both<bool>,
+    /// TLCP: what the server's signature is over.
+    pub(super) key_exchange: Option<Box<super::tlcp::KeyExchange>>,
     pub(super) sides: Both<Side>,
     /// What a key log opens of it.
     pub(super) inside: Option<Box<Inside>>,

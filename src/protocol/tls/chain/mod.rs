@@ -3,12 +3,15 @@
 //! Judged is the path that a client would build from what was sent and the anchors: wrong order and surplus
 //! certificates are tolerated and noted (RFC 5280 6, RFC 4158). A missing intermediate, an untrusted root, a
 //! self-signed leaf and a broken signature are told apart by our own walk; where that finds a good path, webpki has
-//! to agree or the chain is left unjudged. What cannot be verified (SM2, an unknown algorithm) is never accused.
+//! to agree or the chain is left unjudged. What cannot be verified (an unknown algorithm) is never accused; neither is an SM2
+//! chain of having no anchor, where none of the anchors is of SM2. TLCP's encryption certificate, the second one, has to be
+//! sound as well (GB/T 38636 6.4.5.3).
 
 mod certificate;
 mod name;
 mod ocsp;
 mod signature;
+mod sm2;
 mod store;
 mod walk;
 
@@ -21,8 +24,11 @@ use sha2::{Digest, Sha256};
 
 use crate::time::Timestamp;
 
+#[cfg(test)]
+pub(in crate::protocol) use self::sm2::tests as sm2_tests;
 pub use certificate::Certificate;
 pub use store::TrustStore;
+pub use walk::NO_SM2_ANCHORS;
 
 /// Chains remembered by one verifier; beyond it all are forgotten and verified again when met.
 const CHAINS_MAX: usize = 1_024;
@@ -221,6 +227,19 @@ impl Verifier {
                 .insert(place.unwrap_or(verdict.problems.len()), revoked);
         }
         Arc::new(verdict)
+    }
+}
+
+/// Did the key of this certificate make an SM2 signature over `message`? `None` where the key is none of SM2.
+pub(super) fn sm2_signed(
+    certificate: &Certificate,
+    message: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
+    match signature::verify(sm2::OID, message, signature, &certificate.spki) {
+        signature::Signed::Yes => Some(true),
+        signature::Signed::No => Some(false),
+        signature::Signed::Assumed | signature::Signed::Unknown(_) => None,
     }
 }
 

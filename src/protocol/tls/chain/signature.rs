@@ -1,9 +1,11 @@
-//! Did this key sign that certificate? RSA from 1024 bit, SHA-1, P-256, P-384, P-521, Ed25519.
+//! Did this key sign that certificate? RSA from 1024 bit, SHA-1, P-256, P-384, P-521, Ed25519, SM2
+//! with SM3.
 
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo};
 
 use super::certificate::Certificate;
+use super::sm2;
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +46,15 @@ pub(super) fn verify(oid: &str, tbs: &[u8], signature: &[u8], spki: &[u8]) -> Si
         .and_then(|parameters| parameters.as_oid().ok())
         .map(|oid| oid.to_id_string())
         .unwrap_or_default();
-    if oid.starts_with("1.2.156.10197") || curve == "1.2.156.10197.1.301" {
-        return Signed::Unknown("sm2");
+    if curve == sm2::CURVE && oid == sm2::OID {
+        return match sm2::verify(&key.subject_public_key.data, tbs, signature) {
+            sm2::Fits::Yes => Signed::Yes,
+            sm2::Fits::WithoutId => Signed::Unknown("SM2 signature without the usual identifier"),
+            sm2::Fits::No => Signed::No,
+        };
+    }
+    if oid.starts_with("1.2.156.10197") || curve == sm2::CURVE {
+        return Signed::Unknown("no SM2 signature with SM3");
     }
     if matches!(oid, "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.2") && kind == RSA {
         return Signed::Assumed;

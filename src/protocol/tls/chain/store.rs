@@ -5,6 +5,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use sha2::{Digest, Sha256};
 
 use super::certificate::Certificate;
+use super::sm2;
 
 /// A set of anchors.
 #[derive(Debug, Default)]
@@ -73,6 +74,12 @@ impl TrustStore {
             .iter()
             .filter(move |anchor| Some(anchor.subject.as_ref()) == bare)
             .map(|anchor| with_header(&anchor.subject_public_key_info))
+    }
+
+    /// Is any anchor of SM2? Mozilla's are not: what China's authorities sign ends in roots that have to be given.
+    pub(super) fn knows_sm2(&self) -> bool {
+        let mut anchors = self.anchors.iter();
+        anchors.any(|anchor| sm2::is_key(&anchor.subject_public_key_info))
     }
 
     /// Is this certificate itself an anchor: the same subject and key?

@@ -10,11 +10,15 @@ use webpki::{EndEntityCert, KeyUsage};
 use super::certificate::Certificate;
 use super::name::{self, Match};
 use super::signature::{Signed, signed_by};
+use super::sm2::{self, Sm2WithSm3};
 use super::store::TrustStore;
 use super::{Expiring, Problem, Verdict};
 use crate::time::{SECOND, Timestamp};
 
 const DAY: i64 = 86_400;
+
+/// Why nothing is said of the root of an SM2 chain.
+pub const NO_SM2_ANCHORS: &str = "no SM2 anchors";
 
 /// What never changes about a chain: its certificates, and who signed whom.
 #[derive(Debug)]
@@ -79,6 +83,21 @@ impl Known {
             keys.extend(store.keys_of(&certificate.issuer_der));
         }
         keys
+    }
+
+    /// TLCP's second certificate: the first behind the leaf that may encrypt, where both have keys of SM2.
+    fn encryption(&self) -> Option<usize> {
+        let mut own = self.certificates();
+        own.next().filter(|(_, leaf)| sm2::is_key(&leaf.spki))?;
+        own.find(|(_, one)| !one.authority && one.may_encrypt() && sm2::is_key(&one.spki))
+            .map(|(place, _)| place)
+    }
+
+    /// Is this certificate, or what signed it, of SM2?
+    fn is_sm2(&self, place: usize) -> bool {
+        self.certificates
+            .get(place)
+            .is_some_and(|one| one.signature_oid == sm2::OID || sm2::is_key(&one.spki))
     }
 
     fn relate(&mut self, place: usize, store: &TrustStore) {
@@ -232,9 +251,19 @@ pub(super) fn judge(
         .iter()
         .filter_map(|place| Some((*place, known.certificates.get(*place)?)))
         .collect();
+    let pair = known.encryption().filter(|place| !path.contains(place));
+    let second = pair.and_then(|place| Some((place, known.certificates.get(place)?)));
     signatures(known, top, &mut verdict);
-    validity(&on_path, at, &mut verdict);
+    let both: Vec<_> = on_path.iter().copied().chain(second).collect();
+    if let Some(place) = pair {
+        signatures(known, place, &mut verdict);
+    }
+    validity(&both, at, &mut verdict);
+    // Whoever signs itself is no root, whatever the anchors.
+    let alone = top == 0 && known.own.get(top) == Some(&true);
+    let no_anchors = !anchored && !alone && known.is_sm2(top) && !store.knows_sm2();
     if !anchored
+        && !no_anchors
         && verdict
             .problems
             .iter()
@@ -244,15 +273,20 @@ pub(super) fn judge(
     }
     names(known, name, &mut verdict);
     weakness(known, &on_path, *anchored, &mut verdict);
-    expiry(&on_path, at, &mut verdict);
+    expiry(&both, at, &mut verdict);
     verdict.wrong_order = path.windows(2).any(|pair| matches!(pair, [a, b] if b < a));
     verdict.surplus = known
         .certificates
         .iter()
         .enumerate()
-        .filter(|(place, certificate)| !path.contains(place) && !certificate.self_issued())
+        .filter(|(place, certificate)| {
+            !path.contains(place) && pair != Some(*place) && !certificate.self_issued()
+        })
         .map(|(_, certificate)| certificate.label())
         .collect();
+    if no_anchors && verdict.problems.is_empty() {
+        verdict.unjudged = Some(NO_SM2_ANCHORS);
+    }
     let sound = verdict.problems.is_empty() && *anchored;
     if sound && webpki_refuses(known, store, at) {
         verdict.unjudged = Some("webpki does not follow this path");
@@ -414,8 +448,9 @@ fn ask_webpki(known: &Known, store: &TrustStore, at: Timestamp) -> bool {
         .map(|certificate| CertificateDer::from(certificate.der.as_slice()))
         .collect();
     let seconds = u64::try_from(at.second()).unwrap_or(0);
+    let algorithms = [webpki::ALL_VERIFICATION_ALGS, &[&Sm2WithSm3]].concat();
     let verified = end.verify_for_usage(
-        webpki::ALL_VERIFICATION_ALGS,
+        &algorithms,
         &store.anchors,
         &intermediates,
         UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
