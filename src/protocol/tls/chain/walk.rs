@@ -215,16 +215,7 @@ pub(super) fn judge(
     name: Option<&str>,
     at: Timestamp,
 ) -> Verdict {
-    let mut verdict = Verdict {
-        chain: id
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-        sent: known.certificates.len(),
-        leaf: known.certificates.first().cloned(),
-        ..Verdict::default()
-    };
+    let mut verdict = blank(known, id);
     let paths = known.paths();
     let valid = |path: &[usize]| {
         path.iter().all(|place| {
@@ -275,15 +266,7 @@ pub(super) fn judge(
     weakness(known, &on_path, *anchored, &mut verdict);
     expiry(&both, at, &mut verdict);
     verdict.wrong_order = path.windows(2).any(|pair| matches!(pair, [a, b] if b < a));
-    verdict.surplus = known
-        .certificates
-        .iter()
-        .enumerate()
-        .filter(|(place, certificate)| {
-            !path.contains(place) && pair != Some(*place) && !certificate.self_issued()
-        })
-        .map(|(_, certificate)| certificate.label())
-        .collect();
+    verdict.surplus = surplus(known, path, pair);
     if no_anchors && verdict.problems.is_empty() {
         verdict.unjudged = Some(NO_SM2_ANCHORS);
     }
@@ -292,6 +275,33 @@ pub(super) fn judge(
         verdict.unjudged = Some("webpki does not follow this path");
     }
     verdict
+}
+
+/// A verdict that says nothing yet.
+fn blank(known: &Known, id: &[u8; 32]) -> Verdict {
+    Verdict {
+        chain: id
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        sent: known.certificates.len(),
+        leaf: known.certificates.first().cloned(),
+        ..Verdict::default()
+    }
+}
+
+/// Names of the certificates that were sent and are needed by nobody.
+fn surplus(known: &Known, path: &[usize], pair: Option<usize>) -> Vec<String> {
+    known
+        .certificates
+        .iter()
+        .enumerate()
+        .filter(|(place, certificate)| {
+            !path.contains(place) && pair != Some(*place) && !certificate.self_issued()
+        })
+        .map(|(_, certificate)| certificate.label())
+        .collect()
 }
 
 fn in_time(certificate: &Certificate, at: Timestamp) -> bool {
