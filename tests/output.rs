@@ -368,3 +368,35 @@ fn no_report_holds_a_null_or_an_empty_string() {
         check(&json(&ran.stdout), path);
     }
 }
+
+/// A pipe or a device is written to as it is; a link leads to the file behind it.
+#[cfg(unix)]
+#[test]
+#[allow(clippy::disallowed_methods)] // A pipe has a reader beside its writer.
+fn what_is_no_file_is_written_to_and_never_replaced() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-file");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    let (real, link) = (folder.join("real.txt"), folder.join("link.txt"));
+    fs::write(&real, "before").expect("a file");
+    symlink(&real, &link).expect("a link");
+    let to = |path: &std::path::Path| {
+        let path = path.to_string_lossy().into_owned();
+        wirefault(&["analyze", REFUSED, "--quiet", "-o", &path])
+    };
+    let ran = to(&link);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(fs::symlink_metadata(&link).expect("it stays").is_symlink());
+    assert_ne!(fs::read_to_string(&real).expect("text"), "before");
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    let reader = pipe.clone();
+    let read = std::thread::spawn(move || fs::read(reader).expect("what was written"));
+    let ran = to(&pipe);
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(read.join().expect("read"), fs::read(&real).expect("bytes"));
+    let kind = fs::metadata(&pipe).expect("it stays").file_type();
+    assert!(kind.is_fifo());
+}

@@ -13,11 +13,10 @@ import time
 
 import actors
 import calm
+import disguised
 import troubles
-from office import BREAKS, CA, DPPT, MENDS, MORNINGS, PLATFORM, POLL, at, morning, play
+from office import BREAKS, CA, DPPT, MENDS, MORNINGS, PLATFORM, POLL, POOL, at, morning, play
 from stage import sh
-
-POOL = ["203.0.113.31", "203.0.113.32", "203.0.113.33"]
 
 
 @morning("port-blocked", "firewall-blocks-port", "`transport.syn-unanswered`",

@@ -19,6 +19,7 @@ DPPT, ETAX, TPASS = "dppt.beijing.chinatax.gov.cn", "etax.beijing.chinatax.gov.c
 PLATFORM, WEB = "api.einvoice.example", "www.office-supplies.example"
 ADDRESSES = {DPPT: ["203.0.113.20"], ETAX: ["203.0.113.21"], PLATFORM: ["203.0.113.22"], TPASS: ["203.0.113.23"],
              WEB: ["203.0.113.24"]}
+POOL = ["203.0.113.31", "203.0.113.32", "203.0.113.33"]
 CLIENTS, BREAKS, MENDS, END = 10, 25, 58, 72
 CA = PKI / "trusted.pem"
 

@@ -52,3 +52,30 @@ scenario("transport/syn-flood/forged-sources.pcap.gz", "`transport.syn-flood` �
 scenario("transport/syn-flood/one-source.pcap.gz", "`transport.syn-flood` — 215 a second over five and a half seconds, none completed", f"captured at the server: SYNs of one address that never goes on [[{SYN}]]", SYN, TOOL, hosts=HOSTS)(flood(215, 5.5, False))
 scenario("transport/syn-flood/not-two-seconds.pcap.gz", "silent — shorter than five seconds", "the same for two seconds", SYN, TOOL, hosts=HOSTS)(flood(250, 2))
 scenario("transport/syn-flood/not-ninety-a-second.pcap.gz", "silent — below 200 a second", "the same with 90 a second for six seconds", SYN, TOOL, hosts=HOSTS)(flood(90, 6))
+
+ASK = """
+import selectors, socket, sys, time
+target, rate, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+begin, sent, waiting = time.monotonic(), 0, selectors.DefaultSelector()
+while (now := time.monotonic() - begin) < seconds or waiting.get_map():
+    while sent < now * rate and now < seconds:
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex((target, 443))
+        waiting.register(one, selectors.EVENT_WRITE)
+        sent += 1
+    for key, _ in waiting.select(0.002):
+        waiting.unregister(key.fileobj)
+        key.fileobj.close()
+"""
+
+
+@scenario("transport/syn-flood/not-refused-at-once.pcap.gz", "`transport.syn-refused`, `application.retry-storm` — each is answered by a RST, which keeps nothing open at the server",
+          f"captured at the server: a client without any pause asks a closed port 220 times a second for six seconds [[{SYN}]]", SYN, hosts="c=lan.15 s=dc.20")
+def refused(lab):
+    path = lab.capture("s")
+    lab.run("c", ["python3", "-c", ASK, lab.ip("s"), 220, 6])
+    lab.stop(0.5)
+    packed = lab.dir / "packed.pcap.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+    return packed

@@ -53,6 +53,14 @@ fn gathered(out: impl io::Write, data: Write<'_>) -> io::Result<()> {
 }
 
 fn write_file(path: &Path, data: Write<'_>) -> io::Result<()> {
+    // A device or a pipe is written to, never put aside for a file of its name: `/dev/null` must stay what it is.
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        let device = std::fs::OpenOptions::new().write(true).open(path)?;
+        return gathered(device, data);
+    }
+    // Through a link the file behind it is written, and the link stays.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = target.as_path();
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);

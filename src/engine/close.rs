@@ -414,6 +414,8 @@ fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
             .clone()
             .or_else(|| endpoints.name_of(stub).map(Arc::from)),
         latency_ms: stub.latency_ms,
+        server_rtt_us: stub.server_rtt_us,
+        server_hops: stub.hops.as_ref().map(|hops| hops.first),
     };
     stubs.iter().map(|stub| one(stub)).collect()
 }

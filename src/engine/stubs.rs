@@ -14,6 +14,7 @@ use crate::failure::network::path_changed::Hops;
 use crate::failure::outcomes::{Minutes, Outcomes, minute_of};
 use crate::failure::transport::syn_flood::HalfOpen;
 use crate::limits;
+use crate::time::MICROSECOND;
 
 /// What the flows of a shard have in common, each kept once.
 #[derive(Debug, Default)]
@@ -59,6 +60,9 @@ impl Shared {
             behind: at.behind.map(|meant| meant.place()),
             certificate,
             latency_ms,
+            server_rtt_us: connection
+                .server_rtt()
+                .and_then(|rtt| u32::try_from(rtt / MICROSECOND).ok()),
             half_open: HalfOpen::of(at).map(Box::new),
             hops: Hops::of(at),
             pass: Pass::of(at),

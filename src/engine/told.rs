@@ -61,6 +61,8 @@ pub struct Stub {
     pub certificate: Option<Arc<str>>,
     /// Handshake, TLS and first-byte times in milliseconds, where measured.
     pub latency_ms: [Option<u32>; 3],
+    /// From the SYN to the server's answer at the capture point, in microseconds; not over retries.
+    pub server_rtt_us: Option<u32>,
     /// The SYN of a connection that never stood.
     pub half_open: Option<Box<HalfOpen>>,
     /// Hops of the server's first and last packets, and where they changed.

@@ -32,6 +32,10 @@ pub struct Seen {
     pub name: Option<Arc<str>>,
     /// Handshake, TLS and first-byte times in milliseconds.
     pub latency_ms: [Option<u32>; 3],
+    /// From the SYN to the server's answer at the capture point, in microseconds.
+    pub server_rtt_us: Option<u32>,
+    /// Hops from the server, where it sent more than a RST.
+    pub server_hops: Option<u8>,
 }
 
 impl Seen {

@@ -37,6 +37,8 @@ enum Key {
     Cut(String),
     /// Packets of one site that its gateway kept.
     Kept(IpAddr),
+    /// Large packets from or to one site.
+    Large(IpAddr),
 }
 
 /// Silence and unreachability: what failing hosts, links and filters look like.
@@ -192,6 +194,10 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         }
         "security.tls-cut-on-hello" => {
             keys.extend(finding.text("sni").map(|name| Key::Cut(name.to_owned())));
+        }
+        // A server behind its own hole is one endpoint; a hole that several share lies on the clients' way.
+        "network.pmtu-blackhole" => {
+            keys.extend(finding.client.map(|(client, _)| Key::Large(site(client))));
         }
         "transport.reset-injected" => keys.extend(finding.number("rst_hops").map(Key::Hops)),
         code if OF_HOST.contains(&code) => keys.extend(server.map(Key::Host)),

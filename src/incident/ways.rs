@@ -1,4 +1,4 @@
-//! A way that fails, and what fails on it: tunnels, the office's line, a network in a storm.
+//! A way that fails, and what fails on it: tunnels, the office's line, a network in a storm, a hole for large packets.
 //!
 //! Silence is joined to the way's own failure where it begins while that lasts and nobody reaches the silent server
 //! meanwhile. What lies inside a tunnel is told by its addresses alone: private ones, of another network than the client's.
@@ -29,6 +29,15 @@ const FOLLOWS: [&str; 10] = [
     "application.no-response",
 ];
 
+/// What a lost large packet looks like where neither it nor anything behind it comes by.
+const WAITS: [&str; 5] = [
+    "security.tls-no-reply",
+    "security.tls-handshake-stalled",
+    "application.no-response",
+    "application.response-truncated",
+    "transport.data-unacked",
+];
+
 /// Joins what fails on a way to the failure of the way.
 pub(super) fn join(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
     for (place, way) in findings.iter().enumerate() {
@@ -36,18 +45,22 @@ pub(super) fn join(findings: &[Finding], context: &Context<'_>, sets: &mut Sets)
         let tunnel = code.starts_with("security.vpn-");
         let line = code == "network.pppoe-failed";
         let storm = code == "network.arp-storm";
-        if !(tunnel || line || storm) || !founds(way) {
+        let hole = code == "network.pmtu-blackhole";
+        if !(tunnel || line || storm || hole) || !founds(way) {
             continue;
         }
         let takes = |finding: &Finding| match () {
             () if tunnel => of_tunnel(way, finding),
             () if line => leaves_site(finding),
+            () if hole => of_site(way, finding) && !served(finding, context),
             () => true,
         };
+        let follows: &[&str] = if hole { &WAITS } else { &FOLLOWS };
         let mut members = vec![place];
         for (other, finding) in findings.iter().enumerate() {
-            let follows = FOLLOWS.contains(&finding.class.code) && founds(finding);
-            if follows && meanwhile(way, finding) && takes(finding) && !reached(finding, context) {
+            let follows = follows.contains(&finding.class.code) && founds(finding);
+            let silent = hole || !reached(finding, context);
+            if follows && meanwhile(way, finding) && takes(finding) && silent {
                 members.push(other);
             }
         }
@@ -72,6 +85,22 @@ fn of_tunnel(way: &Finding, finding: &Finding) -> bool {
         .is_some_and(|(ip, _)| way.client.is_some_and(|(asker, _)| site(asker) == site(ip)));
     let peer = way.server.is_some_and(|(ip, _)| ip == server);
     own || peer || (is_private(server) && client.is_some_and(|ip| site(server) != site(ip)))
+}
+
+/// From the network that the large packets of another connection do not reach, or do not leave.
+fn of_site(way: &Finding, finding: &Finding) -> bool {
+    let ends = way.client.zip(finding.client);
+    ends.is_some_and(|((a, _), (b, _))| site(a) == site(b)) && leaves_site(finding)
+}
+
+/// Somebody of the same network was served there while it failed.
+fn served(finding: &Finding, context: &Context<'_>) -> bool {
+    let span = (finding.first, finding.last);
+    let (Some(server), Some((client, _))) = (finding.server, finding.client) else {
+        return false;
+    };
+    let mut tries = context.to_server(server, span);
+    tries.any(|seen| seen.reached() && site(seen.client) == site(client))
 }
 
 fn leaves_site(finding: &Finding) -> bool {

@@ -4,7 +4,7 @@ use crate::failure::application::exchange::{self, answer, subject};
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
-use crate::protocol::http1::Exchange;
+use crate::protocol::http1::{Declared, Exchange};
 
 /// `application.http-forbidden`
 pub static CLASS: Class = Class {
@@ -27,13 +27,30 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
         .response
         .as_ref()
         .and_then(|response| response.firewall);
-    let finding = exchange::finding(at, &CLASS, exchange);
+    let mut finding = exchange::finding(at, &CLASS, exchange);
+    if let Some(answered) = answered(exchange) {
+        finding = finding.detail("answered", Value::Text(answered.to_owned()));
+    }
     Some(match firewall {
         Some(mark) => finding
             .detail("waf", Value::Text(mark.to_owned()))
             .failing(),
         None => finding,
     })
+}
+
+/// What data was asked for was refused with: data, or a page for people, which the service itself does not speak.
+fn answered(exchange: &Exchange) -> Option<&'static str> {
+    let (request, response) = (exchange.request.as_ref()?, exchange.response.as_ref()?);
+    let accept = request.accept.as_deref().unwrap_or("").to_ascii_lowercase();
+    let sent = Declared::of(request.content_type.as_deref());
+    let data = matches!(sent, Some(Declared::Json | Declared::Xml))
+        || ((accept.contains("json") || accept.contains("xml")) && !accept.contains("html"));
+    match Declared::of(response.content_type.as_deref())? {
+        _ if !data => None,
+        Declared::Html => Some("page"),
+        Declared::Json | Declared::Xml => Some("data"),
+    }
 }
 
 fn summary(finding: &Finding, lang: Lang) -> String {

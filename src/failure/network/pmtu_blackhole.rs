@@ -91,10 +91,18 @@ fn open<'a>(at: &Episode<'a>, from: Direction) -> Option<Hole<'a>> {
     // From behind the black hole only what is small is seen, and the receiver that goes on asking.
     let (end, since) = half.open_hole()?;
     let over = at.connection.closed.map_or(at.until, |closed| closed.time);
-    let asked = sizes.smaller.is_some() && sizes.seen < LARGE;
-    let wide = end.saturating_sub(half.acked) >= u64::from(LARGE - HEADERS);
+    let width = end.saturating_sub(half.acked);
+    let small = sizes.seen < LARGE;
+    let wide = width >= u64::from(LARGE - HEADERS);
+    // The last piece of a flight may be larger than that. Then nothing in full size came at all, a full segment is
+    // missing, and the sender was heard long after it: the way itself is alive.
+    let lesser = full(at, from).is_some_and(|full| {
+        let alive = half.last.is_some_and(|last| last.time.since(since) >= HOLE);
+        sizes.seen < full && width >= u64::from(full.saturating_sub(HEADERS)) && alive
+    });
+    let asked = sizes.smaller.is_some();
     let captured = at.connection.streams[from].missed_bytes == 0 || half.acked < end;
-    (asked && wide && captured && over.since(since) >= HOLE).then_some(Hole {
+    (asked && (small && wide || lesser) && captured && over.since(since) >= HOLE).then_some(Hole {
         from,
         half,
         told: None,
@@ -104,6 +112,13 @@ fn open<'a>(at: &Episode<'a>, from: Direction) -> Option<Hole<'a>> {
 
 /// IP and TCP headers with time stamps.
 const HEADERS: u32 = 52;
+
+/// A packet of one end that is as large as its peer takes.
+fn full(at: &Episode<'_>, from: Direction) -> Option<u32> {
+    let headers = if at.server.0.is_ipv6() { 60 } else { 40 };
+    let mss = at.half(from.reverse()).mss?;
+    Some(u32::from(mss) + headers)
+}
 
 fn sender(at: &Episode<'_>, from: Direction) -> std::net::IpAddr {
     if from == ToServer {

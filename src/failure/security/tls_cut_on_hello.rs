@@ -5,6 +5,7 @@ use crate::failure::security::tlcp_mismatch::TLCP;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
 use crate::protocol::tls::Session;
+use crate::tcp::half::hops;
 use crate::time::{MILLISECOND, SECOND};
 
 /// `security.tls-cut-on-hello`
@@ -41,6 +42,9 @@ pub fn detect(at: &Episode<'_>, session: &Session) -> Option<Finding> {
         "after_ms",
         Value::Number(cut.time.since(hello.at.time) / MILLISECOND),
     );
+    if let Some(rst) = server.reset.filter(|_| role == "rst") {
+        finding = finding.detail("rst_hops", Value::Number(i64::from(hops(rst.ttl))));
+    }
     if hello.value.legacy_version == TLCP {
         finding = finding.detail("hello", Value::Text("TLCP".to_owned()));
     }

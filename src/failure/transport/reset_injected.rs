@@ -46,7 +46,9 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
     let foreign = half.hops.filter(|(low, high)| {
         u16::from(distance) + 2 <= u16::from(*low) || u16::from(distance) >= u16::from(*high) + 2
     });
-    if foreign.is_some() && half.counts.packets >= 3 {
+    // Of a server that only answered the SYN: a balancer may have done that, but never for a server nearer than itself.
+    let nearer = from == ToClient && half.hops.is_some_and(|(low, _)| distance + 2 <= low);
+    if foreign.is_some() && (half.counts.packets >= 3 || nearer) {
         decisive.push("hop-count");
     }
     if let (Some(id), Some(last)) = (

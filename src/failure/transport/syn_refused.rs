@@ -3,6 +3,7 @@
 use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Value};
 use crate::guide;
+use crate::tcp::half::hops;
 use crate::time::MILLISECOND;
 
 /// `transport.syn-refused`
@@ -35,16 +36,13 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         finding = finding.seen(retry, "syn-retry");
     }
     finding.evidence.sort_by_key(|seen| seen.at);
+    let retries = i64::from(connection.syns.count.saturating_sub(1));
+    let answered_ms = rst.at.time.since(syn.time) / MILLISECOND;
     Some(
         finding
-            .detail(
-                "retries",
-                Value::Number(i64::from(connection.syns.count.saturating_sub(1))),
-            )
-            .detail(
-                "answered_ms",
-                Value::Number(rst.at.time.since(syn.time) / MILLISECOND),
-            ),
+            .detail("retries", Value::Number(retries))
+            .detail("answered_ms", Value::Number(answered_ms))
+            .detail("rst_hops", Value::Number(i64::from(hops(rst.ttl)))),
     )
 }
 

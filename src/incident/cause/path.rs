@@ -5,9 +5,9 @@ use crate::failure::Text;
 use crate::incident::evidence::{
     ACKED, ALL_FAIL, BIG_HELLO, CONNECT_SLOWER_THEN, DISTANCE_CHANGED, ELSEWHERE_DEAD,
     ELSEWHERE_WELL, FLOOD, GATEWAY_KEPT, GATEWAY_LEFT, HELLO_NAME, HOST_SILENT, INTERMITTENT,
-    IPV4_WORKS, LAN_ANSWERS, LINE_DOWN, LOAD_ROSE, LOSS, NAMES_RESOLVE, NOT_ACKED, ONE_ADDRESS_BAD,
-    OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, ROUTER_HOST, ROUTER_NET, ROUTER_PORT,
-    SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
+    IPV4_WORKS, LAN_ANSWERS, LARGE_LOST, LINE_DOWN, LOAD_ROSE, LOSS, NAMES_RESOLVE, NOT_ACKED,
+    ONE_ADDRESS_BAD, OTHER_PORTS_ANSWER, OTHERS_SUCCEED, OUTSIDE_HEARD, RESET_BETWEEN, ROUTER_HOST,
+    ROUTER_NET, ROUTER_PORT, SAME_HOPS, SEVERAL_SERVERS, SLOWER_THEN, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -288,7 +288,12 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.reset-by-server", 15),
         ],
         needs: &[],
-        favour: &[(&SAME_HOPS, 40), (&HELLO_NAME, 30), (&SEVERAL_SERVERS, 20)],
+        favour: &[
+            (&SAME_HOPS, 40),
+            (&HELLO_NAME, 30),
+            (&SEVERAL_SERVERS, 20),
+            (&RESET_BETWEEN, 60),
+        ],
         against: &[(&OTHERS_SUCCEED, 20), (&ONE_ADDRESS_BAD, 40)],
         disproof: Text {
             en: "The same RST in a capture at the server, sent by the server. Capture on both sides at once.",
@@ -330,9 +335,17 @@ pub(super) static CAUSES: &[Cause] = &[
             ("network.pmtu-blackhole", 85),
             ("transport.data-unacked", 10),
             ("security.tls-handshake-stalled", 15),
+            ("security.tls-no-reply", 10),
+            ("application.no-response", 5),
+            ("application.response-truncated", 5),
         ],
-        needs: &[],
-        favour: &[(&SEVERAL_SERVERS, 25), (&WORKED_BEFORE, 5)],
+        needs: &[&LARGE_LOST],
+        favour: &[
+            // Some connections show what vanishes; where nothing smaller follows, the rest only wait.
+            (&LARGE_LOST, 80),
+            (&SEVERAL_SERVERS, 25),
+            (&WORKED_BEFORE, 5),
+        ],
         against: &[(&HOST_SILENT, 50), (&BIG_HELLO, 30)],
         disproof: Text {
             en: "A full-size segment with DF that arrives. Test with ping -M do -s 1472.",

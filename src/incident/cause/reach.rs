@@ -6,8 +6,9 @@ use crate::incident::evidence::{
     ACKED, ADDRESS_CHANGED, ALL_ADDRESSES_BAD, ALL_FAIL, BURST_BEFORE, DISTANCE_CHANGED,
     ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS, FLOOD, GATEWAY_KEPT, GATEWAY_LEFT, HOST_SILENT,
     HOST_SPEAKS, INTERMITTENT, IPV4_WORKS, LOAD_ROSE, MACHINE_CHANGED, NOT_ACKED, ONE_ADDRESS_BAD,
-    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, RESOLVER_CLOSED,
-    RESOLVER_DUMB, ROUTER_HOST, ROUTER_NET, ROUTER_PORT, SLOWER_THEN, WORKED_BEFORE,
+    OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, RESET_BETWEEN, RESET_BY_HOST,
+    RESOLVER_CLOSED, RESOLVER_DUMB, ROUTER_HOST, ROUTER_NET, ROUTER_PORT, SLOWER_THEN,
+    WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -22,6 +23,8 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.syn-unanswered", 35),
             // The filter itself says so.
             ("network.firewall-rejected", 85),
+            // It resets, or the host itself does.
+            ("transport.syn-refused", 15),
             // Port 53 is a port like others.
             ("network.dns-timeout", 15),
         ],
@@ -30,12 +33,15 @@ pub(super) static CAUSES: &[Cause] = &[
             // A host that is down answers nowhere: only something between tells ports apart in silence.
             (&OTHER_PORTS_ANSWER, 75),
             (&HOST_SPEAKS, 60),
+            (&RESET_BETWEEN, 85),
             (&WORKED_BEFORE, 15),
             (&ALL_FAIL, 20),
             (&ELSEWHERE_WELL, 15),
             (&GATEWAY_LEFT, 10),
         ],
         against: &[
+            // A filter on the host itself looks like this too, but a closed port is what it mostly is.
+            (&RESET_BY_HOST, 70),
             // A rule about a port does not choose among clients (one about sources may).
             (&OTHERS_SUCCEED, 50),
             (&OTHER_PORTS_DEAD, 50),
@@ -131,6 +137,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ADDRESS_CHANGED, 20),
         ],
         against: &[
+            // A device in front of it refuses.
+            (&RESET_BETWEEN, 75),
             (&OTHERS_SUCCEED, 60),
             (&ONE_ADDRESS_BAD, 50),
             (&ROUTER_NET, 90),

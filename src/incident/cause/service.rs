@@ -5,8 +5,8 @@ use crate::failure::Text;
 use crate::incident::evidence::{
     ACKED, ADDRESS_CHANGED, ALL_FAIL, CREDENTIALS, ELSEWHERE_DEAD, ELSEWHERE_WELL, FEW_CLIENTS,
     FLOOD, HOST_SILENT, INTERMITTENT, LOAD_ROSE, LOSS, MACHINE_CHANGED, NEVER_WORKED,
-    ONE_ADDRESS_BAD, OTHERS_SUCCEED, RECOVERED, RETRY_AFTER, SERVER_FULL, SEVERAL_SERVERS,
-    SLOW_TOO, SLOWER_THEN, TUNNEL_DOWN, WAF, WORKED_BEFORE,
+    ONE_ADDRESS_BAD, OTHERS_SUCCEED, PAGE_FOR_DATA, RECOVERED, REFUSED_IN_DATA, RETRY_AFTER,
+    SERVER_FULL, SEVERAL_SERVERS, SLOW_TOO, SLOWER_THEN, TUNNEL_DOWN, WAF, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -177,10 +177,11 @@ pub(super) static CAUSES: &[Cause] = &[
         needs: &[],
         favour: &[
             (&CREDENTIALS, 30),
+            (&REFUSED_IN_DATA, 30),
             (&WORKED_BEFORE, 20),
             (&OTHERS_SUCCEED, 30),
         ],
-        against: &[(&WAF, 70), (&SLOWER_THEN, 20)],
+        against: &[(&WAF, 70), (&PAGE_FOR_DATA, 50), (&SLOWER_THEN, 20)],
         disproof: Text {
             en: "401 for a token that was issued a minute ago. Log in anew and repeat the same call.",
             zh: "若刚签发的令牌同样返回 401 则不成立。请重新登录后重放同一请求。",
@@ -203,8 +204,9 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.reset-by-server", 5),
         ],
         needs: &[],
-        favour: &[(&WAF, 80), (&FEW_CLIENTS, 10)],
-        against: &[(&CREDENTIALS, 10)],
+        // A filter that leaves no known mark is told by what it says: a page for people.
+        favour: &[(&WAF, 80), (&PAGE_FOR_DATA, 50), (&FEW_CLIENTS, 10)],
+        against: &[(&CREDENTIALS, 10), (&REFUSED_IN_DATA, 40)],
         disproof: Text {
             en: "The block in the application's own log: then it is its permission rule, not the filter.",
             zh: "若应用自身日志有该拒绝记录，则为权限规则而非 WAF。",

@@ -1,6 +1,6 @@
 //! The clients that were hit, beside others and beside what else they did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::{Found, Item, by_count, list};
@@ -171,8 +171,8 @@ pub(in crate::incident) static SEVERAL_SERVERS: Item = Item {
 pub(in crate::incident) static BURST_BEFORE: Item = Item {
     id: "burst-before",
     text: Text {
-        en: "these clients tried it often in the minute before: {n}×",
-        zh: "此前一分钟内，这些客户端发起了 {n} 次连接",
+        en: "a client that was hit tried it often in the minute before: {n}×",
+        zh: "此前一分钟内，受影响的某一客户端发起了 {n} 次连接",
     },
     measure: |case| {
         /// Twenty connections in a minute are more than any invoicing client needs.
@@ -186,13 +186,16 @@ pub(in crate::incident) static BURST_BEFORE: Item = Item {
     },
 };
 
-/// Connections that the clients tried at the failing addresses.
+/// Connections that the busiest of the clients tried at the failing addresses: a ban looks at each by itself.
 fn tries(case: &Case<'_>, span: crate::incident::context::Span) -> usize {
-    case.hosts()
-        .into_iter()
-        .flat_map(|host| case.context.to_host(host, span).collect::<Vec<_>>())
-        .filter(|seen| case.clients.contains(&seen.client))
-        .count()
+    let mut by_client: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for host in case.hosts() {
+        let tried = case.context.to_host(host, span);
+        for seen in tried.filter(|seen| case.clients.contains(&seen.client)) {
+            *by_client.entry(seen.client).or_default() += 1;
+        }
+    }
+    by_client.into_values().max().unwrap_or(0)
 }
 
 fn place(seen: &Seen) -> String {

@@ -60,8 +60,16 @@ pub(in crate::incident) static INTERMITTENT: Item = Item {
                 .iter()
                 .filter(|seen| case.clients.contains(&seen.client))
         };
-        let well = own().filter(|seen| seen.reached()).count();
-        let ill = own().filter(|seen| seen.failed()).count();
+        // Where nothing fails and the answer is no, a connection went well that was told nothing else.
+        let refused = !case.members().any(|(_, finding)| finding.fails);
+        let (well, ill) = if refused {
+            let no = |seen: &Seen| seen.outcomes.answered_no > 0;
+            let well = own().filter(|seen| seen.reached() && !no(seen)).count();
+            (well, own().filter(|seen| no(seen)).count())
+        } else {
+            let well = own().filter(|seen| seen.reached()).count();
+            (well, own().filter(|seen| seen.failed()).count())
+        };
         // A fifth on either side is a mixture.
         let lesser = well.min(ill) as f64 / (well + ill).max(1) as f64;
         Some(Found::new(lesser / 0.2, well))

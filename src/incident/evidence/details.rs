@@ -197,6 +197,15 @@ pub(in crate::incident) static STORM: Item = Item {
     measure: |case| meanwhile(case, &["network.arp-storm"]),
 };
 
+pub(in crate::incident) static LARGE_LOST: Item = Item {
+    id: "large-lost-small-pass",
+    text: Text {
+        en: "large packets vanish and smaller ones of the same connections pass ({n}×: {what})",
+        zh: "同一连接中大包消失而小包可达（{n} 次：{what}）",
+    },
+    measure: |case| meanwhile(case, &["network.pmtu-blackhole"]),
+};
+
 pub(in crate::incident) static LINE_DOWN: Item = Item {
     id: "line-down-meanwhile",
     text: Text {
@@ -242,6 +251,28 @@ pub(in crate::incident) static WAF: Item = Item {
         Some(shown(case, |finding| finding.text("waf").is_some())?.what(list(marks)))
     },
 };
+
+pub(in crate::incident) static PAGE_FOR_DATA: Item = Item {
+    id: "page-instead-of-data",
+    text: Text {
+        en: "programs that ask for data are refused with a web page, which the service itself does not speak ({n}×)",
+        zh: "程序请求数据却收到网页形式的拒绝，不像业务服务自身的应答：{n} 次",
+    },
+    measure: |case| shown(case, |finding| refused_with(finding, "page")),
+};
+
+pub(in crate::incident) static REFUSED_IN_DATA: Item = Item {
+    id: "refused-in-its-own-form",
+    text: Text {
+        en: "the refusal itself is data of the kind that was asked for, as the service writes it ({n}×)",
+        zh: "拒绝内容为业务接口自身的数据格式：{n} 次",
+    },
+    measure: |case| shown(case, |finding| refused_with(finding, "data")),
+};
+
+fn refused_with(finding: &Finding, what: &str) -> bool {
+    finding.class.code == "application.http-forbidden" && finding.text("answered") == Some(what)
+}
 
 pub(in crate::incident) static HELLO_NAME: Item = Item {
     id: "cut-at-the-name",

@@ -10,6 +10,7 @@ mod details;
 mod gateway;
 mod hosts;
 mod names;
+mod resets;
 
 pub(super) use before::*;
 pub(super) use clients::*;
@@ -18,6 +19,7 @@ pub(super) use details::*;
 pub(super) use gateway::*;
 pub(super) use hosts::*;
 pub(super) use names::*;
+pub(super) use resets::*;
 
 use std::fmt::Display;
 

@@ -153,6 +153,8 @@ impl World {
             outcomes,
             name,
             latency_ms,
+            server_rtt_us: established.then_some(20_000),
+            server_hops: established.then_some(8),
         });
         self.seen.last_mut().unwrap()
     }

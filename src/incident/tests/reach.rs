@@ -103,13 +103,26 @@ fn without_anything_that_separates_host_and_filter_both_are_named() {
 fn refusal_by_one_port_of_a_living_host_is_a_service_that_is_down() {
     argues(
         |world| {
-            for client in CLIENTS {
-                world.fails("transport.syn-refused", client, SERVER, 50);
-                world.well(client, "203.0.113.20:443", 51);
-            }
+            refused(world, 8, 20);
         },
         "service-down",
     );
+}
+
+#[test]
+fn refusals_from_nearer_or_sooner_than_the_hosts_answers_are_a_firewall() {
+    argues(|world| refused(world, 5, 20), "firewall-blocks-port");
+    argues(|world| refused(world, 8, 1), "firewall-blocks-port");
+}
+
+/// Everybody is refused at one port of a host that answers at another, by a RST that came so many hops, so soon.
+fn refused(world: &mut World, hops: i64, after_ms: i64) {
+    for client in CLIENTS {
+        let finding = world.fails("transport.syn-refused", client, SERVER, 50);
+        detail(finding, "rst_hops", Value::Number(hops));
+        detail(finding, "answered_ms", Value::Number(after_ms));
+        world.well(client, "203.0.113.20:443", 51);
+    }
 }
 
 #[test]

@@ -28,9 +28,12 @@ const SERVERS: [(&str, &str); 8] = [
 ];
 
 /// Words of error pages; ASCII is compared without regard to case.
-const PAGES: [(&str, &str); 17] = [
+const PAGES: [(&str, &str); 20] = [
     ("errors.aliyun.com", "Alibaba Cloud"),
     ("may cause threats to the server", "Alibaba Cloud"),
+    ("may cause potential threats to the server", "Alibaba Cloud"),
+    ("已被网站管理员设置拦截", "WAF"),
+    ("请求疑似攻击", "WAF"),
     ("attention required! | cloudflare", "Cloudflare"),
     ("cf-error-details", "Cloudflare"),
     ("incapsula incident id", "Imperva"),
