@@ -40,6 +40,22 @@ mod with_libpcap {
         endpoints.map(|endpoint| text(endpoint, "id")).collect()
     }
 
+    /// A secrets block keeps its place where frames before it are left out.
+    #[test]
+    fn secrets_of_a_capture_open_what_the_filter_leaves() {
+        let path = "captures/application/http-503/keys-tls12-gcm-python.pcapng";
+        for (filter, opened) in [("tcp port 443", 1), ("tcp[tcpflags] & tcp-syn == 0", 1)] {
+            let options = ["analyze", path, "--filter", filter, "--format", "json"];
+            let ran = wirefault(&[&options[..], &["--ca-bundle", support::ROOTS]].concat());
+            assert_eq!(ran.status, 0, "{}", ran.stderr);
+            assert_eq!(
+                json(&ran.stdout)["summary"]["decrypted"],
+                opened,
+                "{filter}"
+            );
+        }
+    }
+
     #[test]
     fn only_frames_that_fit_the_filter_are_read() {
         let filter = |filter: &str, format| {

@@ -94,3 +94,59 @@ fn listed(mut rest: &[u8]) -> Vec<Arc<[u8]>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// Two certificates, the first with a stapled response behind an extension that is passed over.
+    fn message() -> Vec<u8> {
+        let first = [
+            &[0, 0, 3, 1, 2, 3][..],
+            &[0, 16, 0, 18, 0, 1, 9, 0, 5, 0, 7, 1, 0, 0, 3, 7, 8, 9],
+        ];
+        let second = [0, 0, 2, 4, 5, 0, 0];
+        let list = [first.concat(), second.to_vec()].concat();
+        let count = u8::try_from(list.len()).unwrap();
+        let body = [&[0, 0, 0, count][..], &list].concat();
+        [&[11, 0, 0, count + 4][..], &body].concat()
+    }
+
+    fn check(message: &[u8]) {
+        let (chain, answers) = certificates_13(message).unwrap();
+        let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
+        assert_eq!(chain, [&[1, 2, 3][..], &[4, 5]]);
+        assert_eq!(answers.first().map(AsRef::as_ref), Some(&[7, 8, 9][..]));
+    }
+
+    #[test]
+    fn certificates_of_tls13_are_read_with_what_is_stapled() {
+        check(&message());
+    }
+
+    #[test]
+    fn compressed_certificates_are_unpacked() {
+        let whole = message();
+        let body = whole.get(4..).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(body).unwrap();
+        let zstd = zstd::encode_all(body, 1).unwrap();
+        for (algorithm, packed) in [(1, zlib.finish().unwrap()), (3, zstd)] {
+            check(&[&[25, 0, 0, 0, 0, algorithm, 0, 0, 0, 0, 0, 0][..], &packed].concat());
+        }
+        let brotli = [25, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 2, 3];
+        assert!(certificates_13(&brotli).is_none());
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_is_no_trouble() {
+        let whole = message();
+        for end in 0..whole.len() {
+            let cut = whole.get(..end).unwrap();
+            let read = certificates_13(cut);
+            assert!(read.is_none_or(|(chain, _)| chain.len() <= 1), "{end}");
+        }
+    }
+}
