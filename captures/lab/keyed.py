@@ -3,6 +3,7 @@ capture, or in a secrets block of it."""
 from actors import *  # noqa: F403
 from http_answers import ISSUE
 from payloads import NUONUO
+from quiet import PROXY, code, extra, through
 from stage import PKI
 from tls_cert import case
 
@@ -85,6 +86,11 @@ told("application.http-503", "tls13-http2", "503 in HTTP/2 inside TLS 1.3, agree
 told("application.http-bad-gateway", "tls12-http2", "502 in HTTP/2 inside TLS 1.2, twice on one connection", serves2("1.2", DEAD),
      lambda st: (st.used("curl"), st.run("c", ["curl", "-sS", "-o", "/dev/null", "-o", "/dev/null", "--http2", "--cacert", ROOTS, url(st, "/a"), url(st, "/b")])),
      filter="http2.headers.status == 502", keys="inside")
+
+behind = lambda how, **more: lambda st: (nginx(st, tls="1.3", **more), st.python("s", code(PROXY), 3128, how, port=3128))   # noqa: E731
+told("application.http-503", "tls13-behind-proxy", "a proxy asks for credentials and gets them, then connects; inside its tunnel of TLS 1.3 the service answers 503",
+     behind("ask", locations=BUSY), through("--proxy-digest", "-U", "clerk:right", *ISSUE), **extra)
+quiet("application.http-503", "tls13-behind-proxy", "the same with an answer that is well", behind("ask"), through("--proxy-digest", "-U", "clerk:right", *ISSUE), keys="inside", **extra)
 
 # Certificates and alerts that TLS 1.3 hides
 told("security.cert-expired", "tls13-curl-refuses", "TLS 1.3: the leaf ended five days ago; curl sends alert 45, which its handshake secrets show", serves("1.3", chain="expired"),
