@@ -6,7 +6,7 @@
 //! | `STUBS_PER_SHARD` | the older half of the ended connections is added up by client and server, counted as `connections-summed` |
 //! | `FINDINGS_PER_SHARD` | the same of findings, counted as `findings-summed` |
 //! | `PAIRS_PER_SHARD` | further pairs of hosts are not noted, counted as `pairs-not-noted`; from then on no silence of a host or of a way out is told |
-//! | `NAMES_PER_SHARD` | a flow's name is kept with the flow alone |
+//! | `TARGETS_PER_SHARD` | the server and name that a flow meant are kept with the flow alone |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |
@@ -57,8 +57,8 @@ pub const FLOWS_MAX: usize = 1 << 20;
 pub const FLOW_BYTES: u64 = 8 << 10;
 /// Connections that ended, of which one shard tells one by one.
 pub const STUBS_PER_SHARD: usize = 1 << 16;
-/// What one of them takes: 312 bytes, their place, and what few of them hold besides.
-pub const STUB_BYTES: u64 = 384;
+/// What one of them takes: 232 bytes, their place, and what few of them hold besides.
+pub const STUB_BYTES: u64 = 320;
 /// Findings of connections that one shard tells one by one.
 pub const FINDINGS_PER_SHARD: usize = 1 << 14;
 /// What one of them takes.
@@ -77,8 +77,8 @@ pub const BASE_BYTES: u64 = 64 << 20;
 pub const MEMORY_MIN: u64 = 96 << 20;
 /// A shard's share of them.
 pub const FLOWS_PER_SHARD: usize = FLOWS_MAX / SHARDS;
-/// Names that flows of one shard share; further ones are kept flow by flow.
-pub const NAMES_PER_SHARD: usize = 16_384;
+/// Servers, with the names asked for there, that flows of one shard share; further ones are kept flow by flow.
+pub const TARGETS_PER_SHARD: usize = 16_384;
 /// Pairs of server and chosen cipher suite remembered by one shard.
 pub const SUITES_PER_SHARD: usize = 4_096;
 /// Kinds of ClientHello, by versions and suites, remembered by one shard: up to 600 bytes each, mostly 100.

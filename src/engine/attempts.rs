@@ -1,6 +1,8 @@
 //! From connections to attempts (catalogue, "The attempt"): what of their outcomes stands once the whole capture is
 //! known.
 
+use std::cmp::Ordering;
+
 use crate::engine::told::Stub;
 use crate::failure::Finding;
 use crate::failure::attempt::{Flow, flow_of};
@@ -8,10 +10,24 @@ use crate::failure::fallback;
 use crate::failure::flow::Outcomes;
 use crate::time::Timestamp;
 
-/// The connection of this identity; `stubs` are sorted by it.
+/// The order of connections: by first frame, client and server.
+pub(super) fn order(a: &Stub, b: &Stub) -> Ordering {
+    let ends = |stub: &Stub| (stub.client, stub.to.server);
+    // Times mostly differ, and are compared at once.
+    a.first.cmp(&b.first).then_with(|| ends(a).cmp(&ends(b)))
+}
+
+/// Where the connection of this identity is; `stubs` are sorted by `order`.
+pub(super) fn place(stubs: &[Box<Stub>], flow: Flow) -> Option<usize> {
+    stubs
+        .binary_search_by_key(&flow, |stub| (stub.first, stub.client, stub.to.server))
+        .ok()
+}
+
+/// The connection of this identity; `stubs` are sorted by `order`.
 pub(super) fn stub(stubs: &mut [Box<Stub>], flow: Flow) -> Option<&mut Stub> {
-    let place = stubs.binary_search_by_key(&flow, |stub| (stub.first, stub.client, stub.server));
-    stubs.get_mut(place.ok()?).map(|stub| &mut **stub)
+    let place = place(stubs, flow)?;
+    stubs.get_mut(place).map(|stub| &mut **stub)
 }
 
 /// These connections failed as parts of attempts that others stand for.
@@ -36,7 +52,7 @@ impl Stub {
     /// One failure less, of the minute of `at`.
     pub(super) fn no_failure(&mut self, at: Timestamp) {
         self.outcomes.failed = self.outcomes.failed.saturating_sub(1);
-        if let Some(minutes) = &mut self.minutes {
+        if let Some(minutes) = self.minutes_mut() {
             minutes.forgive(at);
         }
     }
@@ -52,7 +68,7 @@ impl Stub {
             ..Outcomes::default()
         };
         self.outcomes.add(open);
-        if let Some(minutes) = &mut self.minutes {
+        if let Some(minutes) = self.minutes_mut() {
             minutes.add(at, open);
         }
     }
@@ -60,11 +76,14 @@ impl Stub {
 
 /// Hellos that were followed by a lesser one are parts of that attempt.
 pub(super) fn fall_back(stubs: &mut [Box<Stub>], findings: &mut [Finding]) {
+    if !findings.iter().any(fallback::turned_down) {
+        return;
+    }
     let tried: Vec<fallback::Tried<'_>> = stubs
         .iter()
         .filter_map(|stub| {
             Some(fallback::Tried {
-                flow: (stub.first, stub.client, stub.server),
+                flow: (stub.first, stub.client, stub.to.server),
                 offer: stub.hello.as_deref()?,
                 well: stub.outcomes.failed == 0 && stub.outcomes.ok + stub.outcomes.answered_no > 0,
             })

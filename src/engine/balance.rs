@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::engine::by_minute::ByMinute;
 use crate::engine::diagnosis::{EndpointBalance, RegionBalance, Shares, regions};
 use crate::engine::endpoints::Endpoints;
 use crate::engine::shares::Sums;
-use crate::engine::told::Stub;
+use crate::engine::told::{Stub, Target};
 use crate::failure::flow::Outcomes;
 use crate::failure::outcomes::minute_of;
 use crate::failure::{Finding, Subject};
@@ -59,10 +62,12 @@ pub(super) fn balances(
 ) -> Balances {
     let (stubs, lookups, horizon) = began;
     let mut forgotten = Outcomes::default();
-    let mut by_id: BTreeMap<String, (EndpointBalance, Sums)> = BTreeMap::new();
+    let mut all = Balanced::default();
     let (mut attempts, mut sums) = (Outcomes::default(), Sums::default());
     for stub in stubs {
-        let (balance, own) = balance(&mut by_id, stub, endpoints);
+        let Some((balance, own)) = all.of(stub, endpoints) else {
+            continue;
+        };
         balance.attempts.add(stub.outcomes);
         own.add(stub);
         by_minute.add(&balance.id, stub);
@@ -71,12 +76,13 @@ pub(super) fn balances(
             forgotten.add(stub.outcomes);
         }
         sums.add(stub);
-        for (histogram, ms) in balance.latency.iter_mut().zip(stub.latency_ms) {
+        for (histogram, ms) in balance.latency.iter_mut().zip(stub.times.ms()) {
             if let Some(ms) = ms {
                 histogram.add(ms);
             }
         }
     }
+    let mut by_id = all.by_id();
     let named = ids_by_name(&by_id);
     for lookup in lookups {
         let id = named.get(&lookup.name).unwrap_or(&lookup.name).clone();
@@ -182,46 +188,82 @@ fn of_name<'b>(
     })
 }
 
-fn balance<'b>(
-    by_id: &'b mut BTreeMap<String, (EndpointBalance, Sums)>,
-    stub: &Stub,
-    endpoints: &Endpoints<'_>,
-) -> &'b mut (EndpointBalance, Sums) {
-    let name = endpoints.name_of(stub);
-    let (address, port) = stub.means();
-    let rule = endpoints.rule(name, stub.server);
-    let own = rule.filter(|rule| rule.takes_id);
-    let id = match (own, name) {
-        (Some(rule), _) => rule.id.clone(),
-        (None, Some(name)) => format!("{name}:{port}"),
-        (None, None) => crate::failure::host_port(address.unwrap_or(stub.server.0), port),
-    };
-    let entry = by_id.entry(id.clone()).or_insert_with(|| {
-        let balance = EndpointBalance {
-            region: endpoints.region(rule, name),
-            invoicing: rule.is_some(),
-            id,
-            name: own
-                .and_then(|rule| rule.name.clone())
-                .or_else(|| name.map(str::to_owned)),
-            host: name.map(str::to_owned),
-            ..EndpointBalance::default()
+/// The balances of connections: what a connection meant leads to its endpoint's, and is looked up once.
+#[derive(Default)]
+struct Balanced<'s> {
+    all: Vec<(EndpointBalance, Sums)>,
+    places: BTreeMap<String, usize>,
+    /// By target, and by the name that its server has where nobody asked for one.
+    met: HashMap<(*const Target, Option<&'s str>), usize>,
+}
+
+impl<'s> Balanced<'s> {
+    /// The balance of the endpoint that a connection meant.
+    fn of(
+        &mut self,
+        stub: &'s Stub,
+        endpoints: &'s Endpoints<'_>,
+    ) -> Option<&mut (EndpointBalance, Sums)> {
+        let found = match stub.to.name {
+            Some(_) => None,
+            None => endpoints.name_of(stub),
         };
-        (balance, Sums::default())
-    });
-    let balance = &mut entry.0;
-    if let Some(address) = address
-        && let Err(place) = balance.addresses.binary_search(&address)
+        let kind = (Arc::as_ptr(&stub.to), found);
+        let place = match self.met.get(&kind) {
+            Some(place) => *place,
+            None => {
+                let place = self.meet(&stub.to, endpoints.name_of(stub), endpoints);
+                self.met.insert(kind, place);
+                place
+            }
+        };
+        self.all.get_mut(place)
+    }
+
+    /// The place of a target's endpoint, which learns what this one adds to it.
+    fn meet(&mut self, to: &Target, name: Option<&str>, endpoints: &Endpoints<'_>) -> usize {
+        let (address, port) = to.means();
+        let rule = endpoints.rule(name, to.server);
+        let own = rule.filter(|rule| rule.takes_id);
+        let id = match (own, name) {
+            (Some(rule), _) => rule.id.clone(),
+            (None, Some(name)) => format!("{name}:{port}"),
+            (None, None) => crate::failure::host_port(address.unwrap_or(to.server.0), port),
+        };
+        let place = *self.places.entry(id).or_insert_with_key(|id| {
+            let balance = EndpointBalance {
+                region: endpoints.region(rule, name),
+                invoicing: rule.is_some(),
+                id: id.clone(),
+                name: own
+                    .and_then(|rule| rule.name.clone())
+                    .or_else(|| name.map(str::to_owned)),
+                host: name.map(str::to_owned),
+                ..EndpointBalance::default()
+            };
+            self.all.push((balance, Sums::default()));
+            self.all.len() - 1
+        });
+        if let Some((balance, _)) = self.all.get_mut(place) {
+            insert(&mut balance.addresses, address);
+            insert(&mut balance.proxies, to.behind.map(|_| to.server));
+            insert(&mut balance.ports, Some(port));
+        }
+        place
+    }
+
+    /// All of them by their ids.
+    fn by_id(self) -> BTreeMap<String, (EndpointBalance, Sums)> {
+        let all = self.all.into_iter();
+        all.map(|entry| (entry.0.id.clone(), entry)).collect()
+    }
+}
+
+/// Puts it into a sorted list that does not hold it yet.
+fn insert<T: Ord>(list: &mut Vec<T>, new: Option<T>) {
+    if let Some(new) = new
+        && let Err(place) = list.binary_search(&new)
     {
-        balance.addresses.insert(place, address);
+        list.insert(place, new);
     }
-    if stub.behind.is_some()
-        && let Err(place) = balance.proxies.binary_search(&stub.server)
-    {
-        balance.proxies.insert(place, stub.server);
-    }
-    if let Err(place) = balance.ports.binary_search(&port) {
-        balance.ports.insert(place, port);
-    }
-    entry
 }

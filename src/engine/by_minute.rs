@@ -29,14 +29,14 @@ impl ByMinute {
             return;
         }
         let began = minute_of(stub.first);
-        match &stub.minutes {
+        match stub.minutes() {
             Some(minutes) => minutes
                 .iter()
                 .for_each(|(minute, sum)| self.one(endpoint, minute, sum)),
             None => self.one(endpoint, began, stub.outcomes),
         }
-        for (kind, ms) in stub.latency_ms.iter().enumerate() {
-            if let Some(ms) = *ms
+        for (kind, ms) in stub.times.ms().into_iter().enumerate() {
+            if let Some(ms) = ms
                 && let Some(histogram) = self.minute(endpoint, began).latency.get_mut(kind)
             {
                 histogram.add(ms);

@@ -2,11 +2,13 @@
 //!
 //! One thread, in a fixed order; every list is sorted before its order matters.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::engine::Engine;
 use crate::engine::attempts;
@@ -27,7 +29,7 @@ use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
 use crate::flow::lookup::{self, Lookup, Lookups};
 use crate::flow::names::Names;
-use crate::incident::{self, Answered, Context, Seen};
+use crate::incident::{self, Answered, Context, Incident, Seen};
 use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
@@ -80,14 +82,13 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     let began = (&*stubs, &*failed_lookups, engine.horizon);
     let mut minutes = ByMinute::new(engine.by_minute);
     let balances = balances(began, &mut findings, &endpoints, &mut minutes);
-    let answered = answered(&lookups, &table);
-    let context = Context::new(seen(&stubs, &endpoints), answered, &told.heard)
-        .answers_from(table.well.from)
-        .with_rules(&rules);
-    let (incidents, omitted) = incident::find(&findings, &context);
-    if omitted > 0 {
-        unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
-    }
+    let context = || {
+        let answered = answered(&lookups, &table);
+        Context::new(seen(&stubs, &endpoints), answered, &told.heard)
+            .answers_from(table.well.from)
+            .with_rules(&rules)
+    };
+    let incidents = incidents(&findings, context, &mut unjudged);
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
@@ -106,6 +107,22 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         key_log: engine.key_log.clone(),
         rules: Arc::clone(&rules),
     }
+}
+
+/// The incidents; where none can arise, nobody asks for their surroundings.
+fn incidents<'a>(
+    findings: &[Finding],
+    context: impl FnOnce() -> Context<'a>,
+    unjudged: &mut BTreeMap<String, u64>,
+) -> Vec<Incident> {
+    if !incident::may_arise(findings) {
+        return Vec::new();
+    }
+    let (incidents, omitted) = incident::find(findings, &context());
+    if omitted > 0 {
+        unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
+    }
+    incidents
 }
 
 /// What could not be decoded or decided, and what did not fit a limit.
@@ -145,15 +162,10 @@ fn connections(
         .for_each(|finding| endpoints.name(finding));
     findings.sort_by_key(|told| (told.first, told.client, told.server, told.class.code));
     findings = crossing::settle(&mut told.stubs, findings);
-    let mut stood: BTreeMap<(IpAddr, u16), Vec<Timestamp>> = BTreeMap::new();
-    for stub in &told.stubs {
-        if let Some(at) = stub.established {
-            stood.entry(stub.server).or_default().push(at.time);
-        }
-    }
-    findings = port_reuse_stalled::judge_unanswered(findings, &stood);
-    let asked_for = asked_for(&told.stubs);
-    let folded = attempt::fold(findings, &successes(&told.stubs), &|address| {
+    findings = port_reuse_stalled::judge_unanswered(findings, &|| stood(&told.stubs));
+    let asked_for = LazyCell::new(|| asked_for(&told.stubs));
+    let successes = successes(&findings, &told.stubs);
+    let folded = attempt::fold(findings, &successes, &|address| {
         let asked = asked_for
             .get(&address)
             .into_iter()
@@ -173,7 +185,9 @@ fn connections(
     let (open, settled) = surroundings::settle_authentication(findings, &told.authenticated);
     attempts::did_not_fail(&mut told.stubs, &settled);
     let limit = |finding: &Finding| endpoints.connect_limit(finding);
-    findings = surroundings::judge_latency(open, &medians(&told.stubs), &limit);
+    let medians = LazyCell::new(|| medians(&told.stubs));
+    let median = |server| medians.get(&server).copied();
+    findings = surroundings::judge_latency(open, &median, &limit);
     findings = security::judge_ciphers(findings, &told.chosen.iter().copied().collect());
     let expected = |finding: &Finding, path: &str| endpoints.versions(finding, path);
     let exchanges = Vec::from(std::mem::take(&mut told.traces));
@@ -189,7 +203,7 @@ fn connections(
         .for_each(|finding| endpoints.name(finding));
     findings.extend(compared);
     findings = surroundings::fold_twins(findings);
-    findings.extend(retry_storm::judge(&findings, &well(&told.stubs)));
+    findings.extend(retry_storm::judge(&findings, &|| well(&told.stubs)));
     findings
 }
 
@@ -200,7 +214,7 @@ fn well(stubs: &[Box<Stub>]) -> Vec<retry_storm::Well> {
         .filter(|stub| stub.outcomes.ok > 0 && stub.outcomes.ok >= stub.outcomes.failed)
         .map(|stub| retry_storm::Well {
             client: stub.client,
-            server: stub.server,
+            server: stub.to.server,
             first: stub.first,
         })
         .collect()
@@ -233,16 +247,30 @@ pub(super) fn merge(shards: impl Iterator<Item = Told>) -> Told {
             all.tallies.entry(server).or_default().merge(&tally);
         }
     }
-    all.stubs
-        .sort_by_key(|stub| (stub.first, stub.client, stub.server));
+    all.stubs.sort_by(|a, b| attempts::order(a, b));
     all
 }
 
-fn successes(stubs: &[Box<Stub>]) -> Successes {
+/// When connections to each server came to stand.
+fn stood(stubs: &[Box<Stub>]) -> HashMap<(IpAddr, u16), Vec<Timestamp>> {
+    let mut stood: HashMap<_, Vec<_>> = HashMap::new();
+    for stub in stubs {
+        if let Some(at) = stub.established {
+            stood.entry(stub.to.server).or_default().push(at.time);
+        }
+    }
+    stood
+}
+
+/// The connections that stand, where any failed connect may have been followed by one.
+fn successes(findings: &[Finding], stubs: &[Box<Stub>]) -> Successes {
+    if !findings.iter().any(attempt::is_connect) {
+        return Successes::default();
+    }
     Successes::new(stubs.iter().filter_map(|stub| {
         Some(Connected {
             client: stub.client.0,
-            server: stub.server,
+            server: stub.to.server,
             began: stub.first,
             at: stub.established?,
             origin: stub.origin,
@@ -254,9 +282,9 @@ fn successes(stubs: &[Box<Stub>]) -> Successes {
 fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
     let mut names: HashMap<IpAddr, BTreeSet<Arc<str>>> = HashMap::new();
     for stub in stubs {
-        if let Some(name) = &stub.name {
+        if let Some(name) = &stub.to.name {
             names
-                .entry(stub.server.0)
+                .entry(stub.to.server.0)
                 .or_default()
                 .insert(Arc::clone(name));
         }
@@ -300,8 +328,8 @@ fn by_quic(
         .iter()
         .map(|stub| quic::Tcp {
             client: stub.client.0,
-            server: stub.server,
-            name: stub.name.as_deref(),
+            server: stub.to.server,
+            name: stub.to.name.as_deref(),
             span: (stub.first, stub.last),
             established: stub.established,
             failed: stub.outcomes.failed > 0,
@@ -314,8 +342,8 @@ fn by_quic(
 fn medians(stubs: &[Box<Stub>]) -> HashMap<(IpAddr, u16), Nanos> {
     let mut times: HashMap<(IpAddr, u16), Vec<u32>> = HashMap::new();
     for stub in stubs {
-        if let [Some(connect), ..] = stub.latency_ms {
-            times.entry(stub.server).or_default().push(connect);
+        if let [Some(connect), ..] = stub.times.ms() {
+            times.entry(stub.to.server).or_default().push(connect);
         }
     }
     times
@@ -361,14 +389,9 @@ fn lookups_told(
     unjudged: &mut BTreeMap<String, u64>,
 ) -> Vec<FailedLookup> {
     let endpoints = looked_up.endpoints;
-    let servers: BTreeSet<IpAddr> = told.stubs.iter().map(|stub| stub.server.0).collect();
-    let mut connects: HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> = HashMap::new();
-    for stub in &told.stubs {
-        connects
-            .entry((stub.client.0, stub.server.0))
-            .or_default()
-            .push((stub.first, stub.established.is_some()));
-    }
+    let servers = || told.stubs.iter().map(|stub| stub.to.server.0);
+    let servers = LazyCell::new(|| servers().collect::<HashSet<IpAddr>>());
+    let connects = LazyCell::new(|| connects(&told.stubs));
     let around = dns::Around {
         names: looked_up.names,
         is_endpoint: &|name| endpoints.knows(name),
@@ -400,21 +423,34 @@ fn lookups_told(
     failed
 }
 
+/// Connects of each client to each address, with whether they came to stand, by time.
+fn connects(stubs: &[Box<Stub>]) -> HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bool)>> {
+    let mut connects: HashMap<_, Vec<_>> = HashMap::new();
+    for stub in stubs {
+        connects
+            .entry((stub.client.0, stub.to.server.0))
+            .or_default()
+            .push((stub.first, stub.established.is_some()));
+    }
+    connects
+}
+
 /// The connections of a run, as incidents see them.
 fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
     let one = |stub: &Stub| Seen {
         client: stub.client.0,
-        server: stub.server,
+        server: stub.to.server,
         time: stub.first,
         last: stub.last,
         established: stub.established.map(|at| at.time),
         outcomes: stub.outcomes,
         name: stub
+            .to
             .name
             .clone()
             .or_else(|| endpoints.name_of(stub).map(Arc::from)),
-        latency_ms: stub.latency_ms,
-        server_rtt_us: stub.server_rtt_us,
+        latency_ms: stub.times.ms(),
+        server_rtt_us: stub.server_rtt_us.map(NonZeroU32::get),
         server_hops: stub.hops.as_ref().map(|hops| hops.first),
     };
     stubs.iter().map(|stub| one(stub)).collect()

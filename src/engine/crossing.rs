@@ -5,11 +5,14 @@
 //! was seen first. What entered and never left, where everything else of that site leaves, was kept by the gateway; the
 //! finding then says so (detail `gateway`).
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::engine::attempts::place;
 use crate::engine::told::Stub;
+use crate::failure::attempt::flow_of;
 use crate::failure::episode::Episode;
 use crate::failure::{Finding, Value};
 use crate::incident::site;
@@ -67,15 +70,23 @@ pub(super) fn settle(stubs: &mut Vec<Box<Stub>>, findings: Vec<Finding>) -> Vec<
     if pairs.near_of.is_empty() && stubs.iter().all(|stub| stub.pass.routed == 0) {
         return findings;
     }
-    let base = Base::new(stubs, &pairs);
-    let mut places: HashMap<_, usize> = HashMap::new();
-    for (place, stub) in stubs.iter().enumerate() {
-        places.insert((stub.client, stub.server, stub.first), place);
-    }
-    let place_of = |finding: &Finding| {
-        let key = (finding.client?, finding.server?, finding.flow?.1);
-        places.get(&key).copied()
+    let kept = if findings.is_empty() {
+        findings
+    } else {
+        told(stubs, &pairs, findings)
     };
+    let mut place = 0;
+    stubs.retain(|_| {
+        place += 1;
+        !pairs.near_of.contains_key(&(place - 1))
+    });
+    kept
+}
+
+/// The findings, each once, with what a gateway did to what they tell.
+fn told(stubs: &[Box<Stub>], pairs: &Pairs, findings: Vec<Finding>) -> Vec<Finding> {
+    let base = Base::new(stubs, pairs);
+    let place_of = |finding: &Finding| place(stubs, flow_of(finding)?);
     let near: HashSet<(usize, &'static str)> = findings
         .iter()
         .filter_map(|finding| Some((place_of(finding)?, finding.class.code)))
@@ -111,11 +122,6 @@ pub(super) fn settle(stubs: &mut Vec<Box<Stub>>, findings: Vec<Finding>) -> Vec<
             None => finding,
         });
     }
-    let mut place = 0;
-    stubs.retain(|_| {
-        place += 1;
-        !pairs.near_of.contains_key(&(place - 1))
-    });
     kept
 }
 
@@ -129,31 +135,51 @@ struct Pairs {
 
 impl Pairs {
     fn new(stubs: &[Box<Stub>]) -> Self {
-        let mut alike: HashMap<((IpAddr, u16), u32), Vec<usize>> = HashMap::new();
-        for (place, stub) in stubs.iter().enumerate() {
-            if let Some((isn, _)) = stub.twin {
-                alike.entry((stub.server, isn)).or_default().push(place);
+        let mut by_isn: Vec<(u32, usize)> = stubs
+            .iter()
+            .enumerate()
+            .filter_map(|(place, stub)| Some((stub.twin?.0, place)))
+            .collect();
+        by_isn.sort_unstable();
+        let mut pairs = Self {
+            near_of: HashMap::new(),
+            far_of: HashMap::new(),
+        };
+        // Most numbers are there once: only what shares one is told apart by its server.
+        for alike in by_isn.chunk_by(|a, b| a.0 == b.0) {
+            if alike.len() < 2 {
+                continue;
             }
-        }
-        let (mut near_of, mut far_of) = (HashMap::new(), HashMap::new());
-        // Forged SYNs may all have one sequence number: so many are no translation.
-        for places in alike
-            .into_values()
-            .filter(|places| (2..=SIDES_MAX).contains(&places.len()))
-        {
-            for (index, far) in places.iter().enumerate() {
-                let earlier = places.get(..index).unwrap_or(&[]);
-                let near = earlier.iter().find(|near| {
-                    !near_of.contains_key(*near)
-                        && matches!((stubs.get(**near), stubs.get(*far)), (Some(a), Some(b)) if one(a, b))
-                });
-                if let Some(near) = near {
-                    near_of.insert(*far, *near);
-                    far_of.entry(*near).or_insert(*far);
+            let mut by_server: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
+            for (_, place) in alike {
+                if let Some(stub) = stubs.get(*place) {
+                    by_server.entry(stub.to.server).or_default().push(*place);
                 }
             }
+            by_server
+                .values()
+                .for_each(|places| pairs.add(stubs, places));
         }
-        Self { near_of, far_of }
+        pairs
+    }
+
+    /// Pairs the flows to one server with one initial sequence number, `places` in the order of their first frames.
+    fn add(&mut self, stubs: &[Box<Stub>], places: &[usize]) {
+        // Forged SYNs may all have one sequence number: so many are no translation.
+        if !(2..=SIDES_MAX).contains(&places.len()) {
+            return;
+        }
+        for (index, far) in places.iter().enumerate() {
+            let earlier = places.get(..index).unwrap_or(&[]);
+            let near = earlier.iter().find(|near| {
+                !self.near_of.contains_key(*near)
+                    && matches!((stubs.get(**near), stubs.get(*far)), (Some(a), Some(b)) if one(a, b))
+            });
+            if let Some(near) = near {
+                self.near_of.insert(*far, *near);
+                self.far_of.entry(*near).or_insert(*far);
+            }
+        }
     }
 }
 
@@ -179,14 +205,14 @@ impl Base {
             let home = site(stub.client.0);
             if stub.established.is_none()
                 || pairs.near_of.contains_key(&place)
-                || home == site(stub.server.0)
+                || home == site(stub.to.server.0)
             {
                 continue;
             }
             let crossing = pairs.far_of.contains_key(&place) || stub.pass.routed > 0;
             for (all, crossed) in [
                 base.of_site.entry(home).or_default(),
-                base.of_server.entry((home, stub.server.0)).or_default(),
+                base.of_server.entry((home, stub.to.server.0)).or_default(),
             ] {
                 *all += 1;
                 *crossed += u32::from(crossing);
@@ -201,9 +227,12 @@ impl Base {
         let holds = |(all, crossed): (u32, u32)| {
             u64::from(crossed) * 100 >= u64::from(all) * u64::from(SHARE_MIN)
         };
-        let own = self.of_server.get(&(home, stub.server.0)).copied();
+        let own = self.of_server.get(&(home, stub.to.server.0)).copied();
         let any = self.of_site.get(&home).copied().unwrap_or_default();
-        any.1 >= CROSSING_MIN && holds(any) && own.is_none_or(holds) && home != site(stub.server.0)
+        any.1 >= CROSSING_MIN
+            && holds(any)
+            && own.is_none_or(holds)
+            && home != site(stub.to.server.0)
     }
 }
 

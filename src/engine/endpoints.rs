@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::{Equivalent, HashMap, HashSet};
 
 use crate::endpoint::{Rule, Rules, Seen};
 use crate::engine::row::Row;
-use crate::engine::told::Stub;
+use crate::engine::told::{Stub, Target};
 use crate::failure::security::{
     gm_not_used, tlcp_mismatch, tls_cut_on_hello, tls_no_reply, tls_not_tls,
 };
@@ -59,31 +59,21 @@ impl<'e> Endpoints<'e> {
             known: HashMap::new(),
             strangers: BTreeSet::new(),
         };
-        for stub in stubs {
-            if let Some(name) = &stub.certificate {
-                all.certified
-                    .entry(stub.server)
-                    .or_insert_with(|| Arc::clone(name));
-            }
-            if let Some(name) = stub.name.as_ref().filter(|_| stub.behind.is_none()) {
-                all.asked
-                    .entry(stub.server)
-                    .and_modify(|one| {
-                        if one.as_ref() != Some(name) {
-                            *one = None;
-                        }
-                    })
-                    .or_insert_with(|| Some(Arc::clone(name)));
-            }
-        }
+        all.learn(stubs);
         let mut known: HashMap<(Server, Option<String>), Option<&'e Rule>> = HashMap::new();
         let (mut own, mut strangers) = (BTreeSet::new(), BTreeSet::new());
         // Most connections differ from one before in nothing that a rule asks for.
         let mut judged: HashMap<Asked<'_>, bool> = HashMap::new();
+        let mut met: HashSet<*const Target> = HashSet::new();
         for stub in stubs {
+            // By name all meant the same who asked alike; who they are matters only where strangers are told apart.
+            let named = stub.to.name.is_some() && rules.others;
+            if named && !met.insert(Arc::as_ptr(&stub.to)) {
+                continue;
+            }
             let name = all.name_of(stub);
-            let told = (stub.sni, stub.name.is_some(), stub.behind);
-            let asked = Asked(stub.server, name, told);
+            let told = (stub.to.sni, stub.to.name.is_some(), stub.to.behind);
+            let asked = Asked(stub.to.server, name, told);
             if let Some(ruled) = judged.get(&asked) {
                 if *ruled {
                     own.insert(stub.client.0);
@@ -92,21 +82,21 @@ impl<'e> Endpoints<'e> {
             }
             let seen = Seen {
                 name,
-                sni: stub.sni,
-                host: stub.name.is_some() && !stub.sni,
-                connect: stub.behind.map(|(_, port)| port),
-                certificate: all.certified.get(&stub.server).map(|name| &**name),
-                server: Some(stub.behind.map_or(stub.server, |(address, port)| {
-                    address.map_or(stub.server, |address| (address, port))
+                sni: stub.to.sni,
+                host: stub.to.name.is_some() && !stub.to.sni,
+                connect: stub.to.behind.map(|(_, port)| port),
+                certificate: all.certified.get(&stub.to.server).map(|name| &**name),
+                server: Some(stub.to.behind.map_or(stub.to.server, |(address, port)| {
+                    address.map_or(stub.to.server, |address| (address, port))
                 })),
             };
             let rule = rules.find(&seen);
             judged.insert(asked, rule.is_some());
             match rule {
-                Some(_) => own.extend([stub.server.0, stub.client.0]),
-                None => drop(strangers.insert(stub.server.0)),
+                Some(_) => own.extend([stub.to.server.0, stub.client.0]),
+                None => drop(strangers.insert(stub.to.server.0)),
             }
-            let known = known.entry((stub.server, name.map(str::to_owned)));
+            let known = known.entry((stub.to.server, name.map(str::to_owned)));
             let known = known.or_default();
             *known = known.or(rule);
         }
@@ -116,13 +106,39 @@ impl<'e> Endpoints<'e> {
         all
     }
 
+    /// Learns the names by which servers are asked for, and those of their certificates; `stubs` by first frame.
+    fn learn(&mut self, stubs: &[Box<Stub>]) {
+        let mut met: HashSet<*const Target> = HashSet::new();
+        for stub in stubs {
+            let to = &stub.to;
+            if !met.insert(Arc::as_ptr(to)) {
+                continue;
+            }
+            if let Some(name) = &to.certificate {
+                self.certified
+                    .entry(to.server)
+                    .or_insert_with(|| Arc::clone(name));
+            }
+            if let Some(name) = to.name.as_ref().filter(|_| to.behind.is_none()) {
+                self.asked
+                    .entry(to.server)
+                    .and_modify(|one| {
+                        if one.as_ref() != Some(name) {
+                            *one = None;
+                        }
+                    })
+                    .or_insert_with(|| Some(Arc::clone(name)));
+            }
+        }
+    }
+
     /// The name of a connection's server.
     pub(super) fn name_of<'s>(&'s self, stub: &'s Stub) -> Option<&'s str> {
-        match &stub.name {
+        match &stub.to.name {
             Some(name) => Some(name),
             // What lies behind a proxy has the name that the proxy was asked for, or none.
-            None if stub.behind.is_some() => None,
-            None => self.name_at(stub.client.0, stub.server, stub.first),
+            None if stub.to.behind.is_some() => None,
+            None => self.name_at(stub.client.0, stub.to.server, stub.first),
         }
     }
 
@@ -267,7 +283,7 @@ impl<'e> Endpoints<'e> {
         }
         let before = stubs.len();
         let mut stubs = stubs;
-        stubs.retain(|stub| self.rule(self.name_of(stub), stub.server).is_some());
+        stubs.retain(|stub| self.rule(self.name_of(stub), stub.to.server).is_some());
         let others = (before - stubs.len()) as u64;
         if others > 0 {
             *unjudged.entry(NOT_AN_ENDPOINT.to_owned()).or_default() += others;

@@ -27,7 +27,7 @@ impl Sums {
             return;
         }
         self.of_client(stub.client.0, stub.outcomes);
-        match &stub.minutes {
+        match stub.minutes() {
             Some(minutes) => minutes.iter().for_each(|(minute, sum)| {
                 self.minutes.entry(minute).or_default().add(sum);
             }),

@@ -36,19 +36,20 @@ impl Sums for Box<Stub> {
     fn alike(&self, level: usize) -> Self::Alike {
         (
             (level == 0).then_some(self.client.0),
-            self.server.0,
-            (level < 2).then(|| (self.server.1, self.name.clone())),
+            self.to.server.0,
+            (level < 2).then(|| (self.to.server.1, self.to.name.clone())),
         )
     }
 
     fn add(&mut self, other: Self) {
         let (began, own) = (self.first, self.outcomes);
-        let minutes = self.minutes.get_or_insert_with(|| {
+        let rare = self.rare.get_or_insert_default();
+        let minutes = rare.minutes.get_or_insert_with(|| {
             let mut minutes = Minutes::default();
             minutes.add(began, own);
-            Box::new(minutes)
+            minutes
         });
-        match &other.minutes {
+        match other.minutes() {
             Some(all) => all.iter().for_each(|(minute, outcomes)| {
                 minutes.add(
                     Timestamp::from_ns(minute.saturating_mul(60 * SECOND)),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -26,13 +27,28 @@ use crate::protocol::tls::chain::NO_SM2_ANCHORS;
 use crate::protocol::tls::{Opening, Session};
 use crate::time::Timestamp;
 
+/// Whom connections are made to and what is asked for there: one for all that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Server address and port.
+    pub server: (IpAddr, u16),
+    /// The name the client asked for.
+    pub name: Option<Arc<str>>,
+    /// It stood in a ClientHello, else in a Host header or a CONNECT.
+    pub sni: bool,
+    /// The address, where it is no name, and the port that a proxy was asked for: the server is that proxy.
+    pub behind: Option<Behind>,
+    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
+    pub certificate: Option<Arc<str>>,
+}
+
 /// What stays of a flow when its packets are forgotten.
 #[derive(Clone, Debug)]
 pub struct Stub {
     /// Client address and port.
     pub client: (IpAddr, u16),
-    /// Server address and port.
-    pub server: (IpAddr, u16),
+    /// Whom it meant.
+    pub to: Arc<Target>,
     /// First frame's time.
     pub first: Timestamp,
     /// Last frame's time.
@@ -47,34 +63,66 @@ pub struct Stub {
     pub origin: u32,
     /// What became of the connection, and of its exchanges.
     pub outcomes: judging::Outcomes,
-    /// The same by minute, where they did not all begin in that of the first frame.
-    pub minutes: Option<Box<judging::Minutes>>,
     /// What its TLS offered.
     pub hello: Option<Arc<Offer>>,
-    /// The name the client asked for.
-    pub name: Option<Arc<str>>,
-    /// It stood in a ClientHello, else in a Host header or a CONNECT.
-    pub sni: bool,
-    /// The address, where it is no name, and the port that a proxy was asked for: the server is that proxy.
-    pub behind: Option<Behind>,
-    /// Of the certificate's names the first that an endpoint rule knows; where the client named nobody.
-    pub certificate: Option<Arc<str>>,
-    /// Handshake, TLS and first-byte times in milliseconds, where measured.
-    pub latency_ms: [Option<u32>; 3],
-    /// From the SYN to the server's answer at the capture point, in microseconds; not over retries.
-    pub server_rtt_us: Option<u32>,
-    /// The SYN of a connection that never stood.
-    pub half_open: Option<Box<HalfOpen>>,
+    /// Handshake, TLS and first-byte times.
+    pub times: Times,
+    /// From the SYN to the server's answer at the capture point, in microseconds, at least one; not over retries.
+    pub server_rtt_us: Option<NonZeroU32>,
+    /// What few connections have.
+    pub rare: Option<Box<Rare>>,
     /// Hops of the server's first and last packets, and where they changed.
     pub hops: Option<Hops>,
     /// What of the client's packets was seen, here and beyond a router.
     pub pass: Pass,
 }
 
-impl Stub {
+/// What few connections have.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// Attempts by minute, where they did not all begin in that of the first frame.
+    pub minutes: Option<judging::Minutes>,
+    /// The SYN of a connection that never stood.
+    pub half_open: Option<HalfOpen>,
+}
+
+/// Times in milliseconds, where measured; each takes four bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times([Option<NonZeroU32>; 3]);
+
+impl Times {
+    /// Keeps times up to `u32::MAX - 1` ms, 49 days.
+    pub fn new(ms: [Option<u32>; 3]) -> Self {
+        Self(ms.map(|ms| NonZeroU32::new(ms?.saturating_add(1))))
+    }
+
+    /// The times.
+    pub fn ms(self) -> [Option<u32>; 3] {
+        self.0.map(|one| one.map(|one| one.get() - 1))
+    }
+}
+
+impl Target {
     /// The address, where it is known, and the port that the client meant.
     pub(super) fn means(&self) -> (Option<IpAddr>, u16) {
         self.behind.unwrap_or((Some(self.server.0), self.server.1))
+    }
+}
+
+impl Stub {
+    /// Attempts by minute, where they did not all begin in that of the first frame.
+    pub(super) fn minutes(&self) -> Option<&judging::Minutes> {
+        self.rare.as_ref()?.minutes.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn minutes_mut(&mut self) -> Option<&mut judging::Minutes> {
+        self.rare.as_mut()?.minutes.as_mut()
+    }
+
+    /// The SYN of a connection that never stood.
+    pub(super) fn half_open(&self) -> Option<HalfOpen> {
+        self.rare.as_ref()?.half_open
     }
 }
 

@@ -333,7 +333,8 @@ fn join(earlier: &mut Finding, again: &Finding) {
     }
 }
 
-fn is_connect(finding: &Finding) -> bool {
+/// A connect that failed: another one may stand for it.
+pub fn is_connect(finding: &Finding) -> bool {
     matches!(
         finding.class.code,
         "transport.syn-unanswered"

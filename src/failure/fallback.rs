@@ -84,6 +84,11 @@ pub struct Tried<'a> {
     pub well: bool,
 }
 
+/// A hello that a server did not take: only such are followed by a lesser one.
+pub fn turned_down(finding: &Finding) -> bool {
+    finding.fails && TURNED_DOWN.contains(&finding.class.code)
+}
+
 /// Findings about hellos that a fallback made good fail nobody. Gives the connections that were followed by one:
 /// they are no attempts of their own. `tried` by first frame.
 pub fn judge(findings: &mut [Finding], tried: &[Tried<'_>]) -> Vec<Flow> {
@@ -94,7 +99,7 @@ pub fn judge(findings: &mut [Finding], tried: &[Tried<'_>]) -> Vec<Flow> {
     }
     let mut parts = Vec::new();
     for finding in findings.iter_mut() {
-        if !finding.fails || !TURNED_DOWN.contains(&finding.class.code) {
+        if !turned_down(finding) {
             continue;
         }
         let Some(flow) = flow_of(finding) else {

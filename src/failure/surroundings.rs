@@ -77,7 +77,7 @@ pub fn fold_twins(findings: Vec<Finding>) -> Vec<Finding> {
 /// A limit of the endpoint's own stands in for both.
 pub fn judge_latency(
     findings: Vec<Finding>,
-    medians: &HashMap<(IpAddr, u16), Nanos>,
+    median: &dyn Fn((IpAddr, u16)) -> Option<Nanos>,
     limit: &dyn Fn(&Finding) -> Option<Nanos>,
 ) -> Vec<Finding> {
     findings
@@ -93,10 +93,7 @@ pub fn judge_latency(
             if let Some(limit) = limit(finding) {
                 return took > limit;
             }
-            let median = finding
-                .server
-                .and_then(|server| medians.get(&server))
-                .copied();
+            let median = finding.server.and_then(median);
             took > latency_high::ALWAYS
                 || median.is_some_and(|median| took >= median.saturating_mul(10))
         })

@@ -127,6 +127,11 @@ impl Incident {
     }
 }
 
+/// Is any of the findings one that an incident begins with? Where none is, surroundings are not needed.
+pub fn may_arise(findings: &[Finding]) -> bool {
+    findings.iter().any(group::founds)
+}
+
 /// The incidents of a capture, by start; and how many were left out because there are too many.
 pub fn find(findings: &[Finding], context: &Context<'_>) -> (Vec<Incident>, usize) {
     let mut groups = group::group(findings, context);

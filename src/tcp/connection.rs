@@ -35,11 +35,11 @@ pub struct Connection {
     /// The server's SYN-ACKs.
     pub synacks: Repeats,
     /// Of those, how many came after the client had acknowledged one.
-    pub synacks_after_ack: Repeats,
+    pub synacks_after_ack: Option<Box<Repeats>>,
     /// A SYN-ACK that did not acknowledge the client's SYN, or came without one.
-    pub unexpected_synack: Option<Mark>,
+    pub unexpected_synack: Option<Box<Mark>>,
     /// The server answered the SYN with a bare ACK (TIME-WAIT, RFC 5961 challenge).
-    pub challenge_ack: Option<Mark>,
+    pub challenge_ack: Option<Box<Mark>>,
     /// The client's first segment after the SYN-ACK, or after its SYN where none was captured.
     pub established: Option<Mark>,
     /// TSval of the first SYN.
@@ -53,7 +53,7 @@ pub struct Connection {
     /// First and last frame.
     pub span: Option<(Mark, Mark)>,
     /// The last time that it rested, everything acknowledged, until data or a keep-alive came.
-    pub idle: Option<Idle>,
+    pub idle: Option<Box<Idle>>,
     /// A snaplen cut payload that might have been read.
     pub cut: Option<Mark>,
     /// What each end says first after the other, against what else is said in its name.
@@ -199,8 +199,8 @@ impl Connection {
             let distance = hops(ip.ttl);
             let (low, high) = half.hops.unwrap_or((distance, distance));
             if half.hops.is_some() && distance != half.last_hops {
-                let (first, times) = half.hops_changed.unwrap_or((at, 0));
-                half.hops_changed = Some((first, times.saturating_add(1)));
+                let changed = half.hops_changed.get_or_insert_with(|| Box::new((at, 0)));
+                changed.1 = changed.1.saturating_add(1);
             }
             half.last_hops = distance;
             half.hops = Some((low.min(distance), high.max(distance)));
@@ -237,7 +237,7 @@ impl Connection {
         match half.reset {
             None => half.reset = Some(reset),
             Some(first) if half.second_reset.is_none() && first.position != position => {
-                half.second_reset = Some(reset);
+                half.second_reset = Some(Box::new(reset));
             }
             Some(_) => {}
         }
@@ -258,7 +258,7 @@ impl Connection {
                 .ack
                 .is_some_and(|ack| segment.ack.wrapping_sub(ack).cast_signed() > 0);
         if new_data || new_ack {
-            half.alive_after_reset = Some(at);
+            half.alive_after_reset = Some(Box::new(at));
         }
     }
 
@@ -290,12 +290,12 @@ impl Connection {
         let expected = self.halves[ToServer].isn.map(|isn| isn.wrapping_add(1));
         let acknowledges = expected.is_none_or(|next| segment.ack.wrapping_sub(next) < (1 << 16));
         if !acknowledges {
-            self.unexpected_synack.get_or_insert(at);
+            self.unexpected_synack.get_or_insert_with(|| Box::new(at));
             return;
         }
         self.synacks.add(at);
         if self.established.is_some() {
-            self.synacks_after_ack.add(at);
+            self.synacks_after_ack.get_or_insert_default().add(at);
         }
     }
 
@@ -314,7 +314,7 @@ impl Connection {
             && self.synacks.count == 0
             && self.syns.count > 0
         {
-            self.challenge_ack.get_or_insert(at);
+            self.challenge_ack.get_or_insert_with(|| Box::new(at));
         }
         let sender = from.reverse();
         let peer = &mut self.halves[sender];
@@ -368,20 +368,21 @@ impl Connection {
         let window = u32::from(segment.window) << scale;
         half.window_bytes = Some(window);
         if window == 0 && !over {
-            if half.zero_window.since.is_none() {
-                half.zero_window.since = Some(at);
+            let closed = half.zero_window.get_or_insert_default();
+            if closed.since.is_none() {
+                closed.since = Some(at);
                 self.history.on_zero_window(from);
             }
-        } else if let Some(since) = half.zero_window.since
+        } else if let Some(closed) = &mut half.zero_window
+            && let Some(since) = closed.since
             && (window >= mss.min(536) || over)
         {
-            half.zero_window.since = None;
-            let longer = half
-                .zero_window
+            closed.since = None;
+            let longer = closed
                 .longest
                 .is_none_or(|(a, b)| at.time.since(since.time) > b.time.since(a.time));
             if longer {
-                half.zero_window.longest = Some((since, at));
+                closed.longest = Some((since, at));
             }
         }
     }

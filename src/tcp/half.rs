@@ -103,7 +103,7 @@ pub struct ZeroWindow {
     pub longest: Option<(Mark, Mark)>,
 }
 
-/// What one end sent: about 800 bytes, and lists that stay empty where nothing repeats or lacks.
+/// What one end sent: about 700 bytes, and lists and boxes that stay empty where nothing unusual happens.
 #[derive(Clone, Debug, Default)]
 pub struct Half {
     reference: Option<(u32, u64)>,
@@ -124,9 +124,9 @@ pub struct Half {
     /// First RST.
     pub reset: Option<Reset>,
     /// Second RST at another sequence number.
-    pub second_reset: Option<Reset>,
+    pub second_reset: Option<Box<Reset>>,
     /// First segment after the RST that an end which reset would not send.
-    pub alive_after_reset: Option<Mark>,
+    pub alive_after_reset: Option<Box<Mark>>,
     /// Window scale shift of the SYN.
     pub window_scale: Option<u8>,
     /// Maximum segment size of the SYN.
@@ -135,8 +135,8 @@ pub struct Half {
     pub sack_permitted: bool,
     /// Last window advertised, in bytes.
     pub window_bytes: Option<u32>,
-    /// Its window, while closed.
-    pub zero_window: ZeroWindow,
+    /// Its window, where it was ever closed.
+    pub zero_window: Option<Box<ZeroWindow>>,
     /// Counters.
     pub counts: Counts,
     /// First and last segment.
@@ -152,7 +152,7 @@ pub struct Half {
     /// Hops of its last segment, RSTs aside.
     pub last_hops: u8,
     /// Where its hops changed first, and how often they did.
-    pub hops_changed: Option<(Mark, u32)>,
+    pub hops_changed: Option<Box<(Mark, u32)>>,
     /// Last IP identification, RSTs aside.
     pub last_id: Option<u32>,
     /// It sent a segment with ACK.
@@ -162,7 +162,7 @@ pub struct Half {
     /// Repetitions of its oldest unacknowledged data.
     pub unacked: Unacked,
     /// Unanswered keep-alives in a row.
-    pub probing: Unacked,
+    pub probing: Option<Box<Unacked>>,
     /// Which sizes of its packets get through.
     pub sizes: Sizes,
     /// Round trips of its data.
@@ -215,6 +215,11 @@ impl Half {
         self.data_end.saturating_sub(self.data_start())
     }
 
+    /// Its window has been closed since.
+    pub fn closed_since(&self) -> Option<Mark> {
+        self.zero_window.as_ref()?.since
+    }
+
     /// Was everything that this end sent acknowledged?
     pub fn all_acked(&self) -> bool {
         self.data_end == 0 || self.acked >= self.data_end
@@ -232,7 +237,7 @@ impl Half {
         self.dup_acks = 0;
         self.unacked.clear();
         self.unacked.first = (self.data_end > position).then_some(at);
-        self.probing.clear();
+        self.probing = None;
         self.sizes.on_acknowledged(position, at);
         true
     }
@@ -303,7 +308,7 @@ impl Half {
             return Repeat::WindowProbe;
         }
         if len <= 1 && start + 1 == self.next && self.acked >= start {
-            self.probing.repeat(at);
+            self.probing.get_or_insert_default().repeat(at);
             return Repeat::KeepAlive;
         }
         if start >= self.next {

@@ -32,14 +32,15 @@ impl Connection {
         let closing = self.halves.iter().any(|half| half.fin.is_some());
         let unheard = self
             .idle
+            .as_ref()
             .is_some_and(|idle| self.halves[peer].last.is_none_or(|last| last <= idle.until));
         if closing || self.closed.is_some() || unheard || !self.halves[peer].all_acked() {
             return;
         }
-        self.idle = Some(Idle {
+        self.idle = Some(Box::new(Idle {
             since,
             until: at,
             by: from,
-        });
+        }));
     }
 }

@@ -23,7 +23,7 @@ pub struct Smaller {
 }
 
 /// Sizes of one end's packets.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sizes {
     /// The largest seen at all.
     pub seen: u32,
@@ -34,13 +34,13 @@ pub struct Sizes {
     /// The smallest of those packets.
     pub lost: u32,
     /// The last of them.
-    pub last: Option<Mark>,
+    pub last: Option<Box<Mark>>,
     /// The first sign of something smaller beyond the range.
-    pub smaller: Option<Smaller>,
+    pub smaller: Option<Box<Smaller>>,
     /// Ended that way before: size lost, size that then got through, where it did.
-    pub healed: Option<(u32, u32, Mark)>,
+    pub healed: Option<Box<(u32, u32, Mark)>>,
     /// The first of the repetitions, of the hole that is open or of the one that healed.
-    pub first: Option<Mark>,
+    pub first: Option<Box<Mark>>,
     /// Largest packet not known to have arrived: position of its end, size.
     flying: Option<(u64, u32)>,
     /// The range was last repeated in a packet of this size, smaller than those that were lost.
@@ -66,12 +66,12 @@ impl Sizes {
         self.flying = None;
         if size >= LARGE && dont_fragment {
             if self.repeats == 0 {
-                self.first = Some(at);
+                self.first = Some(Box::new(at));
                 self.lost = size;
             }
             self.lost = self.lost.min(size);
             self.repeats = self.repeats.saturating_add(1);
-            self.last = Some(at);
+            self.last = Some(Box::new(at));
             self.shrunk = None;
         } else if self.repeats > TRIED && size < self.lost {
             self.shrunk = Some(size);
@@ -86,7 +86,8 @@ impl Sizes {
         }
         if let Some(size) = self.shrunk {
             self.passed = self.passed.max(size);
-            self.healed.get_or_insert((self.lost, size, at));
+            self.healed
+                .get_or_insert_with(|| Box::new((self.lost, size, at)));
         }
         if self.healed.is_none() {
             self.first = None;
@@ -99,14 +100,14 @@ impl Sizes {
     pub fn on_selected(&mut self, bytes: u64, at: Mark) {
         match &mut self.smaller {
             Some(known) if known.bytes > 0 => known.bytes = known.bytes.min(bytes),
-            _ => self.smaller = Some(Smaller { at, bytes }),
+            _ => self.smaller = Some(Box::new(Smaller { at, bytes })),
         }
     }
 
     /// The peer repeats its acknowledgment and cannot select: something arrived beyond the open range.
     pub fn on_duplicate(&mut self, at: Mark) {
         if self.small_sent && self.smaller.is_none() {
-            self.smaller = Some(Smaller { at, bytes: 0 });
+            self.smaller = Some(Box::new(Smaller { at, bytes: 0 }));
         }
     }
 }
@@ -164,8 +165,8 @@ mod tests {
         }
         sizes.on_repeat(1_064, true, at(5));
         sizes.on_acknowledged(1_000, at(6));
-        assert_eq!(sizes.healed, Some((1_500, 1_064, at(6))));
-        assert_eq!(sizes.first, Some(at(2)));
+        assert_eq!(sizes.healed.as_deref(), Some(&(1_500, 1_064, at(6))));
+        assert_eq!(sizes.first.as_deref(), Some(&at(2)));
     }
 
     #[test]
@@ -186,8 +187,8 @@ mod tests {
         sizes.on_new(1_100, 152, true);
         sizes.on_duplicate(at(3));
         assert_eq!(
-            sizes.smaller,
-            Some(Smaller {
+            sizes.smaller.as_deref(),
+            Some(&Smaller {
                 at: at(3),
                 bytes: 0
             })

@@ -18,7 +18,8 @@ const FOREIGN: u16 = 2;
 #[derive(Clone, Debug)]
 struct Turn {
     start: u64,
-    kept: Vec<u8>,
+    kept: [u8; KEPT],
+    len: usize,
     hops: u8,
     at: Mark,
     /// Fewest and most hops of what its sender had sent before.
@@ -92,12 +93,15 @@ impl Turns {
 impl Turn {
     /// A segment that begins a turn at `start`.
     fn new(start: u64, payload: &[u8], hops: u8, at: Mark, known: Option<(u8, u8)>) -> Self {
+        let mut kept = [0; KEPT];
+        let len = payload.len().min(KEPT);
+        if let Some((kept, payload)) = kept.get_mut(..len).zip(payload.get(..len)) {
+            kept.copy_from_slice(payload);
+        }
         Self {
             start,
-            kept: payload
-                .get(..KEPT.min(payload.len()))
-                .unwrap_or(payload)
-                .to_vec(),
+            kept,
+            len,
             hops,
             at,
             known,
@@ -111,7 +115,7 @@ impl Turn {
 
     /// What another segment for the same place shows.
     fn against(&self, payload: &[u8], hops: u8, at: Mark) -> Option<Contradiction> {
-        let common = self.kept.len().min(payload.len());
+        let common = self.len.min(payload.len());
         if common < COMMON_MIN || self.kept.get(..common) == payload.get(..common) {
             return None;
         }

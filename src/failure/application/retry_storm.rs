@@ -77,13 +77,18 @@ fn tries(findings: &[Finding]) -> Vec<Try> {
 }
 
 /// Storms among the findings of a run, each of which is one failed attempt.
-pub fn judge(findings: &[Finding], well: &[Well]) -> Vec<Finding> {
+pub fn judge(findings: &[Finding], well: &dyn Fn() -> Vec<Well>) -> Vec<Finding> {
+    let tries = tries(findings);
+    if tries.len() < ATTEMPTS {
+        return Vec::new();
+    }
+    let well = well();
     let fine: HashSet<_> = well
         .iter()
         .map(|one| (one.client, one.server, one.first))
         .collect();
     let mut pairs: BTreeMap<(IpAddr, (IpAddr, u16)), Vec<Try>> = BTreeMap::new();
-    for one in tries(findings) {
+    for one in tries {
         let pair = (one.client.0, one.server);
         if !fine.contains(&(one.client, one.server, one.flow.1)) {
             pairs.entry(pair).or_default().push(one);

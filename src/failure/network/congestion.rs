@@ -32,7 +32,8 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
     let steady = inflated.count >= TRIPS_MIN && inflated.count * 2 >= inflated.of;
     let lost = half.counts.retransmitted;
     // A receiver that reads slowly holds its sender up by its window.
-    let by_receiver = at.half(from.reverse()).zero_window.longest.is_some();
+    let by_receiver = at.half(from.reverse()).zero_window.as_ref();
+    let by_receiver = by_receiver.is_some_and(|closed| closed.longest.is_some());
     if !steady || lost == 0 || lasts < 2 * SECOND || by_receiver {
         return None;
     }

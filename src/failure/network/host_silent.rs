@@ -1,7 +1,10 @@
 #![doc = include_str!("host_silent.en.md")]
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use hashbrown::HashMap;
 
 use crate::failure::network::outage::{clusters, is_silence, kept_by_gateway, take_over};
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
@@ -23,7 +26,7 @@ const PEERS_MIN: usize = 2;
 const LASTS_MIN: Nanos = 10 * SECOND;
 
 /// Connections that came to stand: by client, when and where.
-pub type Stood = BTreeMap<IpAddr, Vec<(Timestamp, IpAddr)>>;
+pub type Stood = HashMap<IpAddr, Vec<(Timestamp, IpAddr)>>;
 
 /// Hosts that were heard before and send nothing to anybody while two peers and more go on trying for ten seconds; they
 /// take the place of what failed there.
@@ -31,9 +34,10 @@ pub type Stood = BTreeMap<IpAddr, Vec<(Timestamp, IpAddr)>>;
 pub fn judge(
     mut findings: Vec<Finding>,
     heard: &Heard,
-    stood: &Stood,
+    stood: &dyn Fn() -> Stood,
     site: &dyn Fn(IpAddr) -> IpAddr,
 ) -> Vec<Finding> {
+    let stood = LazyCell::new(stood);
     let around = Around { heard, stood, site };
     let mut places: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
@@ -78,7 +82,7 @@ fn unreached(finding: &Finding) -> bool {
 
 struct Around<'a> {
     heard: &'a Heard,
-    stood: &'a Stood,
+    stood: LazyCell<Stood, &'a dyn Fn() -> Stood>,
     site: &'a dyn Fn(IpAddr) -> IpAddr,
 }
 
@@ -106,11 +110,15 @@ fn silent<'f>(
     // New connections that stand elsewhere meanwhile, and take the same way out, show that it is the host.
     let site = around.site;
     let elsewhere = peers.iter().any(|peer| {
-        let own = around.stood.get(peer).into_iter().flatten();
-        own.into_iter().any(|(time, server)| {
-            let alike = site(*server) != site(*peer) || site(host) == site(*peer);
-            *server != host && alike && (inside.0..=inside.1).contains(time)
-        })
+        around
+            .stood
+            .get(peer)
+            .into_iter()
+            .flatten()
+            .any(|(time, server)| {
+                let alike = site(*server) != site(*peer) || site(host) == site(*peer);
+                *server != host && alike && (inside.0..=inside.1).contains(time)
+            })
     });
     let others_too = all.any(|finding| {
         let by_peer = finding.client.is_some_and(|(ip, _)| peers.contains(&ip));

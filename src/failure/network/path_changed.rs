@@ -7,7 +7,6 @@ use crate::failure::episode::Episode;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
 use crate::guide;
 use crate::mark::Mark;
-use crate::time::Timestamp;
 
 /// `network.path-changed`
 pub static CLASS: Class = Class {
@@ -43,14 +42,14 @@ impl Hops {
         let half = at.server_half();
         let (low, high) = half.hops?;
         let began = half.first?;
-        match half.hops_changed {
+        match half.hops_changed.as_deref() {
             None => Some(Self {
                 first: low,
                 last: low,
                 began,
                 changed: None,
             }),
-            Some((changed, 1)) => Some(Self {
+            Some(&(changed, 1)) => Some(Self {
                 first: if half.last_hops == low { high } else { low },
                 last: half.last_hops,
                 began,
@@ -63,9 +62,9 @@ impl Hops {
 
 /// One server: before a moment all its packets came over so many hops, and after it over another number, for all its
 /// clients. Members of a pool at different distances alternate and are no change.
-pub fn judge(server: IpAddr, connections: &[(IpAddr, Timestamp, Hops)]) -> Option<Finding> {
+pub fn judge(server: IpAddr, connections: &[(IpAddr, Hops)]) -> Option<Finding> {
     let mut samples: Vec<(Mark, u8, IpAddr, bool)> = Vec::new();
-    for (client, _, hops) in connections {
+    for (client, hops) in connections {
         samples.push((hops.began, hops.first, *client, false));
         let changed = hops.changed.as_deref();
         samples.extend(changed.map(|at| (*at, hops.last, *client, true)));
@@ -119,6 +118,7 @@ fn summary(finding: &Finding, lang: Lang) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     /// Connections: client, hops at first, hops at last; one a second. Is it a change?
     fn check(connections: &[(u8, u8, u8)]) -> bool {
@@ -137,7 +137,7 @@ mod tests {
                     began: at(0),
                     changed: (first != last).then(|| Box::new(at(20))),
                 };
-                (IpAddr::from([192, 0, 2, *client]), at(0).time, hops)
+                (IpAddr::from([192, 0, 2, *client]), hops)
             })
             .collect();
         judge(IpAddr::from([203, 0, 113, 20]), &samples).is_some()

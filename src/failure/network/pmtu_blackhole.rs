@@ -43,17 +43,19 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
 
 /// The same, after which the sender tried a smaller size that passed (RFC 4821): slow, and no failure.
 pub fn healed(at: &Episode<'_>) -> Option<Finding> {
-    let (half, (lost, passed, when), from) = [ToServer, ToClient].into_iter().find_map(|from| {
-        let half = at.half(from);
-        Some((half, half.sizes.healed?, from))
-    })?;
+    let (sizes, (lost, passed, when), from) =
+        [ToServer, ToClient].into_iter().find_map(|from| {
+            let sizes = &at.half(from).sizes;
+            Some((sizes, *sizes.healed.as_deref()?, from))
+        })?;
+    let first = sizes.first.as_deref().copied();
     let mut finding = at
         .finding(&CLASS)
         .severity(Severity::Warning)
-        .seen_if(half.sizes.first, "retransmission")
+        .seen_if(first, "retransmission")
         .seen(when, "ack");
     finding = sized(at, finding, from, lost, passed, None);
-    let waited = half.sizes.first.map(|first| when.time.since(first.time));
+    let waited = first.map(|first| when.time.since(first.time));
     finding = finding.detail("healed", Value::Bool(true));
     Some(finding.detail(
         "waited_ms",
@@ -64,7 +66,7 @@ pub fn healed(at: &Episode<'_>) -> Option<Finding> {
 fn open<'a>(at: &Episode<'a>, from: Direction) -> Option<Hole<'a>> {
     let half = at.half(from);
     let sizes = &half.sizes;
-    if half.all_acked() || at.half(from.reverse()).zero_window.since.is_some() {
+    if half.all_acked() || at.half(from.reverse()).closed_since().is_some() {
         return None;
     }
     let told = at
@@ -74,11 +76,12 @@ fn open<'a>(at: &Episode<'a>, from: Direction) -> Option<Hole<'a>> {
     if sizes.repeats >= REPEATS && sizes.lost >= LARGE {
         let ignored = told.filter(|error| {
             let mtu = error.rest & 0xffff;
-            let later = sizes.last.is_some_and(|last| last > error.at);
+            let later = sizes.last.as_deref().is_some_and(|last| *last > error.at);
             later && (1..sizes.lost).contains(&mtu)
         });
         let smaller = sizes
             .smaller
+            .as_ref()
             .is_some_and(|smaller| smaller.bytes < u64::from(sizes.lost - HEADERS))
             && sizes.passed < sizes.lost;
         return (ignored.is_some() || smaller).then_some(Hole {
@@ -138,12 +141,15 @@ fn tell(at: &Episode<'_>, hole: &Hole<'_>) -> Finding {
         for mark in &half.unacked.marks {
             finding = finding.seen(*mark, "retransmission");
         }
-        if let Some(last) = sizes.last {
+        if let Some(last) = &sizes.last {
             finding.last = finding.last.max(last.time);
         }
     }
-    let smaller = sizes.smaller.map(|smaller| smaller.at);
-    let selects = sizes.smaller.is_some_and(|smaller| smaller.bytes > 0);
+    let smaller = sizes.smaller.as_ref().map(|smaller| smaller.at);
+    let selects = sizes
+        .smaller
+        .as_ref()
+        .is_some_and(|smaller| smaller.bytes > 0);
     let sign = if selects { "sack" } else { "ack" };
     finding = finding
         .seen_if(hole.told.map(|error| error.at), "icmp")

@@ -1,7 +1,10 @@
 #![doc = include_str!("vlan_mismatch.en.md")]
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use hashbrown::HashSet;
 
 use crate::failure::network::outage::take_over;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Value};
@@ -35,19 +38,19 @@ const EVIDENCE_MAX: usize = 8;
 /// Tags of the client's packets and of the server's: disjoint.
 type Tags = (Option<u16>, Option<u16>);
 
-/// Conversations that fail and whose two directions carry different tags; `worked` are pairs of hosts, client first,
+/// Conversations that fail and whose two directions carry different tags; `worked` gives pairs of hosts, client first,
 /// that got along with each other. What fails by it is taken over, once for each pair of tags.
 pub fn judge(
     mut findings: Vec<Finding>,
     neighbours: &Neighbours,
     heard: &Heard,
-    worked: &[(IpAddr, IpAddr)],
+    worked: &dyn Fn() -> HashSet<(IpAddr, IpAddr)>,
 ) -> Vec<Finding> {
     // A capture that shows one direction with its tags and the other without is no fault.
-    let usual: BTreeSet<Tags> = worked
-        .iter()
-        .filter_map(|(client, server)| Some(tags(neighbours, *client, *server)?.0))
-        .collect();
+    let usual = LazyCell::new(|| -> BTreeSet<Tags> {
+        let tags = |(client, server)| Some(tags(neighbours, client, server)?.0);
+        worked().into_iter().filter_map(tags).collect()
+    });
     let mut causes: BTreeMap<Tags, Finding> = BTreeMap::new();
     let mut members: BTreeMap<Tags, BTreeSet<(IpAddr, IpAddr)>> = BTreeMap::new();
     for ignored in neighbours.ignored() {

@@ -33,17 +33,16 @@ fn side(at: &Episode<'_>, from: Direction) -> Option<Finding> {
     let peer = at.half(from.reverse());
     let (what, repeated) = if half.unacked.repeats >= REPEATS && !half.all_acked() {
         ("data", &half.unacked)
-    } else if half.probing.repeats >= REPEATS
-        && peer
-            .last
-            .is_none_or(|last| last < first_repeat(&half.probing))
+    } else if let Some(probing) = half.probing.as_deref()
+        && probing.repeats >= REPEATS
+        && peer.last.is_none_or(|last| last < first_repeat(probing))
     {
-        ("keep-alive", &half.probing)
+        ("keep-alive", probing)
     } else {
         return None;
     };
     // The peer closed its window: waiting is what it asked for.
-    if peer.zero_window.since.is_some()
+    if peer.closed_since().is_some()
         || peer
             .reset
             .is_some_and(|rst| rst.at < first_repeat(repeated))

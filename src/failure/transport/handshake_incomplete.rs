@@ -24,7 +24,7 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
 /// scan, or the loser of a race between addresses: ordinary.
 fn unexpected(at: &Episode<'_>) -> Option<Finding> {
     let rst = at.client_half().reset?;
-    let synack = match at.connection.unexpected_synack {
+    let synack = match at.connection.unexpected_synack.as_deref().copied() {
         Some(stray) if at.connection.synacks.count == 0 => stray,
         _ => return None,
     };
@@ -84,7 +84,8 @@ fn never_acknowledged(at: &Episode<'_>) -> Option<Finding> {
 
 /// The client acknowledged, the server goes on repeating its SYN-ACK and takes nothing.
 fn acknowledged_in_vain(at: &Episode<'_>) -> Option<Finding> {
-    let (ack, again) = (at.connection.established?, &at.connection.synacks_after_ack);
+    let ack = at.connection.established?;
+    let again = at.connection.synacks_after_ack.as_deref()?;
     let (first, last) = (again.first()?, again.last?);
     let (client, server) = (at.client_half(), at.server_half());
     let accepted = server.counts.data_segments > 0 || client.acked > client.data_start();

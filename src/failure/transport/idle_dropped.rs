@@ -22,7 +22,7 @@ const REPEATS: u32 = 3;
 
 /// The first data after a rest of 30 s and more is never acknowledged, or answered by a RST.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let idle = at.connection.idle?;
+    let idle = *at.connection.idle.as_deref()?;
     if at.connection.established.is_none() && at.connection.syns.count > 0 {
         return None;
     }
@@ -39,7 +39,7 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
             .acked_at
             .is_some_and(|acked| acked > idle.until)
         || peer.fin.is_some();
-    if answered || peer.zero_window.since.is_some() {
+    if answered || peer.closed_since().is_some() {
         return None;
     }
     match peer.reset.filter(|reset| reset.at > idle.until) {
@@ -78,12 +78,10 @@ fn unanswered(at: &Episode<'_>, idle: &Idle) -> Option<Finding> {
     let half = at.half(idle.by);
     let (repeated, role, first) = if half.unacked.repeats >= REPEATS && !half.all_acked() {
         (&half.unacked, "retransmission", half.unacked.first)
-    } else if half.probing.repeats >= REPEATS {
-        (
-            &half.probing,
-            "keep-alive",
-            half.probing.marks.first().copied(),
-        )
+    } else if let Some(probing) = half.probing.as_deref()
+        && probing.repeats >= REPEATS
+    {
+        (probing, "keep-alive", probing.marks.first().copied())
     } else {
         return None;
     };
@@ -107,7 +105,8 @@ fn unanswered(at: &Episode<'_>, idle: &Idle) -> Option<Finding> {
 }
 
 fn about(at: &Episode<'_>, idle: &Idle) -> Finding {
-    let probe = at.half(idle.by).probing.marks.first() == Some(&idle.until);
+    let probing = at.half(idle.by).probing.as_deref();
+    let probe = probing.and_then(|probing| probing.marks.first()) == Some(&idle.until);
     let first = if probe { "keep-alive" } else { "data" };
     let rest = idle.until.time.since(idle.since.time) / SECOND;
     at.finding(&CLASS)

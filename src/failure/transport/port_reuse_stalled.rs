@@ -1,7 +1,8 @@
 #![doc = include_str!("port_reuse_stalled.en.md")]
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+use hashbrown::HashMap;
 
 use crate::failure::episode::Episode;
 use crate::failure::transport::{connect_slow, syn_unanswered};
@@ -25,7 +26,7 @@ const NEAR: Nanos = 30 * SECOND;
 
 /// A SYN that the server answers by an ACK of an earlier connection, and no connection comes of it.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let challenge = at.connection.challenge_ack?;
+    let challenge = *at.connection.challenge_ack.as_deref()?;
     let last = at.connection.syns.last?;
     let connected = at.connection.synacks.count > 0;
     let retried = at.connection.syns.count > 1 || at.waited(last, SECOND);
@@ -44,6 +45,8 @@ pub fn slow(at: &Episode<'_>) -> Option<Finding> {
     let challenge = at
         .connection
         .challenge_ack
+        .as_deref()
+        .copied()
         .filter(|challenge| *challenge < synack);
     if took < DELAY || at.connection.syns.count < 2 {
         return None;
@@ -105,7 +108,7 @@ const NO_ANSWER: Text = Text {
 /// port, and the finding is told as what it looks like; if others stand at once it is.
 pub fn judge_unanswered(
     mut findings: Vec<Finding>,
-    stood: &BTreeMap<(IpAddr, u16), Vec<Timestamp>>,
+    stood: &dyn Fn() -> HashMap<(IpAddr, u16), Vec<Timestamp>>,
 ) -> Vec<Finding> {
     let open = |finding: &Finding| {
         let silent = finding.class.code == syn_unanswered::CLASS.code && reused(finding);
@@ -114,6 +117,7 @@ pub fn judge_unanswered(
     if !findings.iter().any(open) {
         return findings;
     }
+    let stood = stood();
     let alike = [syn_unanswered::CLASS.code, connect_slow::CLASS.code];
     let others: Vec<((IpAddr, u16), Timestamp)> = findings
         .iter()

@@ -38,7 +38,8 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
     }
     if half
         .second_reset
-        .is_some_and(|second| conflicts(half, &reset, &second))
+        .as_deref()
+        .is_some_and(|second| conflicts(half, &reset, second))
     {
         decisive.push("conflicting-sequence");
     }
@@ -73,8 +74,8 @@ fn side(at: &Episode<'_>, from: Direction, reset: Reset) -> Option<Finding> {
         .seen_if(trigger(at, from, &reset), "trigger")
         .seen(reset.at, "rst");
     finding = finding
-        .seen_if(half.second_reset.map(|second| second.at), "rst")
-        .seen_if(half.alive_after_reset, "alive");
+        .seen_if(half.second_reset.as_ref().map(|second| second.at), "rst")
+        .seen_if(half.alive_after_reset.as_deref().copied(), "alive");
     finding = if sure {
         finding
     } else {

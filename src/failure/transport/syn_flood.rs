@@ -22,7 +22,7 @@ const RATE_MIN: usize = 200;
 /// Over so long.
 const WINDOW: Nanos = 5 * SECOND;
 /// So many within one window.
-const WITHIN: usize = RATE_MIN * 5;
+pub const WITHIN: usize = RATE_MIN * 5;
 /// Completed ones in a hundred attempts stay below this.
 const COMPLETED_MAX: usize = 10;
 /// Forged SYNs are sent once. Where fewer than one in so many is repeated, those are its victims'.

@@ -23,9 +23,10 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
 fn side(at: &Episode<'_>, receiver: Direction) -> Option<Finding> {
     let half = at.half(receiver);
     let last = at.connection.span?.1;
-    let open_end = half.zero_window.since.map(|since| (since, last));
+    let closed = half.zero_window.as_deref()?;
+    let open_end = closed.since.map(|since| (since, last));
     let length = |span: &(Mark, Mark)| span.1.time.since(span.0.time);
-    let (since, until) = [half.zero_window.longest, open_end]
+    let (since, until) = [closed.longest, open_end]
         .into_iter()
         .flatten()
         .max_by_key(length)?;
@@ -33,7 +34,7 @@ fn side(at: &Episode<'_>, receiver: Direction) -> Option<Finding> {
         return None;
     }
     // Still closed where the flow, or the capture, ends: the longest stretch is the open one.
-    let open = half.zero_window.since.is_some_and(|began| began == since);
+    let open = closed.since.is_some_and(|began| began == since);
     let died = open && at.connection.closed.is_some();
     let who = if receiver == ToServer {
         "client"
