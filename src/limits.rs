@@ -7,6 +7,7 @@
 //! | `FINDINGS_PER_SHARD` | the same of findings, counted as `findings-summed` |
 //! | `PAIRS_PER_SHARD` | further pairs of hosts are not noted, counted as `pairs-not-noted`; from then on no silence of a host or of a way out is told |
 //! | `TARGETS_PER_SHARD` | the server and name that a flow meant are kept with the flow alone |
+//! | `cli::live::evidence` (window, memory, budget of the options) | the oldest packets leave the memory, the oldest files the folder, which is said |
 //! | `tcp::stream::OUT_OF_ORDER_MAX` | the hole before the waiting bytes is given up as a gap |
 //! | `tcp::stream::WAITING_MAX` | the observer is not fed any more in that direction |
 //! | `tcp::resent::RESENT_MAX` | the oldest retransmission can no longer be taken back |

@@ -312,3 +312,66 @@ fn what_cannot_be_read_live_is_refused_in_a_sentence() {
         says(&["interfaces"], 2, "--features live");
     }
 }
+
+/// `live` over the demo with a folder for evidence and these options: the lines, what was said, and the files by name.
+fn with_evidence(folder: &str, options: &[&str]) -> (Vec<Value>, String, Vec<String>) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    let place = folder.to_string_lossy().into_owned();
+    let args = [
+        &["live", "-", "--format", "jsonl", "--evidence", &place][..],
+        options,
+    ]
+    .concat();
+    let ran = wirefault_fed(&args, &std::fs::read(DEMO).expect("a capture"));
+    let lines = ran.stdout.lines();
+    let lines = lines.map(|line| serde_json::from_str(line).expect("JSON"));
+    let entries = std::fs::read_dir(&folder).expect("the folder is made");
+    let mut files: Vec<String> = entries
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    files.sort();
+    (lines.collect(), ran.stderr, files)
+}
+
+#[test]
+fn each_incident_leaves_its_packets_with_comments() {
+    let (lines, _, files) = with_evidence("evidence", &[]);
+    let opened: BTreeSet<String> = lines
+        .iter()
+        .filter(|line| line["type"] == "incident" && line["state"] == "open")
+        .map(|line| text(line, "id").to_owned())
+        .collect();
+    assert!(opened.len() > 1, "the demo has incidents");
+    assert_eq!(files.len(), opened.len(), "{files:?}");
+    for (file, id) in files.iter().zip(&opened) {
+        assert!(file.ends_with(&format!("{id}.pcapng")), "{file}: {id}");
+        let bytes = std::fs::read(file).expect("a file");
+        let holds = |what: &str| {
+            bytes
+                .windows(what.len())
+                .any(|part| part == what.as_bytes())
+        };
+        assert!(holds("f-"), "{file}: no comment names a finding");
+        let told: Value =
+            serde_json::from_str(&report_of(std::slice::from_ref(file), 1)).expect("JSON");
+        assert!(told["summary"]["packets"].as_u64() > Some(0), "{file}");
+        assert!(!list(&told, "findings").is_empty(), "{file} shows nothing");
+    }
+}
+
+#[test]
+fn evidence_keeps_within_its_budget_and_says_what_it_has_not() {
+    let (_, said, files) = with_evidence("evidence-budget", &["--evidence-budget", "1"]);
+    assert_eq!(files.len(), 1, "{files:?}");
+    assert!(said.contains("--evidence-budget is full"), "{said}");
+    let (_, said, files) = with_evidence("evidence-memory", &["--evidence-memory", "1"]);
+    assert!(files.is_empty(), "{files:?}");
+    assert!(said.contains("have left the memory already"), "{said}");
+}

@@ -270,10 +270,21 @@ impl Judging {
     }
 }
 
-/// A size such as `512M`: K, M, G and T are powers of 1,024, with or without `iB`.
+/// The bound of memory: a size, and not too small to work in.
 pub(crate) fn bytes(size: &str) -> Result<u64, Failure> {
+    let bytes = sized("--memory", size)?;
+    if bytes < limits::MEMORY_MIN {
+        return Err(Failure::usage(format!(
+            "--memory {size}: at least 96M are needed; write it as 512M or 2G"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A size such as `512M`, of this option: K, M, G and T are powers of 1,024, with or without `iB`.
+pub(crate) fn sized(option: &str, size: &str) -> Result<u64, Failure> {
     let wrong =
-        |what: &str| Failure::usage(format!("--memory {size}: {what}; write it as 512M or 2G"));
+        |what: &str| Failure::usage(format!("{option} {size}: {what}; write it as 512M or 2G"));
     let digits = size.len()
         - size
             .trim_start_matches(|letter: char| letter.is_ascii_digit())
@@ -292,13 +303,9 @@ pub(crate) fn bytes(size: &str) -> Result<u64, Failure> {
         _ => return Err(wrong("not a size")),
     };
     let number: u64 = number.parse().map_err(|_| wrong("not a size"))?;
-    let bytes = number
+    number
         .checked_mul(1 << shift)
-        .ok_or_else(|| wrong("larger than any memory"))?;
-    if bytes < limits::MEMORY_MIN {
-        return Err(wrong("at least 96M are needed"));
-    }
-    Ok(bytes)
+        .ok_or_else(|| wrong("larger than any memory"))
 }
 
 /// The first Ctrl-C ends the reading, the second the program.

@@ -53,6 +53,8 @@ enum Command {
         #[command(flatten)]
         source: live::Source,
         #[command(flatten)]
+        keeping: live::Keeping,
+        #[command(flatten)]
         telling: live::Telling,
         #[command(flatten)]
         common: Common,
@@ -284,9 +286,10 @@ pub fn main() -> ExitCode {
         Command::Analyze { common } => analyze::run(&common),
         Command::Live {
             source,
+            keeping,
             telling,
             common,
-        } => live::run(&source, &telling, &common),
+        } => live::run(&source, &keeping, &telling, &common),
         Command::Batch { target, common } => batch::run(&target, &common),
         Command::Report { common } => report::run(&common),
         Command::Interfaces => live::list(),

@@ -3,6 +3,7 @@
 //! The loop is that of `analyze`; every ten seconds of the capture's clock it looks at the run as if it ended now, and
 //! tells what is settled and new. What is told of the past is kept for ten minutes.
 
+mod evidence;
 mod run;
 mod source;
 mod telling;
@@ -15,12 +16,18 @@ use crate::cli::{Common, Failure, FormatArg, analyze, input};
 use crate::report::json::Lines;
 use crate::report::stream::{Stream, Tell, Words};
 
+pub(crate) use evidence::Keeping;
 use run::Run;
 pub(crate) use source::{Source, list};
 pub(crate) use telling::Telling;
 
 /// Captures, looks, tells, until the stream ends or Ctrl-C.
-pub(crate) fn run(source: &Source, telling: &Telling, common: &Common) -> Result<u8, Failure> {
+pub(crate) fn run(
+    source: &Source,
+    keeping: &Keeping,
+    telling: &Telling,
+    common: &Common,
+) -> Result<u8, Failure> {
     let lines = match common.format {
         FormatArg::Jsonl => true,
         FormatArg::Text => false,
@@ -32,7 +39,9 @@ pub(crate) fn run(source: &Source, telling: &Telling, common: &Common) -> Result
     };
     let settings = analyze::settings(common)?;
     let stop = input::stop_on_interrupt()?;
+    let evidence = keeping.evidence()?;
     let (feed, ticking) = source::opened(source, common, &stop)?;
+    let ear = evidence.as_ref().map(evidence::Evidence::ear);
     let run = Run {
         engine: input::engine(common, false)?,
         feed,
@@ -44,6 +53,7 @@ pub(crate) fn run(source: &Source, telling: &Telling, common: &Common) -> Result
         ticking,
         settings: settings.clone(),
         stop,
+        evidence,
         common,
     };
     let out = destination(common)?;
@@ -53,6 +63,7 @@ pub(crate) fn run(source: &Source, telling: &Telling, common: &Common) -> Result
         Box::new(Words::new(out, settings))
     };
     let mut tellers = vec![own];
+    tellers.extend(ear.map(|ear| Box::new(ear) as Box<dyn Tell>));
     tellers.extend(telling.tellers(common)?);
     run.told(Stream::new(tellers))
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cli::filter::Filter;
+use crate::cli::live::evidence::Evidence;
 use crate::cli::{Common, Failure, FormatArg, output};
 use crate::engine::Engine;
 use crate::ingest::{Batch, Feed, Interface, live};
@@ -31,6 +32,7 @@ pub(super) struct Run<'a> {
     pub(super) ticking: bool,
     pub(super) settings: Settings,
     pub(super) stop: Arc<AtomicBool>,
+    pub(super) evidence: Option<Evidence>,
     pub(super) common: &'a Common,
 }
 
@@ -112,10 +114,14 @@ impl Run<'_> {
                     return Ok(Err(failure));
                 }
                 self.engine.push(&batch);
+                if let Some(evidence) = &mut self.evidence {
+                    evidence.keep(&batch);
+                }
                 if self.ticking && batch.frames.is_empty() {
                     self.engine.tick(live::now());
                 }
                 self.in_time(&mut stream, &mut next)?;
+                self.keep_evidence();
                 if beat.due() {
                     stream.pulse(&self.pulse())?;
                 }
@@ -125,8 +131,13 @@ impl Run<'_> {
         let written = match written {
             Ok(Ok(())) => {
                 let now = self.engine.clock();
+                let mut evidence = self.evidence.take();
+                let faces = self.feed.interfaces().to_vec();
                 let told = self.finished();
                 let written = stream.finish(&told, now);
+                if let Some(evidence) = &mut evidence {
+                    evidence.in_time(now, &faces, true);
+                }
                 written.map(|()| told)
             }
             Ok(Err(failure)) => return Err(failure),
@@ -151,6 +162,13 @@ impl Run<'_> {
         let mut told = Told::lazily(diagnosis, &files, self.feed.interfaces(), &self.settings);
         told.options.filter.clone_from(&self.common.filter);
         told
+    }
+
+    fn keep_evidence(&mut self) {
+        let now = self.engine.clock();
+        if let Some(evidence) = &mut self.evidence {
+            evidence.in_time(now, self.feed.interfaces(), false);
+        }
     }
 
     fn pulse(&self) -> Pulse {
