@@ -64,7 +64,7 @@ impl Said {
 /// What became of a session's secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// There is no key log, or it has none of this session.
+    /// There is no key log, or it has none of the session's.
     NoKeys,
     /// There are secrets, and the suite or version is not one that is opened here.
     Unread,
