@@ -81,19 +81,19 @@ fn pass(common: &Common, judging: &Judging, rows: bool, first: bool) -> Result<R
     let (mut feed, errors) = Feed::open(&common.paths, &portions);
     complain(&errors);
     let mut progress = Progress::new(common);
-    let mut batch = Batch::default();
+    let (mut batch, mut next) = (Batch::default(), Batch::default());
     let stop = stop_on_interrupt()?;
     let mut stopped = false;
-    while feed.next(&mut batch) {
+    let mut more = feed.next(&mut batch);
+    while more {
         if let Some(filter) = &mut filter {
             filter.apply(&mut batch)?;
         }
-        engine.push(&batch);
-        progress.show(&feed);
+        // What is read is judged, so that the report tells both alike.
         stopped = stop.load(Ordering::Relaxed);
-        if stopped {
-            break;
-        }
+        more = engine.push_beside(&batch, || !stopped && feed.next(&mut next));
+        std::mem::swap(&mut batch, &mut next);
+        progress.show(&feed);
     }
     progress.clear();
     if stopped {

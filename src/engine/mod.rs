@@ -1,9 +1,9 @@
 //! The conductor: the only room that sees the whole line.
 //!
-//! With several threads a batch goes through three phases: decode (parallel over lanes), what concerns no single flow
-//! (one thread: ARP and neighbour discovery, names), and flows (parallel over 64 shards, each in the capture's order).
-//! With one thread every frame goes its whole way at once, which touches no memory between. Fragments are joined in
-//! order. The result never depends on threads or batches.
+//! With several threads a batch goes through two phases: decode (parallel over lanes), then flows (parallel over 64
+//! shards, each in the capture's order) and beside them, on one thread, what concerns no single flow (ARP and neighbour
+//! discovery, names). With one thread every frame goes its whole way at once, which touches no memory between. Fragments
+//! are joined in order. The result never depends on threads or batches.
 
 mod attempts;
 mod balance;
@@ -18,6 +18,7 @@ mod endpoints;
 mod lane;
 mod links;
 mod ongoing;
+mod parallel;
 pub mod opened;
 mod outside;
 pub mod routed;
@@ -41,7 +42,7 @@ use crate::decode::fragment::Fragments;
 use crate::decode::{Body, IcmpMessage, IpFacts, Packet};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::Diagnosis;
-use crate::engine::lane::{Item, LANE, Lane, flow, item_of, prepare, reason};
+use crate::engine::lane::{Item, flow, item_of, prepare, reason};
 use crate::engine::outside::Outside;
 use crate::engine::shard::{Anchors, Shard};
 use crate::failure::flow::Outcomes;
@@ -257,7 +258,7 @@ impl Engine {
     fn push_frames(&mut self, batch: &Batch, frames: &[FrameRef]) {
         match self.pool.take() {
             Some(pool) => {
-                self.push_parallel(&pool, batch, frames);
+                pool.install(|| self.push_parallel(batch, frames));
                 self.pool = Some(pool);
             }
             None => self.push_serial(batch, frames),
@@ -270,47 +271,6 @@ impl Engine {
             let item = prepare(&batch.frame(frame), &self.hasher);
             self.step(&item);
         }
-    }
-
-    /// Decodes in parallel, takes what concerns no flow in order, then lets each thread have its shards.
-    fn push_parallel(&mut self, pool: &rayon::ThreadPool, batch: &Batch, frames: &[FrameRef]) {
-        let hasher = &self.hasher;
-        let lanes: Vec<Lane<'_>> = pool.install(|| {
-            frames
-                .par_chunks(LANE)
-                .map(|frames| Lane::decode(batch, frames, hasher))
-                .collect()
-        });
-        if lanes.iter().any(|lane| lane.fragments) {
-            // A joined packet takes its place at the frame that completed it: rare, and only order keeps it right.
-            for item in lanes.iter().flat_map(|lane| &lane.items) {
-                self.step(item);
-            }
-            return;
-        }
-        for item in lanes.iter().flat_map(|lane| &lane.items) {
-            self.serial(item);
-        }
-        let share = SHARDS.div_ceil(pool.current_num_threads().max(1));
-        let shards = &mut self.shards;
-        pool.install(|| {
-            shards
-                .par_chunks_mut(share)
-                .enumerate()
-                .for_each(|(place, own)| {
-                    let first = place * share;
-                    for lane in &lanes {
-                        for (shard, item) in lane.shards.iter().zip(&lane.items) {
-                            let own = usize::from(*shard)
-                                .checked_sub(first)
-                                .and_then(|index| own.get_mut(index));
-                            if let Some(shard) = own {
-                                flow(shard, item);
-                            }
-                        }
-                    }
-                });
-        });
     }
 
     /// Everything that one frame means.
