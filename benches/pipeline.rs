@@ -28,6 +28,7 @@ fn settings() -> Settings {
         redact: true,
         color: false,
         width: 100,
+        threads: 1,
     }
 }
 

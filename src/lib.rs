@@ -20,3 +20,4 @@ pub mod protocol;
 pub mod report;
 pub mod tcp;
 pub mod time;
+pub mod workers;

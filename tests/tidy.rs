@@ -16,9 +16,10 @@ use std::path::Path;
 use support::assert_none;
 
 /// Which rooms a room may use. The line runs ingest, decode, protocol, flow and tcp, failure, incident, engine, report, archive, cli;
-/// below it lie `mark`, `time`, `digits`, `limits` and `endpoint`. Everyone may use the library's macros.
+/// below it lie `mark`, `time`, `digits`, `limits`, `workers` and `endpoint`. Everyone may use the library's macros.
 const ARROWS: &[(&str, &[&str])] = &[
     ("digits", &[]),
+    ("workers", &[]),
     ("time", &[]),
     ("mark", &["time"]),
     ("endpoint", &[]),
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "report",
         &[
             "ingest", "flow", "failure", "incident", "endpoint", "mark", "time", "engine", "digits",
+            "workers",
         ],
     ),
     (

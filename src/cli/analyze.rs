@@ -88,6 +88,7 @@ pub(crate) fn settings(common: &Common) -> Result<Settings, Failure> {
         until: window.1,
         color: output::color(common.color, common.output.is_none()),
         width: output::width(),
+        threads: input::threads(common)?,
     })
 }
 

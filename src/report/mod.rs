@@ -54,6 +54,8 @@ pub struct Settings {
     pub color: bool,
     /// Columns of text.
     pub width: usize,
+    /// Threads that make the findings' ids and rows; what is written does not depend on them.
+    pub threads: usize,
 }
 
 /// The time zone of a name, or the machine's.

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::failure::Finding;
 use crate::report::id::{self, Id};
+use crate::workers::Workers;
 
 /// The place in the report and the id of every finding, by its place in the diagnosis; none outside the window.
 #[derive(Debug, Default)]
@@ -54,7 +55,11 @@ impl Kept {
 
 /// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
 /// requests, two names asked for in one tick of the clock): the second is numbered, in an order that content gives.
-pub(super) fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept> {
+pub(super) fn in_order(
+    findings: Vec<(usize, Finding)>,
+    max: usize,
+    threads: usize,
+) -> Vec<Kept> {
     let tie = |finding: &Finding| {
         let seen: Vec<_> = finding
             .evidence
@@ -66,10 +71,13 @@ pub(super) fn in_order(findings: Vec<(usize, Finding)>, max: usize) -> Vec<Kept>
             finding.name, finding.last, finding.details
         )
     };
+    let workers = Workers::new(threads, findings.len());
+    let ids = workers.map(&findings, |(_, finding)| id::finding(finding, 0));
     let mut rows: Vec<Kept> = findings
         .into_iter()
-        .map(|(place, finding)| Kept {
-            id: id::finding(&finding, 0),
+        .zip(ids)
+        .map(|((place, finding), id)| Kept {
+            id,
             finding,
             place,
             folded: Vec::new(),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeSeq, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeSeq, Serializer};
+use serde_json::value::to_raw_value;
 use serde_json::{Value as Json, json};
 
 use crate::digits;
@@ -12,6 +13,10 @@ use crate::failure::{Finding, Subject, Value, classes, fallback};
 use crate::report::order::Kept;
 use crate::report::schema::{Capture, End, Evidence, Finding as Row};
 use crate::report::{Settings, id, redact};
+use crate::workers::Workers;
+
+/// Findings that wait as texts until those before them are written, where several threads make them.
+const PORTION: usize = 4_096;
 
 /// The findings of a report, each mirrored when it is asked for.
 #[derive(Debug)]
@@ -43,7 +48,7 @@ impl Findings {
     /// Each with what mirrors it, by first time and id.
     pub(super) fn each(&self) -> impl Iterator<Item = (&Kept, impl Fn() -> Row + '_)> + '_ {
         self.rows.iter().map(|kept| {
-            let mirror = || row(kept.id.text(), &kept.finding, &self.shared, &self.settings);
+            let mirror = || self.row(kept);
             (kept, mirror)
         })
     }
@@ -64,16 +69,28 @@ impl Findings {
 
     /// Their mirrors, by first time and id.
     pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
-        let mirror = |kept: &Kept| row(kept.id.text(), &kept.finding, &self.shared, &self.settings);
-        self.rows.iter().map(mirror)
+        self.rows.iter().map(|kept| self.row(kept))
+    }
+
+    fn row(&self, kept: &Kept) -> Row {
+        row(kept.id.text(), &kept.finding, &self.shared, &self.settings)
     }
 }
 
 impl Serialize for Findings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut rows = serializer.serialize_seq(Some(self.len()))?;
-        for row in self.iter() {
-            rows.serialize_element(&row)?;
+        let workers = Workers::new(self.settings.threads, self.len());
+        if workers.is_alone() {
+            for row in self.iter() {
+                rows.serialize_element(&row)?;
+            }
+        } else {
+            for portion in self.rows.chunks(PORTION) {
+                for row in workers.map(portion, |kept| to_raw_value(&self.row(kept))) {
+                    rows.serialize_element(&row.map_err(S::Error::custom)?)?;
+                }
+            }
         }
         rows.end()
     }

@@ -95,6 +95,7 @@ impl Told<Findings> {
                 .filter(|(_, finding)| within(finding))
                 .collect(),
             settings.findings_max,
+            settings.threads,
         );
         let worst = worst(&rows);
         let times = rows

@@ -30,6 +30,7 @@ pub(crate) fn settings() -> Settings {
         until: None,
         color: false,
         width: 100,
+        threads: 1,
         redact: true,
     }
 }
@@ -140,7 +141,11 @@ fn finish_by(
     }
     let files = feed.files().to_vec();
     let diagnosis = engine.finish(&files);
-    let told = Told::lazily(diagnosis, &files, feed.interfaces(), &settings());
+    let settings = Settings {
+        threads,
+        ..settings()
+    };
+    let told = Told::lazily(diagnosis, &files, feed.interfaces(), &settings);
     let mut text = Vec::new();
     report::json::report(&told, &mut text).expect("memory can be written to");
     String::from_utf8(text).expect("JSON is UTF-8")

@@ -38,7 +38,9 @@ pub(crate) fn run(target: &Target, common: &Common) -> Result<u8, Failure> {
     refuse(target, common)?;
     // A filter that cannot be had fails before anything is done.
     common.filter.as_deref().map(Filter::new).transpose()?;
-    let settings = analyze::settings(common)?;
+    let mut settings = analyze::settings(common)?;
+    // The sets share the threads.
+    settings.threads = 1;
     let judging = input::Judging::of(common)?;
     let stop = input::stop_on_interrupt()?;
     let store = Store::open(&target.out).map_err(|error| Failure::usage(error.to_string()))?;

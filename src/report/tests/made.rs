@@ -51,6 +51,7 @@ pub(super) fn settings(lang: Lang) -> Settings {
         redact: true,
         color: false,
         width: 100,
+        threads: 1,
     }
 }
 

@@ -33,6 +33,23 @@ fn check_report(report: &Json) -> Vec<String> {
 }
 
 #[test]
+fn rows_that_several_threads_make_are_those_that_one_makes() {
+    let by = |threads| {
+        let mut told = diagnosis();
+        told.findings = (0..5_000)
+            .map(|second| finding(second % 40, "/\"\u{7}重"))
+            .collect();
+        let mut settings = settings(Lang::Zh);
+        settings.threads = threads;
+        settings.findings_max = usize::MAX;
+        made::as_json(&made::lazily(told, &settings))
+    };
+    let one = by(1);
+    assert_eq!(one.matches("{\"id\":\"f-").count(), 5_000);
+    assert!(one == by(3), "several threads write something else");
+}
+
+#[test]
 fn a_report_keeps_its_schema_and_the_schema_names_all_of_it() {
     for lang in [Lang::En, Lang::Zh] {
         let report = schema(&made::as_json(&made::lazily(diagnosis(), &settings(lang))));
