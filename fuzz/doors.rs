@@ -381,6 +381,7 @@ pub(crate) fn whole(data: &[u8]) {
         redact: true,
         color: true,
         width: 60,
+        threads: 1,
     };
     let told = Told::lazily(diagnosis, &files, feed.interfaces(), &settings);
     let mut json = Vec::new();

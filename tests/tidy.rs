@@ -52,8 +52,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "ingest", "flow", "failure", "incident", "endpoint", "mark", "time", "engine", "digits",
-            "workers",
+            "ingest", "flow", "failure", "incident", "endpoint", "mark", "time", "engine",
+            "digits", "workers",
         ],
     ),
     (

@@ -19,7 +19,7 @@ use crate::engine::diagnosis::Diagnosis;
 use crate::engine::endpoints::Endpoints;
 use crate::engine::links;
 use crate::engine::states::fold_states;
-use crate::engine::told::{Stub, Told};
+use crate::engine::told::{Stub, Target, Told};
 use crate::failure::application::{self, retry_storm};
 use crate::failure::attempt::{self, Connected, Successes};
 use crate::failure::network::{dns, packet_loss};
@@ -281,8 +281,11 @@ fn successes(findings: &[Finding], stubs: &[Box<Stub>]) -> Successes {
 /// The names that connections to an address asked for: SNI or Host.
 fn asked_for(stubs: &[Box<Stub>]) -> HashMap<IpAddr, BTreeSet<Arc<str>>> {
     let mut names: HashMap<IpAddr, BTreeSet<Arc<str>>> = HashMap::new();
+    let mut met: HashSet<*const Target> = HashSet::new();
     for stub in stubs {
-        if let Some(name) = &stub.to.name {
+        if let Some(name) = &stub.to.name
+            && met.insert(Arc::as_ptr(&stub.to))
+        {
             names
                 .entry(stub.to.server.0)
                 .or_default()

@@ -55,11 +55,7 @@ impl Kept {
 
 /// By first time and id, the excess folded. Two findings may share what ids are made of (answers to two pipelined
 /// requests, two names asked for in one tick of the clock): the second is numbered, in an order that content gives.
-pub(super) fn in_order(
-    findings: Vec<(usize, Finding)>,
-    max: usize,
-    threads: usize,
-) -> Vec<Kept> {
+pub(super) fn in_order(findings: Vec<(usize, Finding)>, max: usize, threads: usize) -> Vec<Kept> {
     let tie = |finding: &Finding| {
         let seen: Vec<_> = finding
             .evidence

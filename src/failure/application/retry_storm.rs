@@ -1,9 +1,8 @@
 #![doc = include_str!("retry_storm.en.md")]
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Value};
 use crate::flow::key::FlowKey;
@@ -26,19 +25,28 @@ const MINUTE: Nanos = 60 * SECOND;
 const CITED: usize = 8;
 
 /// A failed attempt. What one attempt tries from several ports or at several addresses is one finding by now.
-#[derive(Clone, Debug)]
-struct Try {
+#[derive(Clone, Copy, Debug)]
+struct Try<'f> {
     client: (IpAddr, u16),
     server: (IpAddr, u16),
-    name: Option<String>,
+    name: Option<&'f str>,
     /// Absent where it failed before a request.
-    path: Option<String>,
+    path: Option<&'f str>,
     code: &'static str,
     first: Mark,
     last: Timestamp,
     flow: (FlowKey, Timestamp),
     twin: Option<(u32, u32)>,
     protocol: u8,
+}
+
+/// A client and the server that it tries.
+type Pair = (IpAddr, (IpAddr, u16));
+
+impl Try<'_> {
+    const fn pair(&self) -> Pair {
+        (self.client.0, self.server)
+    }
 }
 
 /// A connection on which at least as many exchanges went well as failed: whoever uses it does not storm.
@@ -52,17 +60,17 @@ pub struct Well {
     pub first: Timestamp,
 }
 
-/// The failed attempts among the findings of conversations.
-fn tries(findings: &[Finding]) -> Vec<Try> {
-    let mut tries: Vec<Try> = findings
+/// The failed attempts among the findings of conversations, those of one client at one server behind each other.
+fn tries(findings: &[Finding]) -> Vec<Try<'_>> {
+    let mut tries: Vec<Try<'_>> = findings
         .iter()
         .filter(|finding| finding.fails && finding.subject == Subject::Flow)
         .filter_map(|finding| {
             Some(Try {
                 client: finding.client?,
                 server: finding.server?,
-                name: finding.name.clone(),
-                path: finding.text("path").map(str::to_owned),
+                name: finding.name.as_deref(),
+                path: finding.text("path"),
                 code: finding.class.code,
                 first: finding.evidence.first()?.at,
                 last: finding.last,
@@ -72,13 +80,13 @@ fn tries(findings: &[Finding]) -> Vec<Try> {
             })
         })
         .collect();
-    tries.sort_by_key(|one| (one.first, one.client, one.server, one.code));
+    tries.sort_by_key(|one| (one.pair(), one.first, one.client, one.code));
     tries
 }
 
 /// Storms among the findings of a run, each of which is one failed attempt.
 pub fn judge(findings: &[Finding], well: &dyn Fn() -> Vec<Well>) -> Vec<Finding> {
-    let tries = tries(findings);
+    let mut tries = tries(findings);
     if tries.len() < ATTEMPTS {
         return Vec::new();
     }
@@ -87,25 +95,23 @@ pub fn judge(findings: &[Finding], well: &dyn Fn() -> Vec<Well>) -> Vec<Finding>
         .iter()
         .map(|one| (one.client, one.server, one.first))
         .collect();
-    let mut pairs: BTreeMap<(IpAddr, (IpAddr, u16)), Vec<Try>> = BTreeMap::new();
-    for one in tries {
-        let pair = (one.client.0, one.server);
-        if !fine.contains(&(one.client, one.server, one.flow.1)) {
-            pairs.entry(pair).or_default().push(one);
-        }
-    }
-    pairs.retain(|_, tries| tries.len() >= ATTEMPTS);
-    let mut successes: BTreeMap<(IpAddr, (IpAddr, u16)), Vec<Timestamp>> = BTreeMap::new();
+    tries.retain(|one| !fine.contains(&(one.client, one.server, one.flow.1)));
+    let pairs = || {
+        let pairs = tries.chunk_by(|a, b| a.pair() == b.pair());
+        pairs.filter(|tries| tries.len() >= ATTEMPTS)
+    };
+    let mut successes: HashMap<Pair, Vec<Timestamp>> = pairs()
+        .filter_map(|tries| Some((tries.first()?.pair(), Vec::new())))
+        .collect();
     for one in well {
-        let pair = (one.client.0, one.server);
-        if pairs.contains_key(&pair) {
-            successes.entry(pair).or_default().push(one.first);
+        if let Some(successes) = successes.get_mut(&(one.client.0, one.server)) {
+            successes.push(one.first);
         }
     }
-    pairs
-        .into_iter()
-        .filter_map(|(pair, tries)| {
-            let successes = successes.get(&pair).map_or(&[][..], Vec::as_slice);
+    pairs()
+        .filter_map(|tries| {
+            let successes = successes.get(&tries.first()?.pair());
+            let successes = successes.map_or(&[][..], Vec::as_slice);
             of_one_target(tries)
                 .into_iter()
                 .flat_map(|tries| runs(tries, successes))
@@ -116,29 +122,29 @@ pub fn judge(findings: &[Finding], well: &dyn Fn() -> Vec<Well>) -> Vec<Finding>
 }
 
 /// What failed before a request was tried again whatever was to be asked; requests for different things are no repeats.
-fn of_one_target(tries: Vec<Try>) -> Vec<Vec<Try>> {
-    let mut paths: Vec<Option<String>> = tries.iter().map(|one| one.path.clone()).collect();
+fn of_one_target<'f>(tries: &[Try<'f>]) -> Vec<Vec<Try<'f>>> {
+    let mut paths: Vec<Option<&str>> = tries.iter().map(|one| one.path).collect();
     paths.sort();
     paths.dedup();
     if paths.len() > 1 {
         paths.retain(Option::is_some);
     }
     if paths.len() <= 1 {
-        return vec![tries];
+        return vec![tries.to_vec()];
     }
     paths
         .into_iter()
         .map(|path| {
-            let same = |one: &&Try| one.path.is_none() || one.path == path;
-            tries.iter().filter(same).cloned().collect()
+            let same = |one: &&Try<'_>| one.path.is_none() || one.path == path;
+            tries.iter().filter(same).copied().collect()
         })
         .collect()
 }
 
 /// Attempts one after the other, without a success or a minute's pause between them. What overlaps is one attempt: the
 /// connections of a browser, the addresses of a race.
-fn runs(tries: Vec<Try>, successes: &[Timestamp]) -> Vec<Vec<Try>> {
-    let mut runs: Vec<Vec<Try>> = Vec::new();
+fn runs<'f>(tries: Vec<Try<'f>>, successes: &[Timestamp]) -> Vec<Vec<Try<'f>>> {
+    let mut runs: Vec<Vec<Try<'f>>> = Vec::new();
     for one in tries {
         let last = runs.last_mut().filter(|run| !run.is_empty());
         let Some((run, before)) = last.and_then(|run| {
@@ -163,7 +169,7 @@ fn runs(tries: Vec<Try>, successes: &[Timestamp]) -> Vec<Vec<Try>> {
     runs
 }
 
-fn storm(run: &[Try]) -> Option<Finding> {
+fn storm(run: &[Try<'_>]) -> Option<Finding> {
     let (from, length) = densest(run)?;
     let window = run.get(from..from.saturating_add(length))?;
     if grows(&pauses(window)) || grows(&pauses(run)) || grows(&intervals(run)) {
@@ -173,17 +179,17 @@ fn storm(run: &[Try]) -> Option<Finding> {
     let mut pause = pauses(run);
     pause.sort_unstable();
     let mut finding = Finding::new(&CLASS, Subject::Flow, first.first.time);
-    let cited = run
-        .iter()
-        .take(CITED.saturating_sub(1))
-        .chain(run.get(CITED.saturating_sub(1)..).and_then(<[Try]>::last));
+    let cited = run.iter().take(CITED.saturating_sub(1)).chain(
+        run.get(CITED.saturating_sub(1)..)
+            .and_then(<[Try<'_>]>::last),
+    );
     for (number, one) in cited.enumerate() {
         finding = finding.seen(one.first, if number == 0 { "attempt" } else { "retry" });
     }
     finding.last = last.last;
     finding.client = Some(first.client);
     finding.server = Some(first.server);
-    finding.name.clone_from(&first.name);
+    finding.name = first.name.map(str::to_owned);
     finding.flow = Some(first.flow);
     finding.twin = first.twin;
     finding.protocol = first.protocol;
@@ -205,7 +211,7 @@ fn storm(run: &[Try]) -> Option<Finding> {
 }
 
 /// The minute with the most attempts: where it begins and how many they are.
-fn densest(run: &[Try]) -> Option<(usize, usize)> {
+fn densest(run: &[Try<'_>]) -> Option<(usize, usize)> {
     let mut from = 0_usize;
     let mut best = (0_usize, 0_usize);
     for (to, one) in run.iter().enumerate() {
@@ -223,7 +229,7 @@ fn densest(run: &[Try]) -> Option<(usize, usize)> {
 }
 
 /// From the end of one attempt to the begin of the next.
-fn pauses(run: &[Try]) -> Vec<Nanos> {
+fn pauses(run: &[Try<'_>]) -> Vec<Nanos> {
     run.windows(2)
         .filter_map(|pair| match pair {
             [a, b] => Some(b.first.time.since(a.last)),
@@ -233,7 +239,7 @@ fn pauses(run: &[Try]) -> Vec<Nanos> {
 }
 
 /// From one begin to the next.
-fn intervals(run: &[Try]) -> Vec<Nanos> {
+fn intervals(run: &[Try<'_>]) -> Vec<Nanos> {
     run.windows(2)
         .filter_map(|pair| match pair {
             [a, b] => Some(b.first.time.since(a.first.time)),

@@ -106,20 +106,19 @@ fn changed<'c>(
 ) -> impl Iterator<Item = (usize, &'c Finding)> {
     let hosts = case.hosts();
     let (from, to) = (case.span.0.plus(-JUST_BEFORE), case.span.0.plus(NOTICED));
+    let here = move |finding: &Finding| {
+        finding.server.is_some_and(|(ip, port)| {
+            let own = |own: &(IpAddr, u16)| own.0 == ip && [port, 0].contains(&own.1);
+            hosts.contains(&ip) && (port == 0 || case.servers.iter().any(own))
+        })
+    };
     case.findings
         .iter()
         .enumerate()
         .filter(move |(_, finding)| {
-            let here = finding.server.is_some_and(|(ip, port)| {
-                hosts.contains(&ip)
-                    && (port == 0
-                        || case
-                            .servers
-                            .iter()
-                            .any(|own| own.0 == ip && [port, 0].contains(&own.1)))
-            });
-            finding.class.code == code && here && (from..=to).contains(&finding.first)
+            finding.class.code == code && (from..=to).contains(&finding.first)
         })
+        .filter(move |(_, finding)| here(finding))
 }
 
 fn changes(case: &Case<'_>, code: &'static str) -> Option<Found> {
