@@ -135,9 +135,11 @@ fn finish_by(
     if let Some(flows) = flows {
         engine.remember_at_most(flows);
     }
-    let mut batch = Batch::default();
-    while feed.next(&mut batch) {
-        engine.push(&batch);
+    let (mut batch, mut next) = (Batch::default(), Batch::default());
+    let mut more = feed.next(&mut batch);
+    while more {
+        more = engine.push_beside(&batch, || feed.next(&mut next));
+        std::mem::swap(&mut batch, &mut next);
     }
     let files = feed.files().to_vec();
     let diagnosis = engine.finish(&files);
