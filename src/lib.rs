@@ -19,5 +19,6 @@ pub mod mark;
 pub mod protocol;
 pub mod report;
 pub mod tcp;
+pub mod tell;
 pub mod time;
 pub mod workers;

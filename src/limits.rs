@@ -47,6 +47,11 @@
 //! | `KEYS_MAX` | further secrets of a key log are not kept, and a sentence says so |
 //! | `tls::inside::lane`: `FAILURES_MAX`, `AHEAD_MAX`, `TRIALS_MAX` | a direction of TLS whose records do not open is given up: `tls-lost-track` |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
+//! | `ENDPOINTS_MEASURED`, `FINDINGS_MEASURED`, `RESOLVERS_MEASURED`, `INTERFACES_MEASURED`, `REASONS_MEASURED` | `/metrics` counts further ones as `other`: below `SERIES_MAX` series whatever the traffic |
+//! | `HTTP_CONNECTIONS` | of the connections to `--listen` the oldest is cut |
+//! | `HTTP_HEAD_BYTES` | a longer request is refused with 431 |
+//! | `--webhook-queue-max` | the oldest eighth of the events that wait is dropped and counted |
+//! | `WEBHOOK_LISTED` | a message names no further findings and endpoints of an incident: `findings_omitted`, `endpoints_omitted` |
 
 use crate::flow::key::SHARDS;
 
@@ -127,3 +132,22 @@ pub const PIECES_WAITING_MAX: usize = 1_024;
 pub const LADDER_HEAD: usize = 50;
 /// Last lines of it.
 pub const LADDER_TAIL: usize = 50;
+
+/// Series of `/metrics`, of all families together.
+pub const SERIES_MAX: usize = 2_000;
+/// Endpoints with series of their own, 41 each; half of them for those that no rule speaks of.
+pub const ENDPOINTS_MEASURED: usize = 30;
+/// Pairs of endpoint and code with a series of their own.
+pub const FINDINGS_MEASURED: usize = 350;
+/// Resolvers with series of their own, 12 each.
+pub const RESOLVERS_MEASURED: usize = 8;
+/// Interfaces with series of their own, 2 each.
+pub const INTERFACES_MEASURED: usize = 16;
+/// Reasons for what was not judged with a series of their own.
+pub const REASONS_MEASURED: usize = 64;
+/// Connections that the server of `--listen` answers at once.
+pub const HTTP_CONNECTIONS: usize = 32;
+/// Bytes of a request to it.
+pub const HTTP_HEAD_BYTES: usize = 8 << 10;
+/// Findings, and endpoints, that a message about an incident names.
+pub const WEBHOOK_LISTED: usize = 100;

@@ -63,11 +63,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine", "report", "digits",
         ],
     ),
+    // Who else hears what a run tells.
+    ("tell", &["failure", "engine", "report", "time", "limits"]),
     (
         "cli",
         &[
             "ingest", "decode", "protocol", "flow", "tcp", "failure", "engine", "report",
-            "archive", "endpoint", "mark", "time", "limits", "digits",
+            "archive", "tell", "endpoint", "mark", "time", "limits", "digits",
         ],
     ),
 ];
@@ -165,7 +167,7 @@ fn every_arrow_between_rooms_goes_down_the_line() {
                 complaints.push(format!("{}: crate::{path} is no room", source.path));
                 continue;
             }
-            let works = (room == "report" || room == "archive")
+            let works = ["report", "archive", "tell"].contains(&room)
                 && to == "engine"
                 && !ENGINE_FOR_REPORT.iter().any(|seen| path.starts_with(seen));
             if works || (!allowed.contains(&to) && (!tests || to == "cli")) {

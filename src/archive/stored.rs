@@ -179,7 +179,7 @@ impl Partial {
     /// What is kept of a diagnosis. `english` and `chinese` are what was read, in both languages.
     pub fn of(diagnosis: &Diagnosis, english: &Reading, chinese: &Reading, redact: bool) -> Self {
         // Here and below: whoever adds a field is told by the compiler that it must be kept, or why not. Not kept:
-        // `forgotten`, which a run that ends has none of, and `regions`, which follow from the endpoints.
+        // `forgotten` and `aside`, which are for runs that go on, and `regions`, which follow from the endpoints.
         let Diagnosis {
             packets: _,
             flows: _,
@@ -197,6 +197,7 @@ impl Partial {
             trust_store: _,
             key_log: _,
             rules: _,
+            aside: _,
         } = diagnosis;
         let notes = chinese.captures.iter().map(|capture| capture.notes.clone());
         Self {

@@ -55,7 +55,7 @@ enum Command {
         #[command(flatten)]
         keeping: live::Keeping,
         #[command(flatten)]
-        telling: live::Telling,
+        telling: Box<live::Telling>,
         #[command(flatten)]
         common: Common,
     },

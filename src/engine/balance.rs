@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::endpoint::Rule;
 use crate::engine::by_minute::ByMinute;
 use crate::engine::diagnosis::{EndpointBalance, RegionBalance, Shares, regions};
 use crate::engine::endpoints::Endpoints;
@@ -188,6 +189,15 @@ fn of_name<'b>(
     })
 }
 
+/// The id of an endpoint: what its rule calls it, else name and port, else address and port.
+pub(super) fn id_of(own: Option<&Rule>, name: Option<&str>, server: (IpAddr, u16)) -> String {
+    match (own, name) {
+        (Some(rule), _) => rule.id.clone(),
+        (None, Some(name)) => format!("{name}:{}", server.1),
+        (None, None) => crate::failure::host_port(server.0, server.1),
+    }
+}
+
 /// The balances of connections: what a connection meant leads to its endpoint's, and is looked up once.
 #[derive(Default)]
 struct Balanced<'s> {
@@ -225,11 +235,7 @@ impl<'s> Balanced<'s> {
         let (address, port) = to.means();
         let rule = endpoints.rule(name, to.server);
         let own = rule.filter(|rule| rule.takes_id);
-        let id = match (own, name) {
-            (Some(rule), _) => rule.id.clone(),
-            (None, Some(name)) => format!("{name}:{port}"),
-            (None, None) => crate::failure::host_port(address.unwrap_or(to.server.0), port),
-        };
+        let id = id_of(own, name, (address.unwrap_or(to.server.0), port));
         let place = *self.places.entry(id).or_insert_with_key(|id| {
             let balance = EndpointBalance {
                 region: endpoints.region(rule, name),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use crate::engine::Engine;
+use crate::engine::aside;
 use crate::engine::attempts;
 use crate::engine::balance::{FailedLookup, balances};
 use crate::engine::by_minute::ByMinute;
@@ -54,6 +55,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     let names = &engine.names;
     let rules = Arc::clone(&engine.rules);
     let endpoints = Endpoints::new(&rules, names, &told.stubs);
+    let certificates = aside::certificates(told.shown.values(), &endpoints);
     let mut findings = connections(&mut told, names, &endpoints, &mut unjudged);
     findings.extend(loss(&told, names));
     let around = LookedUp {
@@ -106,6 +108,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         trust_store: engine.trust.identity(),
         key_log: engine.key_log.clone(),
         rules: Arc::clone(&rules),
+        aside: aside::of(certificates, &table),
     }
 }
 

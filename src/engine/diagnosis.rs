@@ -23,6 +23,8 @@ pub const BOUNDS_MS: [u32; 15] = [
 pub struct Histogram {
     /// One count for each bound, and one for what lies above the last.
     pub counts: [u64; BOUNDS_MS.len() + 1],
+    /// All of them added up, in milliseconds; unknown, and 0, where it was read from an archive.
+    pub total_ms: u64,
 }
 
 impl Histogram {
@@ -32,6 +34,7 @@ impl Histogram {
         if let Some(count) = self.counts.get_mut(slot) {
             *count += 1;
         }
+        self.total_ms = self.total_ms.saturating_add(u64::from(ms));
     }
 
     /// How many times were added.
@@ -189,6 +192,15 @@ pub struct Minute {
     pub latency: [Histogram; 3],
 }
 
+/// What a run knows beside its report, for those who watch it.
+#[derive(Clone, Debug, Default)]
+pub struct Aside {
+    /// When the first of the leaves that an endpoint showed expires, by the endpoint's id. TLS 1.3 shows none.
+    pub certificates: BTreeMap<String, Timestamp>,
+    /// How long lookups that gave an address took, from the first query to the answer, by resolver.
+    pub resolvers: BTreeMap<IpAddr, Histogram>,
+}
+
 /// Everything that a report says.
 #[derive(Debug, Default)]
 pub struct Diagnosis {
@@ -224,6 +236,8 @@ pub struct Diagnosis {
     pub key_log: Option<String>,
     /// The endpoint rules.
     pub rules: Arc<Rules>,
+    /// What no report says.
+    pub aside: Aside,
 }
 
 /// Share of decided attempts that reached the service, in millionths; `None` where nothing was decided.

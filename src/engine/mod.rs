@@ -5,6 +5,7 @@
 //! discovery, names). With one thread every frame goes its whole way at once, which touches no memory between. Fragments
 //! are joined in order. The result never depends on threads or batches.
 
+mod aside;
 mod attempts;
 mod balance;
 mod by_minute;

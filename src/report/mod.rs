@@ -30,7 +30,7 @@ mod unjudged;
 mod words;
 
 pub use row::{Findings, masked_detail, shown};
-pub use told::{Reading, Told, catalogue, limited};
+pub use told::{Beside, Lost, Reading, Told, catalogue, limited};
 
 use crate::failure::Lang;
 use crate::time::Timestamp;

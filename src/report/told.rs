@@ -1,13 +1,14 @@
 //! A diagnosis as the schema's mirror: windowed, folded, counted, sorted.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::{
-    BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares, availability,
+    Aside, BOUNDS_MS, Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares, availability,
 };
 use crate::failure::flow::Outcomes;
 use crate::failure::{Finding, Lang, Severity, classes, host_port};
@@ -39,6 +40,44 @@ pub struct Told<F = Vec<Row>> {
     pub span: Option<(Timestamp, Timestamp)>,
     /// The endpoint rules.
     pub rules: Arc<Rules>,
+    /// What is known of each endpoint beside its mirror, in the mirror's order.
+    pub beside: Vec<Beside>,
+    /// How long names took to resolve, by resolver.
+    pub resolvers: BTreeMap<IpAddr, Histogram>,
+    /// Packets that each interface lost.
+    pub lost: Vec<Lost>,
+}
+
+/// Packets that were lost before they could be read.
+#[derive(Clone, Debug, Default)]
+pub struct Lost {
+    /// Name of the interface, empty where the capture does not say.
+    pub interface: String,
+    /// By the system, for want of room in its buffer.
+    pub by_system: u64,
+    /// By the interface itself.
+    pub by_interface: u64,
+}
+
+/// What the mirror of an endpoint does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// A rule speaks of it.
+    pub ruled: bool,
+    /// All handshakes, TLS handshakes and first bytes added up, in milliseconds.
+    pub total_ms: [u64; 3],
+    /// When the first of the leaves that it showed expires.
+    pub not_after: Option<Timestamp>,
+}
+
+impl Beside {
+    fn of(balance: &EndpointBalance, aside: &Aside) -> Self {
+        Self {
+            ruled: balance.invoicing,
+            total_ms: balance.latency.each_ref().map(|times| times.total_ms),
+            not_after: aside.certificates.get(&balance.id).copied(),
+        }
+    }
 }
 
 impl Told<Findings> {
@@ -53,6 +92,9 @@ impl Told<Findings> {
             options: self.options,
             span: self.span,
             rules: self.rules,
+            beside: self.beside,
+            resolvers: self.resolvers,
+            lost: self.lost,
         }
     }
 
@@ -104,6 +146,9 @@ impl Told<Findings> {
             .collect();
         let (incidents, mirrors) =
             incident::mirror(diagnosis.incidents, &Named::of(&rows), settings);
+        let balances = diagnosis.endpoints.iter();
+        let beside = balances.map(|balance| Beside::of(balance, &diagnosis.aside));
+        let beside = beside.collect();
         let report = Report {
             schema: "wirefault.report/1",
             tool: Tool {
@@ -138,6 +183,9 @@ impl Told<Findings> {
             times,
             span: reading.span,
             rules: diagnosis.rules,
+            beside,
+            resolvers: diagnosis.aside.resolvers,
+            lost: reading.lost,
         }
     }
 }
@@ -163,6 +211,8 @@ pub struct Reading {
     pub captures: Vec<Capture>,
     /// From the first frame to the last, over all files.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// Packets that each interface lost.
+    pub lost: Vec<Lost>,
 }
 
 impl Reading {
@@ -179,6 +229,14 @@ impl Reading {
                 .map(|(index, file)| capture((index, limited), file, interfaces, settings))
                 .collect(),
             span: span(files),
+            lost: interfaces
+                .iter()
+                .map(|interface| Lost {
+                    interface: interface.name.clone(),
+                    by_system: interface.system_drops,
+                    by_interface: interface.interface_drops,
+                })
+                .collect(),
         }
     }
 }

@@ -6,6 +6,7 @@
     reason = "every test file is a crate of its own and uses a part of this"
 )]
 
+pub(crate) mod beside;
 pub(crate) mod catalogue;
 pub(crate) mod dissected;
 #[path = "../../fuzz/doors.rs"]

@@ -40,6 +40,8 @@ pub(crate) fn run(
     let settings = analyze::settings(common)?;
     let stop = input::stop_on_interrupt()?;
     let evidence = keeping.evidence()?;
+    // A stream may keep us waiting for its first bytes, and who listens must not wait for them.
+    let others = telling.tellers(common)?;
     let (feed, ticking) = source::opened(source, common, &stop)?;
     let ear = evidence.as_ref().map(evidence::Evidence::ear);
     let run = Run {
@@ -64,7 +66,7 @@ pub(crate) fn run(
     };
     let mut tellers = vec![own];
     tellers.extend(ear.map(|ear| Box::new(ear) as Box<dyn Tell>));
-    tellers.extend(telling.tellers(common)?);
+    tellers.extend(others);
     run.told(Stream::new(tellers))
 }
 

@@ -40,6 +40,7 @@ pub(super) struct Run<'a> {
 #[derive(Default)]
 struct Next {
     look: Option<Timestamp>,
+    looked: Option<Timestamp>,
     endpoints: Option<Timestamp>,
     forget: Option<Timestamp>,
     rest: Rest,
@@ -120,7 +121,7 @@ impl Run<'_> {
                 if self.ticking && batch.frames.is_empty() {
                     self.engine.tick(live::now());
                 }
-                self.in_time(&mut stream, &mut next)?;
+                self.in_time(&mut stream, &mut next, batch.frames.is_empty())?;
                 self.keep_evidence();
                 if beat.due() {
                     stream.pulse(&self.pulse())?;
@@ -188,8 +189,13 @@ impl Run<'_> {
         }
     }
 
-    /// What is due by the capture's clock.
-    fn in_time<T: Tell>(&mut self, stream: &mut Stream<T>, next: &mut Next) -> io::Result<()> {
+    /// What is due by the capture's clock; and a look at what came last, where nothing more comes for now.
+    fn in_time<T: Tell>(
+        &mut self,
+        stream: &mut Stream<T>,
+        next: &mut Next,
+        idle: bool,
+    ) -> io::Result<()> {
         let now = self.engine.clock();
         if now == Timestamp::default() {
             return Ok(());
@@ -201,7 +207,9 @@ impl Run<'_> {
             }
             due
         };
-        if due(&mut next.look, LOOK) && next.rest.is_over() {
+        let last = idle && next.looked.is_some_and(|looked| looked < now);
+        if next.rest.is_over() && (due(&mut next.look, LOOK) || last) {
+            next.looked = Some(now);
             let looked = Rest::begin();
             let told = self.look();
             let moment = Moment {
@@ -216,6 +224,9 @@ impl Run<'_> {
             if due(&mut next.forget, WINDOW / 2) {
                 stream.forget_before(now.plus(-WINDOW), now);
                 self.engine.forget_before(now.plus(-WINDOW));
+                // What left is the difference between two looks at one moment.
+                let kept = self.look();
+                stream.forgotten((&told, &kept), now);
             }
             next.rest = looked.end();
         }

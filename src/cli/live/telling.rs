@@ -1,17 +1,149 @@
 //! Who else hears what a run has to tell, beside its own lines.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use clap::Args;
 
-use crate::cli::{Common, Failure};
+use crate::cli::{Common, Failure, SeverityArg, analyze, input, language, output};
 use crate::report::stream::Tell;
+use crate::tell::http::Server;
+use crate::tell::metrics::Metrics;
+use crate::tell::webhook::{self, Webhook};
+use crate::tell::{Say, Vitals};
 
 /// Options of who is told.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Telling {}
+#[command(next_help_heading = "Who is told")]
+pub(crate) struct Telling {
+    /// Serve /metrics for Prometheus and /healthz here; a port alone means the loopback address
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    listen: Option<String>,
+    /// /healthz fails when no packet came for so long; 0: never for that
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 300,
+        requires = "listen"
+    )]
+    stall_after: u64,
+    /// POST each incident as JSON when it opens, grows and closes; retried until it is taken
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// POST findings of this severity and above too
+    #[arg(long, value_enum, value_name = "SEVERITY", requires = "webhook")]
+    webhook_findings: Option<SeverityArg>,
+    /// A further header, such as `Authorization: Bearer …`; @FILE reads them from a file, one a line
+    #[arg(long, value_name = "HEADER", requires = "webhook")]
+    webhook_header: Vec<String>,
+    /// Where events wait for the receiver; else `webhook` in $STATE_DIRECTORY, or ~/.local/state/wirefault
+    #[arg(long, value_name = "DIR", requires = "webhook")]
+    webhook_queue: Option<PathBuf>,
+    /// The most that may wait there; then the oldest go
+    #[arg(long, value_name = "SIZE", default_value = "16M", requires = "webhook")]
+    webhook_queue_max: String,
+    /// Trust these certificates (PEM) of an https receiver alone; else Mozilla's and the machine's
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    webhook_ca: Option<PathBuf>,
+}
 
 impl Telling {
     /// Everybody who is to hear of it; none of them may end the run by an error of its own.
-    pub(super) fn tellers(&self, _: &Common) -> Result<Vec<Box<dyn Tell>>, Failure> {
-        Ok(Vec::new())
+    pub(super) fn tellers(&self, common: &Common) -> Result<Vec<Box<dyn Tell>>, Failure> {
+        let stall = (self.stall_after > 0).then(|| Duration::from_secs(self.stall_after));
+        let vitals = Arc::new(Vitals::new(stall));
+        let quiet = common.quiet;
+        let say: Say = Arc::new(move |sentence: &str| {
+            if !quiet {
+                output::complain(sentence);
+            }
+        });
+        let mut tellers: Vec<Box<dyn Tell>> = Vec::new();
+        if let Some(address) = &self.listen {
+            let address = listening(address)?;
+            let metrics = Metrics::new(analyze::settings(common)?, &vitals);
+            let server = Server::start(address, metrics.page(), Arc::clone(&vitals));
+            let server = server.map_err(Failure::usage)?;
+            say(&format!(
+                "serves http://{0}/metrics and http://{0}/healthz",
+                server.address
+            ));
+            tellers.push(Box::new(metrics));
+        }
+        if let Some(url) = &self.webhook {
+            let options = self.webhook(url, common)?;
+            let webhook = Webhook::start(options, &vitals, Arc::clone(&say));
+            tellers.push(Box::new(webhook.map_err(Failure::usage)?));
+        }
+        Ok(tellers)
     }
+
+    fn webhook(&self, url: &str, common: &Common) -> Result<webhook::Options, Failure> {
+        let target = webhook::Target::parse(url);
+        let target = target.map_err(|why| Failure::usage(format!("--webhook {why}")))?;
+        Ok(webhook::Options {
+            target,
+            headers: headers(&self.webhook_header)?,
+            folder: match &self.webhook_queue {
+                Some(folder) => folder.clone(),
+                None => state_folder()?.join("webhook"),
+            },
+            bytes_max: input::sized("--webhook-queue-max", &self.webhook_queue_max)?,
+            findings: self.webhook_findings.map(Into::into),
+            trust: self.webhook_ca.clone(),
+            lang: language(common.lang),
+            host: host_name(),
+        })
+    }
+}
+
+/// `9469`, `127.0.0.1:9469`, `[::1]:9469`.
+fn listening(text: &str) -> Result<SocketAddr, Failure> {
+    if let Ok(port) = text.parse() {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    }
+    text.parse().map_err(|_| {
+        Failure::usage(format!(
+            "--listen {text}: write a port, or an address and a port: 9469, 0.0.0.0:9469, [::1]:9469"
+        ))
+    })
+}
+
+/// The headers given, and those of the files named with @.
+fn headers(given: &[String]) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for header in given {
+        let Some(path) = header.strip_prefix('@') else {
+            all.push(header.clone());
+            continue;
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("--webhook-header {header}: {error}")))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        all.extend(lines.map(str::to_owned));
+    }
+    Ok(all)
+}
+
+/// Where what must outlive the run is kept.
+fn state_folder() -> Result<PathBuf, Failure> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    // systemd may name several, with colons between them.
+    if let Some(folders) = set("STATE_DIRECTORY") {
+        let folders = folders.to_string_lossy();
+        return Ok(PathBuf::from(folders.split(':').next().unwrap_or("")));
+    }
+    let home = || set("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = set("XDG_STATE_HOME").map(PathBuf::from).or_else(home);
+    state.map(|state| state.join("wirefault")).ok_or_else(|| {
+        Failure::usage("--webhook: no place for events that wait; name one by --webhook-queue DIR")
+    })
+}
+
+/// Name of this machine, for receivers that hear several.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }

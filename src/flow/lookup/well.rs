@@ -7,9 +7,9 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::Lookup;
-use crate::time::Timestamp;
+use crate::time::{Nanos, Timestamp};
 
-/// Kept at once, about 64 bytes each; the oldest makes room.
+/// Kept at once, about 80 bytes each; the oldest makes room.
 const WELL_MAX: usize = 65_536;
 
 /// A name that was resolved as it should be.
@@ -23,6 +23,8 @@ pub struct Well {
     pub name: Arc<str>,
     /// When the answer came.
     pub time: Timestamp,
+    /// How long it took from the first query; unknown where the capture holds the answer alone.
+    pub took: Option<Nanos>,
 }
 
 /// The last of them, in the order in which they were closed.
@@ -60,6 +62,10 @@ impl AllWell {
             resolver: answer.resolver,
             name,
             time: answer.at.time,
+            took: lookup
+                .queries
+                .first()
+                .map(|query| answer.at.time.since(query.at.time)),
         });
     }
 

@@ -34,7 +34,7 @@ pub fn now() -> Timestamp {
 }
 
 /// Reads `stream` in a thread of its own. The reader that is given ends with it, and says `WouldBlock` where nothing came
-/// for 100 ms; before the first byte it waits.
+/// for 100 ms; for the header it waits.
 #[expect(
     clippy::disallowed_methods,
     reason = "a stream that says nothing must not stop the clock: one thread waits for it"
@@ -70,8 +70,13 @@ pub(crate) struct Pieces {
     from: Receiver<io::Result<Vec<u8>>>,
     piece: Vec<u8>,
     at: usize,
-    begun: bool,
+    /// Bytes that are still waited for, however long it takes: a header that comes in two pieces is one.
+    awaited: usize,
 }
+
+/// Bytes of a pcap header, and of the shortest section header of pcapng: without them nothing can be read.
+const HEADER: usize = 24;
+const SECTION: usize = 28;
 
 impl Pieces {
     pub(crate) const fn new(from: Receiver<io::Result<Vec<u8>>>) -> Self {
@@ -79,12 +84,12 @@ impl Pieces {
             from,
             piece: Vec::new(),
             at: 0,
-            begun: false,
+            awaited: HEADER,
         }
     }
 
     fn next(&self) -> Option<io::Result<Vec<u8>>> {
-        if !self.begun {
+        if self.awaited > 0 {
             return self.from.recv().ok();
         }
         match self.from.recv_timeout(PATIENCE) {
@@ -103,7 +108,10 @@ impl Read for Pieces {
             };
             self.piece = piece?;
             self.at = 0;
-            self.begun = true;
+            if self.awaited == HEADER && self.piece.first() == Some(&0x0a) {
+                self.awaited = SECTION;
+            }
+            self.awaited = self.awaited.saturating_sub(self.piece.len());
         }
         let ready = self.piece.get(self.at..).unwrap_or(&[]);
         let count = ready.len().min(room.len());
@@ -123,9 +131,9 @@ mod tests {
     fn a_silent_stream_says_would_block_and_its_end_is_an_end() {
         let (to, from) = sync_channel(1);
         let mut pieces = Pieces::new(from);
-        to.send(Ok(vec![1, 2, 3])).unwrap();
-        let mut room = [0; 2];
-        assert_eq!(pieces.read(&mut room).unwrap(), 2);
+        to.send(Ok(vec![1; HEADER])).unwrap();
+        let mut room = [0; HEADER - 1];
+        assert_eq!(pieces.read(&mut room).unwrap(), HEADER - 1);
         assert_eq!(pieces.read(&mut room).unwrap(), 1);
         let silent = pieces.read(&mut room).unwrap_err();
         assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
@@ -133,6 +141,30 @@ mod tests {
         drop(to);
         assert_eq!(pieces.read(&mut room).unwrap(), 1);
         assert_eq!(pieces.read(&mut room).unwrap(), 0);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a header that comes late needs a sender"
+    )]
+    fn a_header_in_pieces_is_waited_for() {
+        for (first, header) in [(0xd4, HEADER), (0x0a, SECTION)] {
+            let (to, from) = sync_channel(1);
+            let mut pieces = Pieces::new(from);
+            let sender = std::thread::spawn(move || {
+                to.send(Ok(vec![first; 5])).unwrap();
+                std::thread::park_timeout(3 * PATIENCE);
+                to.send(Ok(vec![first; header - 5])).unwrap();
+                to
+            });
+            let mut room = [0; SECTION];
+            assert_eq!(pieces.read(&mut room).unwrap(), 5);
+            assert_eq!(pieces.read(&mut room).unwrap(), header - 5);
+            let silent = pieces.read(&mut room).unwrap_err();
+            assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
+            drop(sender.join().unwrap());
+        }
     }
 
     #[test]

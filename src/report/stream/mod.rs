@@ -6,6 +6,7 @@
 
 mod findings;
 mod incidents;
+pub mod line;
 mod tell;
 mod words;
 
@@ -75,6 +76,7 @@ impl<T: Tell> Stream<T> {
         ledger.look(tell, told, moment, *horizon)?;
         cases.look(tell, told, ledger, *horizon)?;
         cases.over(tell, moment.now)?;
+        tell.look(told, moment.now)?;
         tell.rest()
     }
 
@@ -87,6 +89,11 @@ impl<T: Tell> Stream<T> {
     /// How the run itself stands.
     pub fn pulse(&mut self, pulse: &Pulse) -> io::Result<()> {
         self.tell.pulse(pulse)
+    }
+
+    /// The past was forgotten at `now`: what a look tells before and after.
+    pub fn forgotten(&mut self, looks: (&Told<Findings>, &Told<Findings>), now: Timestamp) {
+        self.tell.forgotten(looks, now);
     }
 
     /// The endpoints, as the look saw them.

@@ -38,6 +38,12 @@ pub trait Tell {
     fn incident(&mut self, row: &Incident) -> io::Result<()>;
     /// The endpoints as they stand now.
     fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()>;
+    /// The run as it stands at a look, and the capture's time then.
+    fn look(&mut self, _: &Told<Findings>, _: Timestamp) -> io::Result<()> {
+        Ok(())
+    }
+    /// What the same look tells before and after the past was forgotten.
+    fn forgotten(&mut self, _: (&Told<Findings>, &Told<Findings>), _: Timestamp) {}
     /// After all others.
     fn end(&mut self, told: &Told<Findings>) -> io::Result<()>;
     /// Nothing more for now.
@@ -73,6 +79,14 @@ impl<T: Tell + ?Sized> Tell for Vec<Box<T>> {
 
     fn endpoints(&mut self, told: &Told<Findings>) -> io::Result<()> {
         self.iter_mut().try_for_each(|one| one.endpoints(told))
+    }
+
+    fn look(&mut self, told: &Told<Findings>, now: Timestamp) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.look(told, now))
+    }
+
+    fn forgotten(&mut self, looks: (&Told<Findings>, &Told<Findings>), now: Timestamp) {
+        self.iter_mut().for_each(|one| one.forgotten(looks, now));
     }
 
     fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {

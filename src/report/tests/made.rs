@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares};
+use crate::engine::diagnosis::{
+    Aside, Diagnosis, EndpointBalance, Histogram, RegionBalance, Shares,
+};
 use crate::engine::row::Row;
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Finding, Lang, Severity, Subject, Text, Value};
@@ -203,6 +205,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         trust_store: "made:1".to_owned(),
         key_log: None,
         rules: Arc::default(),
+        aside: Aside::default(),
     }
 }
 
@@ -224,6 +227,7 @@ pub(super) fn healthy() -> Diagnosis {
         },
         trust_store: "made:1".to_owned(),
         rules: Arc::default(),
+        aside: Aside::default(),
         ..Diagnosis::default()
     }
 }
