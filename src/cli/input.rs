@@ -63,7 +63,7 @@ pub(crate) fn is_stream(path: &str) -> bool {
 /// One reading of all inputs; a second one complains of nothing that the first one did.
 fn pass(common: &Common, judging: &Judging, rows: bool, first: bool) -> Result<Run, Failure> {
     let mut filter = common.filter.as_deref().map(Filter::new).transpose()?;
-    let mut engine = engine_of(common, judging, rows)?;
+    let mut engine = engine_by(judging, common, rows)?;
     let complain = |errors: &[ingest::IngestError]| {
         if first {
             complain(errors);
@@ -186,12 +186,8 @@ pub(crate) fn threads(common: &Common) -> Result<usize, Failure> {
     }
 }
 
-/// An engine with the trust anchors and endpoint rules that were asked for.
-pub(crate) fn engine(common: &Common, rows: bool) -> Result<Engine, Failure> {
-    engine_of(common, &Judging::of(common)?, rows)
-}
-
-fn engine_of(common: &Common, judging: &Judging, rows: bool) -> Result<Engine, Failure> {
+/// An engine with what it judges by, and the bound of memory that was asked for.
+pub(crate) fn engine_by(judging: &Judging, common: &Common, rows: bool) -> Result<Engine, Failure> {
     let mut engine = judging.engine(threads(common)?, rows)?;
     if let Some(size) = &common.memory {
         engine.within(bytes(size)?);

@@ -78,7 +78,7 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         *unjudged.entry(reason.to_owned()).or_default() += count;
     }
     findings = fold_states(endpoints.judge(findings, &mut unjudged));
-    findings.extend(capture::judge(&told.quality, files, engine.packets));
+    capture::judge(&mut findings, &told.quality, files, engine.packets);
     told.rows.retain(|row| endpoints.holds(row));
     let stubs = endpoints.keep(std::mem::take(&mut told.stubs), &mut unjudged);
     let began = (&*stubs, &*failed_lookups, engine.horizon);

@@ -191,6 +191,9 @@ impl FileReport {
             _ => NOTES_MAX,
         };
         self.damages += u64::from(matches!(note, Note::Damaged { .. }));
+        if self.notes.len() >= room && matches!(note, Note::Dropped { .. }) {
+            self.join_first_losses();
+        }
         if self.notes.len() < room {
             if matches!(note, Note::Damaged { .. } | Note::Dropped { .. }) {
                 self.mark(self.latest);
@@ -199,6 +202,40 @@ impl FileReport {
             self.notes.push(note);
         } else {
             self.notes_omitted += 1;
+        }
+    }
+
+    /// Makes room: the two oldest stretches in which packets were lost become one, so that all losses stay counted and the
+    /// latest stay apart.
+    fn join_first_losses(&mut self) {
+        let losses = self.notes.iter().enumerate();
+        let mut losses = losses.filter(|(_, note)| matches!(note, Note::Dropped { .. }));
+        let (Some((first, _)), Some((second, _))) = (losses.next(), losses.next()) else {
+            return;
+        };
+        let later = self.notes.remove(second);
+        if let (
+            Some(Note::Dropped {
+                by_interface,
+                by_system,
+                frame_before,
+                frame_last,
+                ..
+            }),
+            Note::Dropped {
+                by_interface: interface_more,
+                by_system: system_more,
+                frame_last: last,
+                ..
+            },
+        ) = (self.notes.get_mut(first), later)
+        {
+            *by_interface = by_interface.saturating_add(interface_more);
+            *by_system = by_system.saturating_add(system_more);
+            *frame_last = last.max(*frame_last);
+            let (before, last) = (*frame_before, *frame_last);
+            self.marks
+                .retain(|at| at.frame <= before || at.frame >= last);
         }
     }
 
@@ -249,4 +286,39 @@ pub(super) fn text(bytes: &[u8]) -> String {
     .into_owned();
     text.truncate(text.trim_end_matches(['\0', '\u{fffd}']).len());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_beyond_the_notes_stay_counted_and_the_latest_stay_apart() {
+        let mut report = FileReport::default();
+        for frame in 1..=1_000 {
+            report.latest = Mark {
+                frame,
+                ..Mark::default()
+            };
+            report.note(Note::Dropped {
+                interface: 0,
+                by_interface: 1,
+                by_system: 2,
+                frame_before: frame - 1,
+                frame_last: frame,
+            });
+        }
+        let lost = |note: &Note| match note {
+            Note::Dropped {
+                by_interface,
+                by_system,
+                ..
+            } => by_interface + by_system,
+            _ => 0,
+        };
+        assert_eq!(report.notes.len(), NOTES_MAX);
+        assert_eq!(report.notes.iter().map(lost).sum::<u64>(), 3_000);
+        assert_eq!(report.notes.last().map(lost), Some(3));
+        assert_eq!(report.marks.last().map(|at| at.frame), Some(1_000));
+    }
 }

@@ -60,3 +60,14 @@ pub struct Closing<'a> {
     /// Counts of what could not be decoded or decided.
     pub unjudged: &'a BTreeMap<String, u64>,
 }
+
+/// Packets that the run did not get; what they would have shown is not known, and no silence is proved by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Losses {
+    /// When it was noticed, by the capture's clock.
+    pub time: String,
+    /// Lost by interfaces since the run began.
+    pub interface_drops: u64,
+    /// Lost by the kernel or by our own queue since the run began.
+    pub system_drops: u64,
+}

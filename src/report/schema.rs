@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use crate::report::events::{Amended, Closing, Event, Header, Withdrawn};
+pub use crate::report::events::{Amended, Closing, Event, Header, Losses, Withdrawn};
 
 /// The JSON Schema of `Report`.
 pub const REPORT_SCHEMA: &str = include_str!("report.schema.json");

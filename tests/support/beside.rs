@@ -108,12 +108,18 @@ pub(crate) struct Live {
 impl Live {
     /// Starts it; what it says on standard error goes to a file in `folder`.
     pub(crate) fn start(arguments: &[&str], folder: &Path) -> Self {
+        Self::start_with(arguments, folder, &[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn start_with(arguments: &[&str], folder: &Path, set: &[(&str, String)]) -> Self {
         static RUNS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let run = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let said = folder.join(format!("said-{run}"));
         let mut command = super::run::program(&["live", "-", "--ca-bundle", super::ROOTS]);
         let mut child = command
             .args(arguments)
+            .envs(set.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(File::create(&said).expect("a file"))
@@ -138,6 +144,13 @@ impl Live {
             }
             std::thread::park_timeout(PAUSE);
         }
+    }
+
+    /// Writes a capture into the pipe at once, as much of it as is taken.
+    pub(crate) fn pour(&mut self, path: &str) {
+        let bytes = std::fs::read(path).expect("a capture");
+        let stdin = self.stdin.as_mut().expect("the pipe is open");
+        let _ = stdin.write_all(&bytes);
     }
 
     /// Waits for a line that holds both, and gives what stands between them.
@@ -165,6 +178,13 @@ impl Live {
     /// The stream ends.
     pub(crate) fn stop(&mut self) {
         drop(self.stdin.take());
+    }
+
+    /// The stream ends before anything came.
+    pub(crate) fn end_of_nothing(&mut self) {
+        self.stop();
+        let status = self.child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(3));
     }
 
     /// The stream ends, and the run with it.

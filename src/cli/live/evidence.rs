@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use clap::Args;
-
-use crate::cli::{Failure, input, output};
+use crate::cli::{Failure, output};
 use crate::decode::{self, Body};
 use crate::ingest::{Batch, Frame, FrameRef, Interface, Writer};
 use crate::report::schema::{Finding, Incident, Withdrawn};
@@ -32,44 +30,12 @@ const WAITING_MAX: usize = 256;
 /// What a packet costs beside its bytes.
 const OVERHEAD: usize = 96;
 
-/// Options of what is kept.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Keeping {
-    /// Write the packets of each new incident to DIR/<incident>.pcapng; raw, nothing in them is masked
-    #[arg(long, value_name = "DIR")]
-    evidence: Option<PathBuf>,
-    /// Seconds of packets that stay in memory for --evidence
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    evidence_window: u32,
-    /// Memory for those packets, beside --memory
-    #[arg(long, value_name = "SIZE", default_value = "128M")]
-    evidence_memory: String,
-    /// All files in DIR together; the oldest make room
-    #[arg(long, value_name = "SIZE", default_value = "1G")]
-    evidence_budget: String,
-}
-
-impl Keeping {
-    /// Where packets of incidents go, if they are to.
-    pub(super) fn evidence(&self) -> Result<Option<Evidence>, Failure> {
-        let Some(folder) = &self.evidence else {
-            return Ok(None);
-        };
-        let bounds = Bounds {
-            window: i64::from(self.evidence_window) * SECOND,
-            memory: input::sized("--evidence-memory", &self.evidence_memory)?,
-            budget: input::sized("--evidence-budget", &self.evidence_budget)?,
-        };
-        Evidence::open(folder, bounds).map(Some)
-    }
-}
-
 /// Bounds of what is kept.
 #[derive(Clone, Copy, Debug)]
-struct Bounds {
-    window: Nanos,
-    memory: u64,
-    budget: u64,
+pub(super) struct Bounds {
+    pub(super) window: Nanos,
+    pub(super) memory: u64,
+    pub(super) budget: u64,
 }
 
 /// Whom a finding is about, and its frames with what each is.
@@ -104,7 +70,7 @@ pub(super) struct Evidence {
 
 impl Evidence {
     /// An empty ring; the folder is made if it is not there.
-    fn open(folder: &Path, bounds: Bounds) -> Result<Self, Failure> {
+    pub(super) fn open(folder: &Path, bounds: Bounds) -> Result<Self, Failure> {
         fs::create_dir_all(folder)
             .map_err(|error| Failure::usage(format!("--evidence {}: {error}", folder.display())))?;
         Ok(Self {

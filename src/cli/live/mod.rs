@@ -1,22 +1,31 @@
 //! `wirefault live`: the same diagnosis while the capture goes on.
 //!
-//! The loop is that of `analyze`; every ten seconds of the capture's clock it looks at the run as if it ended now, and
-//! tells what is settled and new. What is told of the past is kept for ten minutes.
+//! The loop is that of `analyze`; every second of the capture's clock it looks at the run as if it ended now, and tells
+//! what is settled and new. What is told of the past is kept for ten minutes.
 
 mod evidence;
+mod keeping;
+mod log;
+mod notify;
+#[cfg(feature = "live")]
+mod rights;
 mod run;
 mod source;
 mod telling;
 
-use std::fs::File;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::channel;
 
 use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, analyze, input};
 use crate::report::json::Lines;
 use crate::report::stream::{Stream, Tell, Words};
 
-pub(crate) use evidence::Keeping;
+pub(crate) use keeping::Keeping;
+use log::Log;
+use notify::Notify;
 use run::Run;
 pub(crate) use source::{Source, list};
 pub(crate) use telling::Telling;
@@ -39,42 +48,86 @@ pub(crate) fn run(
     };
     let settings = analyze::settings(common)?;
     let stop = input::stop_on_interrupt()?;
+    let reload = reload_on_hangup()?;
+    let judging = input::Judging::of(common)?;
+    let way = source::open(source, common)?;
+    // Before root is given up, and before any thread begins.
     let evidence = keeping.evidence()?;
-    // A stream may keep us waiting for its first bytes, and who listens must not wait for them.
-    let others = telling.tellers(common)?;
-    let (feed, ticking) = source::opened(source, common, &stop)?;
-    let ear = evidence.as_ref().map(evidence::Evidence::ear);
+    let out: Box<dyn io::Write> = match &common.output {
+        Some(path) => Box::new(Log::open(path, keeping.turning()?)?),
+        None => Box::new(io::BufWriter::new(io::stdout())),
+    };
+    if way.ticks() {
+        give_up_rights(keeping, telling, common)?;
+    }
+    let own: Box<dyn Tell> = if lines {
+        Box::new(Lines::new(out))
+    } else {
+        Box::new(Words::new(out, settings.clone()))
+    };
+    let mut tellers = vec![own];
+    if let Some(evidence) = &evidence {
+        tellers.push(Box::new(evidence.ear()));
+    }
+    tellers.extend(telling.tellers(common)?);
+    if let Some(notify) = Notify::from_environment() {
+        tellers.push(Box::new(notify));
+    }
+    let ticking = way.ticks();
+    let (to, says) = channel();
     let run = Run {
-        engine: input::engine(common, false)?,
-        feed,
+        engine: input::engine_by(&judging, common, false)?,
+        feed: way.feed(&stop, &to)?,
         // On interfaces the kernel filters.
         filter: match (&common.filter, ticking) {
             (Some(filter), false) => Some(Filter::new(filter)?),
             _ => None,
         },
         ticking,
-        settings: settings.clone(),
+        settings,
         stop,
+        reload,
+        says,
         evidence,
         common,
     };
-    let out = destination(common)?;
-    let own: Box<dyn Tell> = if lines {
-        Box::new(Lines::new(out))
-    } else {
-        Box::new(Words::new(out, settings))
-    };
-    let mut tellers = vec![own];
-    tellers.extend(ear.map(|ear| Box::new(ear) as Box<dyn Tell>));
-    tellers.extend(others);
     run.told(Stream::new(tellers))
 }
 
-fn destination(common: &Common) -> Result<Box<dyn io::Write>, Failure> {
-    Ok(match &common.output {
-        Some(path) => Box::new(io::BufWriter::new(File::create(path).map_err(|error| {
-            Failure::usage(format!("{}: cannot be written: {error}", path.display()))
-        })?)),
-        None => Box::new(io::BufWriter::new(io::stdout())),
-    })
+/// SIGHUP does not end a run: it reads the endpoint rules again.
+fn reload_on_hangup() -> Result<Arc<AtomicBool>, Failure> {
+    let reload = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&reload))
+        .map_err(|error| Failure::usage(format!("signals cannot be handled: {error}")))?;
+    Ok(reload)
+}
+
+#[cfg(feature = "live")]
+fn give_up_rights(keeping: &Keeping, telling: &Telling, common: &Common) -> Result<(), Failure> {
+    let mut write = telling.folders()?;
+    for folder in &write {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
+    }
+    write.extend(keeping.evidence.clone());
+    if let Some(path) = &common.output {
+        write.insert(0, rights::folder_of(path));
+        write.push(path.clone());
+    }
+    let files = [&common.endpoints, &common.ca_bundle].into_iter().flatten();
+    let needs = rights::Needs {
+        // A file that is replaced by renaming is another file: its folder is what stays.
+        read: files.map(|path| rights::folder_of(path)).collect(),
+        write,
+    };
+    let said = rights::give_up(keeping.user.as_deref(), &needs).map_err(Failure::usage)?;
+    if !common.quiet {
+        crate::cli::output::complain(&said);
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "live"))]
+fn give_up_rights(_: &Keeping, _: &Telling, _: &Common) -> Result<(), Failure> {
+    Ok(())
 }

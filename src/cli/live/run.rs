@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::cli::filter::Filter;
 use crate::cli::live::evidence::Evidence;
-use crate::cli::{Common, Failure, FormatArg, output};
+use crate::cli::{Common, Failure, FormatArg, endpoints, output};
 use crate::engine::Engine;
 use crate::ingest::{Batch, Feed, Interface, live};
 use crate::report::stream::{Moment, Pulse, Stream, Tell};
@@ -32,6 +33,10 @@ pub(super) struct Run<'a> {
     pub(super) ticking: bool,
     pub(super) settings: Settings,
     pub(super) stop: Arc<AtomicBool>,
+    /// The endpoint rules are to be read again.
+    pub(super) reload: Arc<AtomicBool>,
+    /// What becomes of the interfaces.
+    pub(super) says: Receiver<String>,
     pub(super) evidence: Option<Evidence>,
     pub(super) common: &'a Common,
 }
@@ -108,23 +113,20 @@ impl Run<'_> {
         let mut beat = Beat::default();
         let written = (|| {
             stream.begin(&self.look())?;
-            while self.feed.next(&mut batch) && !self.stop.load(Ordering::Relaxed) {
+            // Interfaces end by themselves when they are to, with what they have taken; a stream may never.
+            while self.feed.next(&mut batch) && (self.ticking || !self.stop.load(Ordering::Relaxed))
+            {
                 if let Some(filter) = &mut self.filter
                     && let Err(failure) = filter.apply(&mut batch)
                 {
                     return Ok(Err(failure));
                 }
-                self.engine.push(&batch);
-                if let Some(evidence) = &mut self.evidence {
-                    evidence.keep(&batch);
-                }
-                if self.ticking && batch.frames.is_empty() {
-                    self.engine.tick(live::now());
-                }
+                self.take(&batch);
                 self.in_time(&mut stream, &mut next, batch.frames.is_empty())?;
                 self.keep_evidence();
                 if beat.due() {
                     stream.pulse(&self.pulse())?;
+                    self.attend();
                 }
             }
             Ok(Ok(()))
@@ -132,12 +134,12 @@ impl Run<'_> {
         let written = match written {
             Ok(Ok(())) => {
                 let now = self.engine.clock();
+                let interfaces = self.feed.interfaces().to_vec();
                 let mut evidence = self.evidence.take();
-                let faces = self.feed.interfaces().to_vec();
                 let told = self.finished();
                 let written = stream.finish(&told, now);
                 if let Some(evidence) = &mut evidence {
-                    evidence.in_time(now, &faces, true);
+                    evidence.in_time(now, &interfaces, true);
                 }
                 written.map(|()| told)
             }
@@ -169,6 +171,44 @@ impl Run<'_> {
         let now = self.engine.clock();
         if let Some(evidence) = &mut self.evidence {
             evidence.in_time(now, self.feed.interfaces(), false);
+        }
+    }
+
+    fn take(&mut self, batch: &Batch) {
+        self.engine.push(batch);
+        if let Some(evidence) = &mut self.evidence {
+            evidence.keep(batch);
+        }
+        if self.ticking && batch.frames.is_empty() {
+            self.engine.tick(live::now());
+        }
+    }
+
+    /// What is asked for or said from outside.
+    fn attend(&mut self) {
+        for said in self.says.try_iter() {
+            output::complain(&said);
+        }
+        if self.reload.swap(false, Ordering::Relaxed) {
+            self.read_rules_again();
+        }
+    }
+
+    /// The endpoint rules as they are now; flows that are open go on. Where they cannot be had, the old ones stay.
+    fn read_rules_again(&mut self) {
+        let Some(path) = &self.common.endpoints else {
+            output::complain("SIGHUP: nothing to read again, --endpoints was not given");
+            return;
+        };
+        match endpoints::read(path) {
+            Ok((rules, anchors)) => {
+                self.engine.judge_by(Arc::new(rules), &anchors);
+                output::complain(&format!("SIGHUP: {} is read again", path.display()));
+            }
+            Err(failure) => output::complain(&format!(
+                "SIGHUP: the endpoint rules stay as they were: {}",
+                failure.message
+            )),
         }
     }
 

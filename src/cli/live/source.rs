@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Sender;
 
 use clap::Args;
 
@@ -25,58 +26,70 @@ pub(crate) struct Source {
     pub buffer: u32,
 }
 
-/// The way in, and whether time passes on it while nothing arrives.
-pub(super) fn opened(
-    source: &Source,
-    common: &Common,
-    stop: &Arc<AtomicBool>,
-) -> Result<(Feed, bool), Failure> {
-    let (name, stream, ticking) = match (source.interface.as_slice(), common.paths.as_slice()) {
-        ([], [path]) if path == "-" => {
-            let stream = live::in_pieces(Box::new(io::stdin()));
-            ("-".to_owned(), stream, false)
-        }
-        ([], []) => {
-            return Err(Failure::usage(
-                "live needs interfaces (-i eth0) or `-` for a capture on standard input",
-            ));
-        }
-        ([], [path, ..]) => {
-            return Err(Failure::usage(format!(
-                "live {path}: only `-` is read live; `wirefault analyze {path}` reads files"
-            )));
-        }
-        (names, _) => (names.join(","), interfaces(source, common, stop)?, true),
-    };
-    let feed = Feed::of_live(&name, stream, &ingest::Options::default());
-    let feed = feed.map_err(|error| Failure {
-        status: 3,
-        message: error.to_string(),
-    })?;
-    Ok((feed, ticking))
+/// The way in, open and not read yet.
+pub(super) enum Way {
+    /// Standard input.
+    Stream,
+    /// Interfaces, on which time passes while nothing arrives.
+    #[cfg(feature = "live")]
+    Interfaces(String, live::interface::Opened),
+}
+
+/// Opens the way in.
+pub(super) fn open(source: &Source, common: &Common) -> Result<Way, Failure> {
+    match (source.interface.as_slice(), common.paths.as_slice()) {
+        ([], [path]) if path == "-" => Ok(Way::Stream),
+        ([], []) => Err(Failure::usage(
+            "live needs interfaces (-i eth0) or `-` for a capture on standard input",
+        )),
+        ([], [path, ..]) => Err(Failure::usage(format!(
+            "live {path}: only `-` is read live; `wirefault analyze {path}` reads files"
+        ))),
+        _ => interfaces(source, common),
+    }
+}
+
+impl Way {
+    /// Time passes on it while nothing arrives.
+    pub(super) const fn ticks(&self) -> bool {
+        !matches!(self, Self::Stream)
+    }
+
+    /// Begins to read. What becomes of interfaces is told to `says`.
+    pub(super) fn feed(
+        self,
+        stop: &Arc<AtomicBool>,
+        says: &Sender<String>,
+    ) -> Result<Feed, Failure> {
+        let (name, stream) = match self {
+            Self::Stream => ("-".to_owned(), live::in_pieces(Box::new(io::stdin()))),
+            #[cfg(feature = "live")]
+            Self::Interfaces(name, opened) => (name, opened.read(stop, says)),
+        };
+        #[cfg(not(feature = "live"))]
+        let _ = (stop, says);
+        let feed = Feed::of_live(&name, stream, &ingest::Options::default());
+        feed.map_err(|error| Failure {
+            status: 3,
+            message: error.to_string(),
+        })
+    }
 }
 
 #[cfg(feature = "live")]
-fn interfaces(
-    source: &Source,
-    common: &Common,
-    stop: &Arc<AtomicBool>,
-) -> Result<Box<dyn io::Read + Send>, Failure> {
+fn interfaces(source: &Source, common: &Common) -> Result<Way, Failure> {
     let buffer_bytes = source.buffer.saturating_mul(1 << 20);
     let options = live::interface::Options {
         snaplen: source.snaplen,
         buffer_bytes: buffer_bytes.min(i32::MAX.unsigned_abs()),
         filter: common.filter.clone(),
     };
-    live::interface::open(&source.interface, &options, stop).map_err(Failure::usage)
+    let opened = live::interface::open(&source.interface, &options).map_err(Failure::usage)?;
+    Ok(Way::Interfaces(source.interface.join(","), opened))
 }
 
 #[cfg(not(feature = "live"))]
-fn interfaces(
-    source: &Source,
-    _: &Common,
-    _: &Arc<AtomicBool>,
-) -> Result<Box<dyn io::Read + Send>, Failure> {
+fn interfaces(source: &Source, _: &Common) -> Result<Way, Failure> {
     let name = source.interface.first().map_or("", String::as_str);
     Err(Failure::usage(format!(
         "-i {name}: this build cannot capture; build it with `cargo build --release --features live` (needs \
@@ -106,7 +119,7 @@ pub(crate) fn list() -> Result<u8, Failure> {
     if devices.is_empty() {
         output::complain(
             "no interface can be seen: the right to capture is missing; run as root, or give it once: \
-             setcap cap_net_raw,cap_net_admin=eip $(command -v wirefault)",
+             setcap cap_net_raw=eip $(command -v wirefault)",
         );
     }
     output::write(None, text.as_bytes()).map(|()| 0)

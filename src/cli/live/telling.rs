@@ -50,6 +50,24 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
+    /// Folders that are written to while the run goes on, when root was given up.
+    #[cfg_attr(
+        not(feature = "live"),
+        expect(dead_code, reason = "only a capture gives up rights")
+    )]
+    pub(super) fn folders(&self) -> Result<Vec<PathBuf>, Failure> {
+        let queue = self.webhook.is_some().then(|| self.queue()).transpose()?;
+        Ok(queue.into_iter().collect())
+    }
+
+    /// Where events wait for the receiver.
+    fn queue(&self) -> Result<PathBuf, Failure> {
+        match &self.webhook_queue {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(state_folder()?.join("webhook")),
+        }
+    }
+
     /// Everybody who is to hear of it; none of them may end the run by an error of its own.
     pub(super) fn tellers(&self, common: &Common) -> Result<Vec<Box<dyn Tell>>, Failure> {
         let stall = (self.stall_after > 0).then(|| Duration::from_secs(self.stall_after));
@@ -86,10 +104,7 @@ impl Telling {
         Ok(webhook::Options {
             target,
             headers: headers(&self.webhook_header)?,
-            folder: match &self.webhook_queue {
-                Some(folder) => folder.clone(),
-                None => state_folder()?.join("webhook"),
-            },
+            folder: self.queue()?,
             bytes_max: input::sized("--webhook-queue-max", &self.webhook_queue_max)?,
             findings: self.webhook_findings.map(Into::into),
             trust: self.webhook_ca.clone(),

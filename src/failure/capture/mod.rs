@@ -3,6 +3,7 @@
 pub mod duplicated;
 pub mod encrypted_blind;
 pub mod file_damaged;
+mod lost;
 pub mod one_sided;
 pub mod packets_cut;
 pub mod packets_dropped;
@@ -20,22 +21,24 @@ use crate::mark::Mark;
 /// Frames cited where each of several files shows one.
 const EXAMPLES_MAX: usize = 16;
 
-/// What is to be said about the capture: by the conversations, by the files, and of `packets` in all.
-pub fn judge(quality: &Quality, files: &[FileReport], packets: u64) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = [
-        one_sided::judge(quality),
-        packets_dropped::judge(quality, files, packets),
-        packets_cut::judge(quality, files, packets),
-        duplicated::judge(quality, packets),
-        starts_mid_flow::judge(quality),
-        time_disorder::judge(files),
-        encrypted_blind::judge(quality),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+/// Adds what is to be said about the capture: by the conversations, by the files, and of `packets` in all. What it lost
+/// lowers the verdicts among `findings` that rest on silence.
+pub fn judge(findings: &mut Vec<Finding>, quality: &Quality, files: &[FileReport], packets: u64) {
+    lost::lower(findings, files);
+    findings.extend(
+        [
+            one_sided::judge(quality),
+            packets_dropped::judge(quality, files, packets),
+            packets_cut::judge(quality, files, packets),
+            duplicated::judge(quality, packets),
+            starts_mid_flow::judge(quality),
+            time_disorder::judge(files),
+            encrypted_blind::judge(quality),
+        ]
+        .into_iter()
+        .flatten(),
+    );
     findings.extend(file_damaged::judge(files));
-    findings
 }
 
 /// A finding about the capture that begins at its first cited frame.

@@ -27,7 +27,8 @@ fn file(last_frame: u32) -> FileReport {
 
 /// `code: frames` of each finding.
 fn check(quality: &Quality, files: &[FileReport], expected: &[&str]) -> Vec<Finding> {
-    let findings = judge(quality, files, 100);
+    let mut findings = Vec::new();
+    judge(&mut findings, quality, files, 100);
     let told: Vec<String> = findings
         .iter()
         .map(|finding| {
@@ -256,4 +257,36 @@ fn a_file_damaged_before_its_first_frame_is_told_without_frames() {
         ..FileReport::default()
     };
     check(&Quality::default(), &[damaged], &["capture.file-damaged: "]);
+}
+
+#[test]
+fn silence_is_less_certain_where_the_capture_lost_packets_and_nowhere_else() {
+    let silent = |frame: u32| {
+        let class = crate::failure::classes::ALL
+            .iter()
+            .find(|class| class.code == "transport.syn-unanswered");
+        let mut finding = Finding::new(class.unwrap(), Subject::Flow, at(frame).time);
+        finding.confidence = 95;
+        finding.seen(at(frame), "syn")
+    };
+    let told = |note: Note, frame: u32| {
+        let mut file = file(10);
+        file.notes.push(note);
+        file.marks = (1..=20).map(at).collect();
+        let mut findings = [silent(frame)];
+        lost::lower(&mut findings, &[file]);
+        let [finding] = findings;
+        finding.confidence
+    };
+    assert_eq!(told(dropped(0, 1), 5), 75);
+    assert_eq!(told(dropped(0, 1), 12), 95);
+    assert_eq!(told(dropped(0, 0), 5), 95);
+    let few = Note::Dropped {
+        interface: 0,
+        by_interface: 0,
+        by_system: 1,
+        frame_before: 0,
+        frame_last: 2_000,
+    };
+    assert_eq!(told(few, 5), 95);
 }

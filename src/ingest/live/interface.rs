@@ -1,5 +1,7 @@
 //! Packets of this machine's interfaces, through libpcap (feature `live`).
 //!
+//! An interface that goes away is opened again when it is back; what becomes of it is said.
+//!
 //! One thread an interface takes packets and hands them on as pcapng blocks, gathered for at most 100 ms. If the queue is
 //! full the newest are dropped and counted, beside what kernel and interface count; the statistics go out as pcapng has
 //! them, so the report tells them like those of any capture.
@@ -7,7 +9,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Device, Precision};
@@ -22,6 +24,8 @@ const PIECE: usize = 64 << 10;
 const GATHER: Duration = Duration::from_millis(100);
 /// A pause where no packet waits.
 const PAUSE: Duration = Duration::from_millis(5);
+/// An interface that is gone is looked for so often.
+const GONE: Duration = Duration::from_secs(1);
 /// How often losses are asked for.
 const STATISTICS: Duration = Duration::from_secs(1);
 
@@ -41,28 +45,51 @@ pub fn list() -> Result<Vec<Device>, String> {
     Device::list().map_err(|error| format!("interfaces cannot be listed: {error}"))
 }
 
-/// Opens the interfaces; what they give is read as one pcapng capture, until `stop` is set.
-pub fn open(
-    names: &[String],
-    options: &Options,
-    stop: &Arc<AtomicBool>,
-) -> Result<Box<dyn Read + Send>, String> {
+/// Interfaces that are open and not read yet: whoever opened them may give up the right to.
+pub struct Opened {
+    captures: Vec<(String, Capture<Active>)>,
+    options: Options,
+}
+
+/// Opens the interfaces.
+pub fn open(names: &[String], options: &Options) -> Result<Opened, String> {
     let mut captures = Vec::new();
     for name in names {
         captures.push((name.clone(), opened(name, options)?));
     }
-    let (to, from) = sync_channel(QUEUE);
-    let mut head = pcapng::section();
-    for (name, capture) in &captures {
-        let link = u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX);
-        let filter = options.filter.as_deref();
-        head.extend(pcapng::interface(link, options.snaplen, name, filter));
+    Ok(Opened {
+        captures,
+        options: options.clone(),
+    })
+}
+
+impl Opened {
+    /// What they give, as one pcapng capture, until `stop` is set. What becomes of an interface is told to `says`.
+    pub fn read(self, stop: &Arc<AtomicBool>, says: &Sender<String>) -> Box<dyn Read + Send> {
+        let (to, from) = sync_channel(QUEUE);
+        let mut head = pcapng::section();
+        for (name, capture) in &self.captures {
+            let link = u16::try_from(capture.get_datalink().0).unwrap_or(u16::MAX);
+            let filter = self.options.filter.as_deref();
+            head.extend(pcapng::interface(link, self.options.snaplen, name, filter));
+        }
+        let _ = to.send(Ok(head));
+        for (id, (name, capture)) in (0_u32..).zip(self.captures) {
+            let one = One {
+                id,
+                name,
+                link: capture.get_datalink().0,
+                options: self.options.clone(),
+                to: to.clone(),
+                stop: Arc::clone(stop),
+                says: says.clone(),
+                dropped: AtomicU64::new(0),
+                before: (0, 0),
+            };
+            one.begin(capture);
+        }
+        Box::new(Pieces::new(from))
     }
-    let _ = to.send(Ok(head));
-    for (id, (_, capture)) in (0_u32..).zip(captures) {
-        take(id, capture, to.clone(), Arc::clone(stop));
-    }
-    Ok(Box::new(Pieces::new(from)))
 }
 
 fn opened(name: &str, options: &Options) -> Result<Capture<Active>, String> {
@@ -72,7 +99,7 @@ fn opened(name: &str, options: &Options) -> Result<Capture<Active>, String> {
         if right.iter().any(|word| error.contains(word)) {
             format!(
                 "-i {name}: the right to capture is missing; run as root, or give it once: \
-                 setcap cap_net_raw,cap_net_admin=eip $(command -v wirefault)"
+                 setcap cap_net_raw=eip $(command -v wirefault)"
             )
         } else {
             format!("-i {name}: {error}; `wirefault interfaces` lists what can be captured")
@@ -97,58 +124,118 @@ fn opened(name: &str, options: &Options) -> Result<Capture<Active>, String> {
     Ok(capture)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "libpcap waits for packets in the kernel: one thread an interface"
-)]
-fn take(
+/// One interface while it is read, in a thread of its own.
+struct One {
     id: u32,
-    mut capture: Capture<Active>,
+    name: String,
+    link: i32,
+    options: Options,
     to: SyncSender<io::Result<Vec<u8>>>,
     stop: Arc<AtomicBool>,
-) {
-    std::thread::spawn(move || {
-        let dropped = AtomicU64::new(0);
-        let mut piece = Piece::new(&to, &dropped);
+    says: Sender<String>,
+    /// Packets that did not fit the queue.
+    dropped: AtomicU64,
+    /// What earlier openings of it have lost, by interface and by system.
+    before: (u64, u64),
+}
+
+impl One {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "libpcap waits for packets in the kernel: one thread an interface"
+    )]
+    fn begin(mut self, capture: Capture<Active>) {
+        std::thread::spawn(move || {
+            let mut capture = capture;
+            loop {
+                let ended = self.take(&mut capture);
+                let lost = self.lost(&mut capture);
+                self.before = lost;
+                if self.stop.load(Ordering::Relaxed) {
+                    let _ = self.to.send(Ok(self.statistics(lost)));
+                    return;
+                }
+                let _ = self.says.send(format!(
+                    "-i {}: {ended}; packets are missed until it is back",
+                    self.name
+                ));
+                let Some(back) = self.again() else { return };
+                capture = back;
+                let _ = self.says.send(format!("-i {}: it is back", self.name));
+            }
+        });
+    }
+
+    /// Packets, until the interface is gone or the run ends; says why.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "libpcap waits for packets in the kernel: one thread an interface"
+    )]
+    fn take(&self, capture: &mut Capture<Active>) -> String {
+        let mut piece = Piece::new(&self.to, &self.dropped);
         let mut asked = Instant::now();
-        while !stop.load(Ordering::Relaxed) {
+        let ended = loop {
+            if self.stop.load(Ordering::Relaxed) {
+                break String::new();
+            }
             match capture.next_packet() {
                 Ok(packet) => {
                     let stamp = packet.header.ts;
                     // With nanosecond precision libpcap writes nanoseconds into the field for microseconds.
                     let ns = i128::from(stamp.tv_sec) * 1_000_000_000 + i128::from(stamp.tv_usec);
                     let ns = u64::try_from(ns).unwrap_or(0);
-                    piece.add(
-                        &pcapng::packet(id, ns, packet.data, packet.header.len),
-                        true,
-                    );
+                    let block = pcapng::packet(self.id, ns, packet.data, packet.header.len);
+                    piece.add(&block, true);
                 }
                 // Nothing for now: libpcap's own wait may last until the next packet, with what was gathered unsent.
                 Err(pcap::Error::TimeoutExpired) => {
                     piece.hand_on();
                     std::thread::sleep(PAUSE);
                 }
-                Err(pcap::Error::NoMorePackets) => break,
-                Err(error) => {
-                    piece.hand_on();
-                    let _ = to.send(Err(io::Error::other(error.to_string())));
-                    break;
-                }
+                Err(pcap::Error::NoMorePackets) => break "it ended".to_owned(),
+                Err(error) => break error.to_string(),
             }
             if asked.elapsed() >= STATISTICS {
                 asked = Instant::now();
-                if let Ok(stat) = capture.stats() {
-                    let system =
-                        u64::from(stat.dropped).saturating_add(dropped.load(Ordering::Relaxed));
-                    let time = u64::try_from(now().ns()).unwrap_or(0);
-                    let block = pcapng::statistics(id, time, u64::from(stat.if_dropped), system);
-                    piece.add(&block, false);
-                }
+                let lost = self.lost(capture);
+                piece.add(&self.statistics(lost), false);
             }
             piece.hand_on_in_time();
-        }
+        };
         piece.hand_on();
-    });
+        ended
+    }
+
+    /// Opens the interface again as soon as it can be; `None` when the run ends.
+    fn again(&self) -> Option<Capture<Active>> {
+        while !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(GONE);
+            // Another link type under the old name would be read wrongly.
+            if let Ok(capture) = opened(&self.name, &self.options)
+                && capture.get_datalink().0 == self.link
+            {
+                return Some(capture);
+            }
+        }
+        None
+    }
+
+    /// What was lost since the run began: by the interface; by the kernel and the queue.
+    fn lost(&self, capture: &mut Capture<Active>) -> (u64, u64) {
+        let (by_interface, by_kernel) = self.before;
+        capture.stats().map_or(self.before, |stat| {
+            (
+                by_interface.saturating_add(stat.if_dropped.into()),
+                by_kernel.saturating_add(stat.dropped.into()),
+            )
+        })
+    }
+
+    fn statistics(&self, (by_interface, by_kernel): (u64, u64)) -> Vec<u8> {
+        let by_system = by_kernel.saturating_add(self.dropped.load(Ordering::Relaxed));
+        let time = u64::try_from(now().ns()).unwrap_or(0);
+        pcapng::statistics(self.id, time, by_interface, by_system)
+    }
 }
 
 /// Blocks gathered for the queue.

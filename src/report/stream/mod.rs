@@ -18,6 +18,7 @@ pub use tell::{Pulse, Tell};
 pub use words::Words;
 
 use crate::flow::key::FlowKey;
+use crate::report::schema::Losses;
 use crate::report::{Findings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
 
@@ -26,6 +27,9 @@ use incidents::Cases;
 
 /// What is judged beside others may miss them where it lies so near to what is forgotten: it is not taken back.
 const MARGIN: Nanos = 130 * SECOND;
+
+/// Losses are said again after so many pulses at least.
+const LOST_AGAIN: u32 = 10;
 
 /// When a look was taken, and what is still in motion.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,9 @@ pub struct Stream<T> {
     cases: Cases,
     /// What began earlier may be forgotten, and is not taken back.
     horizon: Timestamp,
+    /// Packets lost, as last said, by interfaces and by the system; and pulses since then.
+    lost: (u64, u64),
+    since_lost: u32,
 }
 
 impl<T: Tell> Stream<T> {
@@ -56,6 +63,8 @@ impl<T: Tell> Stream<T> {
             ledger: Ledger::default(),
             cases: Cases::default(),
             horizon: Timestamp::from_ns(i64::MIN),
+            lost: (0, 0),
+            since_lost: LOST_AGAIN,
         }
     }
 
@@ -72,6 +81,7 @@ impl<T: Tell> Stream<T> {
             ledger,
             cases,
             horizon,
+            ..
         } = self;
         ledger.look(tell, told, moment, *horizon)?;
         cases.look(tell, told, ledger, *horizon)?;
@@ -88,6 +98,18 @@ impl<T: Tell> Stream<T> {
 
     /// How the run itself stands.
     pub fn pulse(&mut self, pulse: &Pulse) -> io::Result<()> {
+        let lost = (pulse.interface_drops, pulse.system_drops);
+        self.since_lost = self.since_lost.saturating_add(1);
+        if lost != self.lost && self.since_lost >= LOST_AGAIN {
+            self.lost = lost;
+            self.since_lost = 0;
+            self.tell.losses(&Losses {
+                time: pulse.clock.to_string(),
+                interface_drops: lost.0,
+                system_drops: lost.1,
+            })?;
+            self.tell.rest()?;
+        }
         self.tell.pulse(pulse)
     }
 

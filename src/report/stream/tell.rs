@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::report::json::Lines;
-use crate::report::schema::{Amended, Finding, Header, Incident, Withdrawn};
+use crate::report::schema::{Amended, Finding, Header, Incident, Losses, Withdrawn};
 use crate::report::{Findings, Told};
 use crate::time::Timestamp;
 
@@ -48,6 +48,10 @@ pub trait Tell {
     fn end(&mut self, told: &Told<Findings>) -> io::Result<()>;
     /// Nothing more for now.
     fn rest(&mut self) -> io::Result<()>;
+    /// Packets were lost since this was last said.
+    fn losses(&mut self, _losses: &Losses) -> io::Result<()> {
+        Ok(())
+    }
     /// How the run itself stands: about once a second of the machine's time, also where nothing happens.
     fn pulse(&mut self, _: &Pulse) -> io::Result<()> {
         Ok(())
@@ -93,6 +97,10 @@ impl<T: Tell + ?Sized> Tell for Vec<Box<T>> {
         self.iter_mut().try_for_each(|one| one.end(told))
     }
 
+    fn losses(&mut self, losses: &Losses) -> io::Result<()> {
+        self.iter_mut().try_for_each(|one| one.losses(losses))
+    }
+
     fn rest(&mut self) -> io::Result<()> {
         self.iter_mut().try_for_each(|one| one.rest())
     }
@@ -135,6 +143,10 @@ impl<W: Write> Tell for Lines<W> {
 
     fn end(&mut self, told: &Told<Findings>) -> io::Result<()> {
         Self::end(self, told)
+    }
+
+    fn losses(&mut self, losses: &Losses) -> io::Result<()> {
+        self.push("losses", losses)
     }
 
     fn rest(&mut self) -> io::Result<()> {
