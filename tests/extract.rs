@@ -143,7 +143,7 @@ fn a_frame_says_its_role_its_code_its_finding_and_where_it_stood() {
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     assert_eq!(
         ran.stderr,
-        format!("7 packets written to {out}; their bytes are as captured, nothing is masked\n")
+        format!("7 packets written to {out}; the bytes are as captured, nothing is masked\n")
     );
     let (_, comments) = frames(&out);
     assert_eq!(

@@ -59,7 +59,8 @@ pub(crate) fn run(mut common: Common, mut ids: Ids) -> Result<u8, Failure> {
     }
     if !common.quiet {
         output::remark(&format!(
-            "{frames} packets written to {}; their bytes are as captured, nothing is masked",
+            "{frames} packet{} written to {}; the bytes are as captured, nothing is masked",
+            if frames == 1 { "" } else { "s" },
             path.display()
         ));
     }

@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use crate::failure::transport::connect_slow;
-use crate::failure::{Evidence, Finding, Text};
+use crate::failure::transport::{connect_slow, syn_unanswered};
+use crate::failure::{Evidence, Finding, Text, Value};
 use crate::mark::Mark;
 use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
@@ -330,6 +330,17 @@ fn join(earlier: &mut Finding, again: &Finding) {
     if let (Some(known), Some(new)) = (&mut earlier.silence, again.silence) {
         known.to = known.to.max(new.to);
         known.proven |= new.proven;
+    }
+    if earlier.class.code == syn_unanswered::CLASS.code {
+        let waited = earlier.last.since(earlier.first).max(0) / MILLISECOND;
+        let more = again.number("retries").unwrap_or(0).saturating_add(1);
+        for (key, value) in &mut earlier.details {
+            match (*key, value) {
+                ("retries", Value::Number(retries)) => *retries = retries.saturating_add(more),
+                ("waited_ms", Value::Number(known)) => *known = waited,
+                _ => {}
+            }
+        }
     }
 }
 

@@ -98,13 +98,22 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (receiver, sender) = (finding.client_text(), finding.server_text());
     let wrong = finding.number("wrong").unwrap_or(0);
     let right = finding.number("right").unwrap_or(0);
+    let packets = match wrong {
+        1 => "1 packet".to_owned(),
+        wrong => format!("{wrong} packets"),
+    };
+    let sums = if wrong == 1 {
+        "has a wrong checksum"
+    } else {
+        "have wrong checksums"
+    };
     match (lang, sender.is_empty()) {
         (Lang::En, false) => format!(
-            "{wrong} packets of {sender} to {receiver} have wrong checksums, {right} have right ones: damaged on the way"
+            "{packets} of {sender} to {receiver} {sums}, {right} are right: damaged on the way"
         ),
-        (Lang::En, true) => format!(
-            "{wrong} packets to {receiver} have wrong checksums, {right} have right ones: damaged on the way"
-        ),
+        (Lang::En, true) => {
+            format!("{packets} to {receiver} {sums}, {right} are right: damaged on the way")
+        }
         (Lang::Zh, false) => format!(
             "{sender} 发往 {receiver} 的报文中有 {wrong} 个校验和错误，{right} 个正确：途中损坏"
         ),

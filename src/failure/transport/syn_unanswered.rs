@@ -63,11 +63,16 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let (server, client) = (finding.server_text(), finding.client_text());
     let retries = finding.number("retries").unwrap_or(0);
     let seconds = finding.number("waited_ms").unwrap_or(0) as f64 / 1e3;
-    match lang {
-        Lang::En => format!(
+    match (retries, lang) {
+        (0, Lang::En) => format!("{server} never answered the SYN of {client}"),
+        (0, Lang::Zh) => format!("{server} 始终未应答 {client} 的 SYN"),
+        (1, Lang::En) => format!(
+            "{server} never answered the SYN of {client}, retried once after {seconds:.1} s"
+        ),
+        (_, Lang::En) => format!(
             "{server} never answered the SYN of {client}, retried {retries} times over {seconds:.1} s"
         ),
-        Lang::Zh => {
+        (_, Lang::Zh) => {
             format!("{server} 始终未应答 {client} 的 SYN，{seconds:.1} 秒内重试 {retries} 次")
         }
     }
