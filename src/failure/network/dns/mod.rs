@@ -6,6 +6,7 @@
 //! are never looked at, and an AAAA that alone stays unanswered is the business of `dns-aaaa-stall`.
 
 mod never;
+mod repaired;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -98,7 +99,7 @@ const CLASSES: [Detect; 6] = [
 /// Judges the lookups that did not go well. `lookups` by first frame, as `Lookups::finish` gives them.
 pub fn judge(lookups: &[Lookup], around: &Around<'_>) -> Told {
     let mut told = Told::default();
-    let tries = tries(lookups);
+    let tries = tries(lookups, around);
     let failing: BTreeMap<(IpAddr, &str), Vec<Timestamp>> = failing(&tries);
     for lookups in &tries {
         let Some(first) = lookups.first() else {
@@ -188,12 +189,14 @@ pub fn judge_heard(
 }
 
 /// Puts the lookups of one client and name that follow each other together.
-fn tries(lookups: &[Lookup]) -> Vec<Vec<&Lookup>> {
-    let mut tries: Vec<Vec<&Lookup>> = Vec::new();
+fn tries<'l>(lookups: &'l [Lookup], around: &Around<'_>) -> Vec<Vec<&'l Lookup>> {
+    let mut tries: Vec<Vec<&'l Lookup>> = Vec::new();
     let mut open: BTreeMap<(IpAddr, &str), (usize, Timestamp, Timestamp)> = BTreeMap::new();
+    let in_vain = repaired::InVain::of(lookups);
     for lookup in lookups
         .iter()
         .filter(|lookup| lookup.recursive && !is_never_told(&lookup.name))
+        .filter(|lookup| !in_vain.has_nothing_of(lookup, around))
     {
         let (first, last) = (lookup.first().time, lookup.last());
         let place = open
