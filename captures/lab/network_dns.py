@@ -197,6 +197,35 @@ def ends(lab):
     lab.stop(0)
 
 
+def aaaa_denied(lab, pause):
+    """dnsmasq gives A and says NXDOMAIN to AAAA, while the service is reached again and again; then it is killed."""
+    server = ["dnsmasq", "-k", "-C", "/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=", f"--address=/{NAME}/203.0.113.20", "--local=/chinatax.gov.cn/"]
+    serve(lab)
+    first = lab.start("d", server, 53, udp=True)
+    lab.capture()
+    for _ in range(3):
+        look(lab)
+        time.sleep(0.5)
+    lab.nft("d", "input", "udp dport 53 drop")
+    lab.end(first)
+    time.sleep(0.3)
+    if pause:
+        look(lab)
+        time.sleep(4)
+        # By its address the service is reached as before.
+        lab.run("c", ["curl", "-s", "-o", "/dev/null", "http://203.0.113.20:8080/"])
+        return
+    one = lab.socket("c", socket.SOCK_DGRAM)
+    for kind in (1, 28):
+        one.sendto(bytes([0x11, kind]) + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + words(NAME) + bytes([0, 0, kind, 0, 1]), ("198.51.100.53", 53))
+    time.sleep(1)
+    lab.stop(0)
+
+
+told("dns-timeout", "aaaa-denied-while-well", "dnsmasq gives A and denies AAAA (NXDOMAIN) while all is well; then it falls silent: the denials are no part of the failure", "unanswered: [[dns.flags.response==0 && frame.time_relative>1.5]]", tools="glibc's resolver, dnsmasq 2.90")(lambda lab: aaaa_denied(lab, True))
+silent("dns-nxdomain/not-aaaa-denied-while-well", "dnsmasq gives A and denies AAAA (NXDOMAIN) while all is well; it falls silent a second before the capture ends", "the last questions are undetermined, and the denials before them were repaired", tools="glibc's resolver, dnsmasq 2.90")(lambda lab: aaaa_denied(lab, False))
+
+
 # an answer that says no
 
 for label, rcode, name in (("nxdomain", NXDOMAIN, "vanished"), ("servfail", SERVFAIL, "servfail"), ("servfail", FORMERR, "formerr"), ("servfail", NOTIMP, "notimp"), ("refused", REFUSED, "refused")):

@@ -24,12 +24,20 @@ const TOGETHER: Nanos = 2 * SECOND;
 /// What connects later than this did not wait for it.
 const CONNECT_MAX: Nanos = 30 * SECOND;
 
-/// The name has its IPv4 address, the AAAA is asked again and again in vain, and the first SYN comes only after that.
+/// The name has its IPv4 address and was not asked for it in vain beside, the AAAA is asked again and again in vain, and the first SYN comes only after that.
 pub fn detect(at: &Try<'_>, around: &Around<'_>) -> Option<Finding> {
     let stalled = at
         .with(Outcome::Unanswered)
         .find(|lookup| lookup.kind == kind::AAAA && lookup.retries() > 0)?;
     let first = stalled.first().time;
+    let in_vain = |lookup: &&Lookup| {
+        lookup.kind == kind::A
+            && lookup.outcome(at.end) != Outcome::Resolved
+            && lookup.first().time.since(first).abs() <= TOGETHER
+    };
+    if at.lookups.iter().any(|lookup| in_vain(lookup)) {
+        return None;
+    }
     let addresses = answered(around, stalled, first)?;
     let (syn, _) = (around.tried)(at.client, &addresses, first);
     let syn = syn?;
