@@ -8,7 +8,7 @@ use crate::incident::evidence::{
     HOST_SPEAKS, INTERMITTENT, IPV4_WORKS, LOAD_ROSE, MACHINE_CHANGED, NOT_ACKED, ONE_ADDRESS_BAD,
     OTHER_PORTS_ANSWER, OTHER_PORTS_DEAD, OTHERS_SUCCEED, RECOVERED, RESET_BETWEEN, RESET_BY_HOST,
     RESOLVER_CLOSED, RESOLVER_DUMB, ROUTER_HOST, ROUTER_NET, ROUTER_PORT, SLOWER_THEN,
-    WORKED_BEFORE,
+    TAKEN_NOT_SERVED, WORKED_BEFORE,
 };
 
 pub(super) static CAUSES: &[Cause] = &[
@@ -49,6 +49,8 @@ pub(super) static CAUSES: &[Cause] = &[
             (&ONE_ADDRESS_BAD, 30),
             (&HOST_SILENT, 30),
             (&INTERMITTENT, 40),
+            // A filter on a port does not let some connections through.
+            (&TAKEN_NOT_SERVED, 70),
             (&GATEWAY_KEPT, 50),
             (&FLOOD, 70),
             // Several names: it is the resolver, and whoever filters it filters that.
@@ -252,11 +254,15 @@ pub(super) static CAUSES: &[Cause] = &[
             ("transport.handshake-incomplete", 25),
             ("transport.connect-slow", 15),
             ("transport.syn-unanswered", 5),
+            ("application.no-response", 15),
+            ("security.tls-no-reply", 15),
         ],
         needs: &[],
         favour: &[
             // A full queue drops the last ACK, or the SYN, and the kernel repeats its SYN-ACK.
             (&ACKED, 70),
+            // Once it is full, further SYNs are dropped, and what waits in it is acknowledged and not served.
+            (&TAKEN_NOT_SERVED, 75),
             (&INTERMITTENT, 20),
             (&LOAD_ROSE, 25),
             (&SLOWER_THEN, 15),

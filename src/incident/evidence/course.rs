@@ -1,5 +1,7 @@
 //! The course of things: what was before, what came after, how the load stood.
 
+use std::collections::BTreeSet;
+
 use super::{Found, Item, by_count, median};
 use crate::failure::Text;
 use crate::incident::case::Case;
@@ -17,6 +19,35 @@ pub(in crate::incident) static WORKED_BEFORE: Item = Item {
             .filter(|seen| seen.reached())
             .count();
         Some(Found::new(by_count(count), count))
+    },
+};
+
+pub(in crate::incident) static TAKEN_NOT_SERVED: Item = Item {
+    id: "taken-and-not-served",
+    text: Text {
+        en: "the very port takes other connections and their requests, and serves none of them: {n}",
+        zh: "同一端口上另有 {n} 条连接已建立、请求已被确认，却始终无人处理",
+    },
+    measure: |case| {
+        let silent: BTreeSet<_> = case
+            .members()
+            .filter(|(_, finding)| finding.class.code == "transport.syn-unanswered")
+            .filter_map(|(_, finding)| finding.server)
+            .collect();
+        // What the kernel took and no program has fetched: its ACKs are no program's.
+        let places: Vec<usize> = case
+            .members()
+            .filter(|(_, finding)| {
+                ["application.no-response", "security.tls-no-reply"].contains(&finding.class.code)
+                    && finding
+                        .server
+                        .is_some_and(|server| silent.contains(&server))
+            })
+            .map(|(place, _)| place)
+            .collect();
+        let mut found = Found::new(by_count(places.len()), places.len());
+        found.findings = places;
+        Some(found)
     },
 };
 
