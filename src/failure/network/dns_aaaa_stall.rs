@@ -35,7 +35,7 @@ pub fn detect(at: &Try<'_>, around: &Around<'_>) -> Option<Finding> {
             && lookup.outcome(at.end) != Outcome::Resolved
             && lookup.first().time.since(first).abs() <= TOGETHER
     };
-    if at.lookups.iter().any(|lookup| in_vain(lookup)) {
+    if at.lookups.iter().any(in_vain) {
         return None;
     }
     let addresses = answered(around, stalled, first)?;
