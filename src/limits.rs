@@ -51,6 +51,8 @@
 //! | `HTTP_CONNECTIONS` | of the connections to `--listen` the oldest is cut |
 //! | `HTTP_HEAD_BYTES` | a longer request is refused with 431 |
 //! | `--webhook-queue-max` | the oldest eighth of the events that wait is dropped and counted |
+//! | `ZABBIX_ENDPOINTS` | the figures of further endpoints, those with the fewest attempts, are not sent |
+//! | `ZABBIX_WAITING` | the oldest figures that wait for the server are dropped and counted |
 //! | `WEBHOOK_LISTED` | a message names no further findings and endpoints of an incident: `findings_omitted`, `endpoints_omitted` |
 
 use crate::flow::key::SHARDS;
@@ -151,3 +153,7 @@ pub const HTTP_CONNECTIONS: usize = 32;
 pub const HTTP_HEAD_BYTES: usize = 8 << 10;
 /// Findings, and endpoints, that a message about an incident names.
 pub const WEBHOOK_LISTED: usize = 100;
+/// Endpoints whose figures a Zabbix server gets.
+pub const ZABBIX_ENDPOINTS: usize = 100;
+/// Times whose figures wait for it.
+pub const ZABBIX_WAITING: usize = 120;

@@ -184,6 +184,96 @@ fn a_webhook_that_fails_in_every_way_misses_nothing_over_restarts_and_kills() {
     }
 }
 
+/// The messages that a trapper took: header, data before the time of sending, and the values.
+fn messages(path: &Path) -> Vec<(Vec<u8>, String, Vec<Value>)> {
+    let lines = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = lines.rfind('\n').map_or("", |end| &lines[..end]);
+    let bytes = |line: &str| -> Vec<u8> {
+        let digits = line.as_bytes().chunks(2);
+        let digits = digits.map(|two| std::str::from_utf8(two).expect("hex"));
+        digits
+            .map(|two| u8::from_str_radix(two, 16).expect("hex"))
+            .collect()
+    };
+    whole
+        .lines()
+        .map(|line| {
+            let all = bytes(line);
+            let (header, data) = all.split_at(13);
+            let data = std::str::from_utf8(data).expect("text");
+            let values = json(data)["data"].as_array().cloned().expect("values");
+            let end = data.rfind("],\"clock\":").expect("a time of sending");
+            (header.to_vec(), data[..end].to_owned(), values)
+        })
+        .collect()
+}
+
+#[test]
+fn zabbix_is_sent_what_zabbix_sender_sends_for_the_same_values() {
+    if !support::beside::installed("zabbix_sender") {
+        eprintln!("SKIPPED: no zabbix_sender to compare with (apt-get install zabbix-sender)");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let (log, port) = (folder.path().join("log"), free_port());
+    let server = format!("127.0.0.1:{port}");
+    let options = [
+        "--zabbix",
+        &server,
+        "--zabbix-host",
+        "gw \"1\"",
+        "-o",
+        "/dev/null",
+    ];
+    // The server comes late: what was true before waits.
+    let mut live = Live::start(&options, folder.path());
+    live.feed(DEMO);
+    live.says("zabbix 127.0.0.1", "figures wait");
+    let (port_text, log_text) = (port.to_string(), log.display().to_string());
+    let trapper = Beside::start(
+        "python3",
+        &["tests/telling/trapper.py", &port_text, &log_text],
+    );
+    until("figures arrive", || !messages(&log).is_empty());
+    live.end();
+    let own = messages(&log);
+    let (header, data, values) = own.last().expect("the end's figures");
+    let line = |value: &Value| {
+        let quoted = |key: &str| text(value, key).replace('\\', "\\\\").replace('"', "\\\"");
+        let (host, key) = (quoted("host"), quoted("key"));
+        format!(
+            "\"{host}\" \"{key}\" {} \"{}\"\n",
+            value["clock"],
+            quoted("value")
+        )
+    };
+    let input: String = values.iter().map(line).collect();
+    let sender = ["-z", "127.0.0.1", "-p", &port_text, "-T", "-i", "-"];
+    let (well, said) = support::beside::fed("zabbix_sender", &sender, &input);
+    assert!(well, "{said}");
+    let theirs = messages(&log);
+    let theirs = theirs.last().expect("theirs");
+    assert_eq!(data, &theirs.1);
+    // The length alone may differ: by the digits of the time of sending.
+    assert_eq!(header[..5], theirs.0[..5]);
+    assert_eq!(header[9..], theirs.0[9..]);
+    let found = values
+        .iter()
+        .find(|one| text(one, "key") == "wirefault.endpoints");
+    let found = json(text(found.expect("discovery"), "value"));
+    let names: BTreeSet<&str> = found
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| text(one, "{#ENDPOINT}"))
+        .collect();
+    assert!(names.contains("api.einvoice.example:80"), "{names:?}");
+    let failed = "wirefault.failed[api.einvoice.example:80]";
+    let failed = values.iter().find(|one| text(one, "key") == failed);
+    assert_eq!(text(failed.expect("a figure"), "value"), "14");
+    drop(trapper);
+}
+
 /// A certificate for `localhost` in `FILE.crt`, with its key in `FILE`.
 #[cfg(feature = "https")]
 fn certify(file: &Path, name: &str) {

@@ -9,6 +9,7 @@ pub mod http;
 pub mod metrics;
 pub mod vitals;
 pub mod webhook;
+pub mod zabbix;
 
 use std::sync::Arc;
 

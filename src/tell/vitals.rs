@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A loop that has not turned for so long hangs: it turns every 100 ms where nothing arrives, and a look takes seconds.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
@@ -17,6 +17,16 @@ const HANGS_AFTER: Duration = Duration::from_secs(60);
 )]
 pub fn instant() -> Instant {
     Instant::now()
+}
+
+/// Since 1970, by the machine's clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "when a message leaves is the machine's time"
+)]
+pub fn unix() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
 }
 
 /// What one receiver went through.

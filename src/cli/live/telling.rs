@@ -12,6 +12,7 @@ use crate::report::stream::Tell;
 use crate::tell::http::Server;
 use crate::tell::metrics::Metrics;
 use crate::tell::webhook::{self, Webhook};
+use crate::tell::zabbix::{self, Zabbix};
 use crate::tell::{Say, Vitals};
 
 /// Options of who is told.
@@ -38,6 +39,12 @@ pub(crate) struct Telling {
     /// A further header, such as `Authorization: Bearer …`; @FILE reads them from a file, one a line
     #[arg(long, value_name = "HEADER", requires = "webhook")]
     webhook_header: Vec<String>,
+    /// Send figures of each endpoint to this Zabbix server or proxy every minute, as zabbix_sender does
+    #[arg(long, value_name = "SERVER[:PORT]")]
+    zabbix: Option<String>,
+    /// This host's name as the Zabbix server knows it; else the machine's
+    #[arg(long, value_name = "NAME", requires = "zabbix")]
+    zabbix_host: Option<String>,
     /// Where events wait for the receiver; else `webhook` in $STATE_DIRECTORY, or ~/.local/state/wirefault
     #[arg(long, value_name = "DIR", requires = "webhook")]
     webhook_queue: Option<PathBuf>,
@@ -94,6 +101,18 @@ impl Telling {
             let options = self.webhook(url, common)?;
             let webhook = Webhook::start(options, &vitals, Arc::clone(&say));
             tellers.push(Box::new(webhook.map_err(Failure::usage)?));
+        }
+        if let Some(server) = &self.zabbix {
+            let options = zabbix::Options {
+                server: zabbix::Options::server(server).ok_or_else(|| {
+                    Failure::usage(format!(
+                        "--zabbix {server}: write a server, or a server and a port: zabbix.example, 192.0.2.1:10051"
+                    ))
+                })?,
+                host: self.zabbix_host.clone().unwrap_or_else(host_name),
+            };
+            let zabbix = Zabbix::start(options, &vitals, Arc::clone(&say));
+            tellers.push(Box::new(zabbix.map_err(Failure::usage)?));
         }
         Ok(tellers)
     }
