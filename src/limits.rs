@@ -51,6 +51,7 @@
 //! | `HTTP_CONNECTIONS` | of the connections to `--listen` the oldest is cut |
 //! | `HTTP_HEAD_BYTES` | a longer request is refused with 431 |
 //! | `--webhook-queue-max` | the oldest eighth of the events that wait is dropped and counted |
+//! | `tell::syslog`: `LINES_A_SECOND` | further lines of a second are counted and said with the next one |
 //! | `ZABBIX_ENDPOINTS` | the figures of further endpoints, those with the fewest attempts, are not sent |
 //! | `ZABBIX_WAITING` | the oldest figures that wait for the server are dropped and counted |
 //! | `WEBHOOK_LISTED` | a message names no further findings and endpoints of an incident: `findings_omitted`, `endpoints_omitted` |

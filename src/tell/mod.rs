@@ -7,6 +7,7 @@
 mod backoff;
 pub mod http;
 pub mod metrics;
+pub mod syslog;
 pub mod vitals;
 pub mod webhook;
 pub mod zabbix;

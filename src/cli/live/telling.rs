@@ -11,6 +11,7 @@ use crate::cli::{Common, Failure, SeverityArg, analyze, input, language, output}
 use crate::report::stream::Tell;
 use crate::tell::http::Server;
 use crate::tell::metrics::Metrics;
+use crate::tell::syslog::{Syslog, Target};
 use crate::tell::webhook::{self, Webhook};
 use crate::tell::zabbix::{self, Zabbix};
 use crate::tell::{Say, Vitals};
@@ -39,6 +40,9 @@ pub(crate) struct Telling {
     /// A further header, such as `Authorization: Bearer …`; @FILE reads them from a file, one a line
     #[arg(long, value_name = "HEADER", requires = "webhook")]
     webhook_header: Vec<String>,
+    /// A line for each incident to this syslog: a socket such as /dev/log, or a server by UDP
+    #[arg(long, value_name = "PATH|ADDR[:PORT]")]
+    syslog: Option<String>,
     /// Send figures of each endpoint to this Zabbix server or proxy every minute, as zabbix_sender does
     #[arg(long, value_name = "SERVER[:PORT]")]
     zabbix: Option<String>,
@@ -101,6 +105,15 @@ impl Telling {
             let options = self.webhook(url, common)?;
             let webhook = Webhook::start(options, &vitals, Arc::clone(&say));
             tellers.push(Box::new(webhook.map_err(Failure::usage)?));
+        }
+        if let Some(to) = &self.syslog {
+            let target = Target::parse(to).ok_or_else(|| {
+                Failure::usage(format!(
+                    "--syslog {to}: write a socket or a server: /dev/log, logs.example, 192.0.2.1:514"
+                ))
+            })?;
+            let syslog = Syslog::start(&target, host_name(), language(common.lang), &vitals);
+            tellers.push(Box::new(syslog.map_err(Failure::usage)?));
         }
         if let Some(server) = &self.zabbix {
             let options = zabbix::Options {

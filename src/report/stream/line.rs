@@ -2,7 +2,7 @@
 
 use crate::failure::Lang;
 use crate::report::layout::safe;
-use crate::report::schema::{Finding, Incident, Withdrawn};
+use crate::report::schema::{Finding, Incident, Losses, Withdrawn};
 
 /// `critical` and so on in words, the code, the client, and what was seen.
 pub fn finding(row: &Finding, lang: Lang) -> String {
@@ -50,4 +50,17 @@ pub fn withdrawn(past: &Withdrawn, lang: Lang) -> String {
         format!("  ({instead}: {by})")
     };
     format!("{what}: {}{instead}", past.id)
+}
+
+/// How many packets were lost before they could be read.
+pub fn losses(losses: &Losses, lang: Lang) -> String {
+    let (system, interface) = (losses.system_drops, losses.interface_drops);
+    match lang {
+        Lang::En => format!(
+            "packets lost so far: {system} by the kernel or our queue, {interface} by interfaces"
+        ),
+        Lang::Zh => {
+            format!("迄今丢失报文：内核或本程序队列 {system} 个，网卡 {interface} 个")
+        }
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use crate::failure::Lang;
 use crate::report::schema::{Finding, Incident, Losses, Withdrawn};
 use crate::report::stream::{Tell, line};
 use crate::report::{Findings, Settings, Told};
@@ -48,18 +47,8 @@ impl<W: Write> Tell for Words<W> {
     }
 
     fn losses(&mut self, losses: &Losses) -> io::Result<()> {
-        let (system, interface) = (losses.system_drops, losses.interface_drops);
-        let when = self.clock(&losses.time);
-        match self.settings.lang {
-            Lang::En => writeln!(
-                self.out,
-                "{when}  packets lost so far: {system} by the kernel or our queue, {interface} by interfaces"
-            ),
-            Lang::Zh => writeln!(
-                self.out,
-                "{when}  迄今丢失报文：内核或本程序队列 {system} 个，网卡 {interface} 个"
-            ),
-        }
+        let line = line::losses(losses, self.settings.lang);
+        writeln!(self.out, "{}  {line}", self.clock(&losses.time))
     }
 
     fn withdrawn(&mut self, past: &Withdrawn) -> io::Result<()> {
