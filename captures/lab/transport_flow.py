@@ -4,7 +4,7 @@ import threading
 import time
 
 from moves import answer, ask, exchange, finish, whole
-from net import gather, inside, reset, sh
+from net import QUIET, gather, inside, reset, sh
 from play import scenario
 from wire import ACK, DROP, PSH, RST, SYN
 
@@ -224,6 +224,18 @@ def slow_app(lab):
     one.sendall(ask())
     other.recv(65536)
     time.sleep(1.5)
+    other.sendall(answer())
+    gather(one, len(answer()))
+    finish(one, other)
+
+
+@silent("latency-high/not-ack-outside-capture", "the capture leaves bare ACKs out; the client speaks 900 ms after the handshake", "the first segment of the client that is there is its request, not the ACK of the handshake", hosts=WIRED)
+def ack_outside(lab):
+    lab.capture(only=f"({QUIET}) and not (tcp[tcpflags] == tcp-ack and ip[2:2] <= 52)")
+    one, other = lab.pair(8080)
+    time.sleep(0.9)
+    one.sendall(ask())
+    other.recv(65536)
     other.sendall(answer())
     gather(one, len(answer()))
     finish(one, other)

@@ -42,6 +42,8 @@ pub struct Connection {
     pub challenge_ack: Option<Box<Mark>>,
     /// The client's first segment after the SYN-ACK, or after its SYN where none was captured.
     pub established: Option<Mark>,
+    /// That segment begins further on: the ACK of the handshake itself is not in the capture.
+    pub handshake_unseen: bool,
     /// TSval of the first SYN.
     pub syn_ts_value: Option<u32>,
     /// SYN sent by both ends without ACK (RFC 9293 3.5, simultaneous open).
@@ -102,10 +104,10 @@ impl Connection {
         (self.syns.count == 1).then(|| synack.time.since(syn.time))
     }
 
-    /// Round trip between the capture point and the client, from the handshake; not over retries.
+    /// Round trip between the capture point and the client, from the handshake; not over retries, nor holes.
     pub fn client_rtt(&self) -> Option<Nanos> {
         let (synack, ack) = (self.synacks.first()?, self.established?);
-        (self.synacks.count == 1).then(|| ack.time.since(synack.time))
+        (self.synacks.count == 1 && !self.handshake_unseen).then(|| ack.time.since(synack.time))
     }
 
     /// From the SYN to the ACK that completes the handshake; absent over retries.
@@ -307,6 +309,7 @@ impl Connection {
             && (self.synacks.count > 0 || self.syns.count > 0)
         {
             self.established = Some(at);
+            self.handshake_unseen = !self.fast_open && self.halves[from].skips_to(segment.seq);
         }
         if from == ToClient
             && plain

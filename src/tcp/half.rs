@@ -15,6 +15,8 @@ use crate::time::{MILLISECOND, Nanos, Timestamp};
 pub const ORIGIN: u64 = 1 << 32;
 /// Ranges below the highest position that were not seen, kept for one end.
 const HOLES_MAX: usize = 32;
+/// Nobody has so much under way that he would send again what lies so far back.
+const FAR_BEHIND: u64 = 1 << 28;
 /// Marks kept of the repetitions of one segment.
 pub const REPEATS_MAX: usize = 4;
 
@@ -287,6 +289,11 @@ impl Half {
         self.counts.add(kind);
     }
 
+    /// Does a segment at `seq` begin behind bytes that were not seen, where it is the first after the SYN?
+    pub(super) fn skips_to(&mut self, seq: u32) -> bool {
+        self.position(seq) > self.data_start()
+    }
+
     /// Takes the payload range `[start, end)` and says what it was. `peer_window` is the peer's last window, `rtt`
     /// the handshake's round trip.
     pub fn range(
@@ -346,6 +353,10 @@ impl Half {
         id: Option<u32>,
         rtt: Option<Nanos>,
     ) -> Repeat {
+        // A firewall that gives a connection other numbers, captured on both of its sides.
+        if self.next.saturating_sub(end) > FAR_BEHIND {
+            return Repeat::Ambiguous;
+        }
         if let Some(index) = self
             .holes
             .iter()
@@ -459,5 +470,34 @@ mod tests {
         assert_eq!(half.retransmissions, [at(1, SECOND)]);
         half.take_back(start, start + 10);
         assert_eq!(half.counts, counts);
+    }
+
+    #[test]
+    fn data_numbered_far_from_the_flow_is_nothing_sent_again() {
+        let mut half = Half::default();
+        let start = half.position(2_645_959_218);
+        let mut take = |from: u64, ms: Nanos| {
+            half.range(
+                from,
+                from + 1_357,
+                at(1, ms * MILLISECOND),
+                None,
+                None,
+                None,
+            )
+        };
+        assert_eq!(take(start, 0), Repeat::New);
+        let renumbered = start - (2_645_959_218 - 1_837_458_988);
+        assert_eq!(take(renumbered, 0), Repeat::Ambiguous);
+        assert_eq!(take(start, 300), Repeat::Retransmission { upstream: false });
+    }
+
+    #[test]
+    fn a_first_segment_behind_unseen_bytes_is_told_from_the_handshake_s_ack() {
+        let mut half = Half::default();
+        let _ = half.position(1_000);
+        half.isn = Some(1_000);
+        assert!(!half.skips_to(1_001));
+        assert!(half.skips_to(1_038));
     }
 }

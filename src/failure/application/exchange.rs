@@ -309,6 +309,8 @@ pub(crate) fn is_furniture(target: &str) -> bool {
     matches!(
         file,
         "robots.txt"
+            | "humans.txt"
+            | "security.txt"
             | "manifest.json"
             | "browserconfig.xml"
             | "crossdomain.xml"
@@ -368,6 +370,8 @@ mod tests {
         assert!(is_furniture("/favicon.ico"));
         assert!(is_furniture("/assets/app.js.map?v=3"));
         assert!(is_furniture("/robots.txt"));
+        assert!(is_furniture("/humans.txt"));
+        assert!(!is_furniture("/v1/humans"));
         assert!(!is_furniture("/api/v1/invoice"));
         assert!(!is_furniture("/router/rest?method=x.js"));
     }

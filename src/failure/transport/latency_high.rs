@@ -27,6 +27,11 @@ pub fn detect(at: &Episode<'_>) -> Option<Finding> {
         .connection
         .connect_rtt()
         .filter(|took| (RELATIVE..BELIEVED).contains(took))?;
+    // No stack keeps its ACK back until it has something to say for so long: it passed outside the capture.
+    let first_data = at.client_half().first_data;
+    if first_data.is_some_and(|data| at.connection.established == Some(data)) {
+        return None;
+    }
     let finding = at
         .finding(&CLASS)
         .seen_if(at.connection.syns.first(), "syn")

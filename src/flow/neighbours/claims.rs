@@ -64,6 +64,8 @@ impl Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub(super) mac: Mac,
+    /// Who sent the frame.
+    pub(super) by: Option<Mac>,
     /// To whom; `None` for everybody.
     pub(super) audience: Option<Mac>,
     pub(super) kind: Kind,
@@ -194,7 +196,11 @@ impl Claims {
                 && earlier.0.audience == claim.audience
                 && place.sights(claim.at.time, (earlier.1, earlier.0.at.time))
         };
-        if known.claims.iter().any(copy) {
+        // A frame of one holder that names another: a slip, or a damaged frame, of one station. It is no second one.
+        let slip = |(earlier, _): &(Claim, Place)| {
+            claim.by == Some(earlier.mac) && earlier.mac != claim.mac
+        };
+        if known.claims.iter().any(copy) || known.claims.iter().any(slip) {
             return;
         }
         claim.answers = known

@@ -259,6 +259,7 @@ impl Neighbours {
         self.claim(
             Claim {
                 mac: arp.sender_mac,
+                by: link.source,
                 audience: to,
                 kind,
                 at,
@@ -313,6 +314,7 @@ impl Neighbours {
             (SOLICITATION, Some(mac)) => {
                 let claim = Claim {
                     mac,
+                    by: link.source,
                     audience: to,
                     kind: Kind::Solicitation,
                     at,
@@ -335,6 +337,7 @@ impl Neighbours {
                 if let Some(mac) = mac.filter(|_| neighbour.overrides || neighbour.mac.is_none()) {
                     let claim = Claim {
                         mac,
+                        by: link.source,
                         audience: to,
                         kind: Kind::Advertisement,
                         at,

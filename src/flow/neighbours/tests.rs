@@ -406,6 +406,28 @@ fn two_macs_in_turn_are_a_conflict() {
 }
 
 #[test]
+fn a_frame_of_the_holder_that_names_another_mac_is_no_second_holder() {
+    let mut link = Link::default();
+    link.announce(0, (A, 20));
+    let arp = ArpPacket {
+        operation: 1,
+        sender_mac: B,
+        sender_ip: v4(20),
+        target_mac: BROADCAST,
+        target_ip: v4(20),
+    };
+    let facts = LinkFacts {
+        source: Some(A),
+        destination: Some(BROADCAST),
+        ..LinkFacts::default()
+    };
+    let at = link.mark(1_000);
+    link.seen.on_arp(&arp, &facts, at, 0);
+    link.announce(2_000, (A, 20));
+    assert!(link.conflicts().is_empty());
+}
+
+#[test]
 fn an_address_that_moves_once_is_no_conflict() {
     let mut link = Link::default();
     link.announce(0, (A, 20))

@@ -167,7 +167,7 @@ pub(in crate::incident) static ACKED: Item = Item {
         en: "the client's last ACK arrives and the SYN-ACK is repeated all the same ({n}×)",
         zh: "客户端已回 ACK，服务端仍重发 SYN-ACK：{n} 次",
     },
-    measure: |case| half_open(case, true),
+    measure: |case| half_open(case, "client_acked", true),
 };
 
 pub(in crate::incident) static NOT_ACKED: Item = Item {
@@ -176,7 +176,7 @@ pub(in crate::incident) static NOT_ACKED: Item = Item {
         en: "the server's SYN-ACK never reaches the client, which repeats its SYN ({n}×)",
         zh: "服务端的 SYN-ACK 未到达客户端，客户端继续重发 SYN：{n} 次",
     },
-    measure: |case| half_open(case, false),
+    measure: |case| half_open(case, "client_retried_syn", true),
 };
 
 pub(in crate::incident) static TUNNEL_DOWN: Item = Item {
@@ -439,10 +439,10 @@ fn says_expired_unseen(finding: &Finding) -> bool {
 }
 
 /// Handshakes whose last ACK was seen, or was not.
-fn half_open(case: &Case<'_>, acked: bool) -> Option<Found> {
+pub(super) fn half_open(case: &Case<'_>, key: &str, shown_as: bool) -> Option<Found> {
     shown(case, |finding| {
         finding.class.code == "transport.handshake-incomplete"
-            && flag(finding, "client_acked") == Some(acked)
+            && flag(finding, key) == Some(shown_as)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{Found, Item, by_count, list};
+use super::{Found, Item, by_count, half_open, list};
 use crate::failure::Text;
 use crate::incident::case::Case;
 use crate::incident::group::SILENT;
@@ -45,9 +45,11 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
             .iter()
             .filter(|seen| seen.failed() && seen.established.is_none())
             .count();
+        // A SYN-ACK or a RST from there is an answer too, on whatever port.
         if tried
             .iter()
             .any(|seen| seen.established_by(case.meanwhile().1))
+            || speaks(case)
         {
             return None;
         }
@@ -67,6 +69,16 @@ pub(in crate::incident) static OTHER_PORTS_DEAD: Item = Item {
         ports.extend(own);
         Some(Found::new(by_count(count), count).what(list(ports)))
     },
+};
+
+/// Whether or not the client is seen to ask again: a scanner, or a SYN in another's name, does not.
+pub(in crate::incident) static NEVER_ACKED: Item = Item {
+    id: "syn-ack-never-acknowledged",
+    text: Text {
+        en: "the client never acknowledges the SYN-ACK, which the server repeats ({n}×)",
+        zh: "服务端重发 SYN-ACK，客户端始终未确认：{n} 次",
+    },
+    measure: |case| half_open(case, "client_acked", false),
 };
 
 pub(in crate::incident) static HOST_SPEAKS: Item = Item {
@@ -251,4 +263,14 @@ pub(super) fn share(part: u64, of: u64) -> f64 {
     } else {
         part as f64 / of as f64
     }
+}
+
+/// Did a client that was hit get any packet of the failing address while it lasted?
+fn speaks(case: &Case<'_>) -> bool {
+    let hosts = case.hosts();
+    case.looked_at().any(|client| {
+        hosts
+            .iter()
+            .any(|host| case.context.heard(client, *host, case.inside()))
+    })
 }

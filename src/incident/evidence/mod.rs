@@ -15,6 +15,7 @@ mod resets;
 pub(super) use before::*;
 pub(super) use clients::*;
 pub(super) use course::*;
+use details::half_open;
 pub(super) use details::*;
 pub(super) use gateway::*;
 pub(super) use hosts::*;

@@ -1,6 +1,7 @@
 //! What keeps a client from the server: each cause beside its nearest rival.
 
 use super::*;
+use crate::incident::Reason;
 
 const DPPT: &str = "dppt.beijing.chinatax.gov.cn";
 
@@ -470,4 +471,20 @@ fn an_address_that_moved_and_serves_again_is_a_failover() {
         },
         "load-balancer-failover",
     );
+}
+
+#[test]
+fn a_refusal_on_one_port_disproves_that_the_host_is_down() {
+    let mut world = World::default();
+    silent(&mut world, SERVER, 3);
+    for client in CLIENTS {
+        world.fails("transport.syn-refused", client, "203.0.113.20:25", 104);
+        world.hears(client, "203.0.113.20", 105);
+    }
+    for incident in world.incidents() {
+        for hypothesis in &incident.hypotheses {
+            let dead = |reason: &Reason| reason.item.id == "other-ports-dead";
+            assert!(!hypothesis.favour.iter().any(dead), "{hypothesis:#?}");
+        }
+    }
 }
