@@ -23,20 +23,23 @@ const BELIEVED: Nanos = 5 * SECOND;
 
 /// A candidate: the handshake took at least `RELATIVE`, without retries. The surroundings decide below `ALWAYS`.
 pub fn detect(at: &Episode<'_>) -> Option<Finding> {
-    let took = at
-        .connection
-        .connect_rtt()
-        .filter(|took| (RELATIVE..BELIEVED).contains(took))?;
-    // No stack keeps its ACK back until it has something to say for so long: it passed outside the capture.
-    let first_data = at.client_half().first_data;
-    if first_data.is_some_and(|data| at.connection.established == Some(data)) {
-        return None;
-    }
+    let ack = at.connection.established?;
+    // No stack keeps its ACK back until it has something to say for so long: it passed outside the capture. Then only
+    // the server's half of the round trip is known.
+    let unseen = at.connection.handshake_unseen || at.client_half().first_data == Some(ack);
+    let took = if unseen {
+        at.connection
+            .server_rtt()
+            .filter(|_| at.connection.synacks.count == 1)
+    } else {
+        at.connection.connect_rtt()
+    };
+    let took = took.filter(|took| (RELATIVE..BELIEVED).contains(took))?;
     let finding = at
         .finding(&CLASS)
         .seen_if(at.connection.syns.first(), "syn")
         .seen_if(at.connection.synacks.first(), "syn-ack")
-        .seen_if(at.connection.established, "ack");
+        .seen_if(Some(ack).filter(|_| !unseen), "ack");
     Some(finding.detail("connect_ms", Value::Number(took / MILLISECOND)))
 }
 
