@@ -20,6 +20,7 @@ use std::sync::mpsc::channel;
 
 use crate::cli::filter::Filter;
 use crate::cli::{Common, Failure, FormatArg, analyze, input};
+use crate::limits;
 use crate::report::json::Lines;
 use crate::report::stream::{Stream, Tell, Words};
 
@@ -75,8 +76,12 @@ pub(crate) fn run(
     }
     let ticking = way.ticks();
     let (to, says) = channel();
+    let mut engine = input::engine_by(&judging, common, false)?;
+    if let Some(size) = &common.memory {
+        engine.within(looked_at(input::bytes(size)?));
+    }
     let run = Run {
-        engine: input::engine_by(&judging, common, false)?,
+        engine,
         feed: way.feed(&stop, &to)?,
         // On interfaces the kernel filters.
         filter: match (&common.filter, ticking) {
@@ -92,6 +97,12 @@ pub(crate) fn run(
         common,
     };
     run.told(Stream::new(tellers))
+}
+
+/// While a look is taken, what is remembered stands in memory twice: it has half of what `bytes` leave.
+const fn looked_at(bytes: u64) -> u64 {
+    let room = bytes.saturating_sub(limits::BASE_BYTES);
+    bytes.saturating_sub(room / 2)
 }
 
 /// SIGHUP does not end a run: it reads the endpoint rules again.
