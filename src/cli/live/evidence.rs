@@ -66,6 +66,8 @@ pub(super) struct Evidence {
     bytes: usize,
     heard: Rc<RefCell<Heard>>,
     waiting: Vec<(Timestamp, String, Vec<String>)>,
+    /// Incidents that had their turn: one that opens again has its file, or had its sentence.
+    known: BTreeSet<String>,
 }
 
 impl Evidence {
@@ -80,6 +82,7 @@ impl Evidence {
             bytes: 0,
             heard: Rc::default(),
             waiting: Vec::new(),
+            known: BTreeSet::new(),
         })
     }
 
@@ -111,7 +114,10 @@ impl Evidence {
     /// Writes the incidents whose packets are all there by `now`; at the end all that wait.
     pub(super) fn in_time(&mut self, now: Timestamp, interfaces: &[Interface], ends: bool) {
         for (id, findings) in self.heard.borrow_mut().new.drain(..) {
-            if self.waiting.len() < WAITING_MAX {
+            if self.known.len() >= FINDINGS_MAX {
+                self.known.clear();
+            }
+            if self.waiting.len() < WAITING_MAX && self.known.insert(id.clone()) {
                 self.waiting.push((now.plus(AFTER), id, findings));
             }
         }

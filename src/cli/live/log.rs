@@ -109,18 +109,20 @@ impl Log {
         if self.bytes <= self.header.len() as u64 || !(old || large) {
             return Ok(());
         }
+        // What can fail for want of room comes first: nothing has moved yet.
+        let next = beside(&self.path, "new");
+        let fresh = appended(&next)?;
         for number in (1..self.turning.kept).rev() {
             let from = numbered(&self.path, number);
             if from.exists() {
                 fs::rename(from, numbered(&self.path, number + 1))?;
             }
         }
-        if self.turning.kept > 0 {
+        if self.turning.kept > 0 && self.path.exists() {
             fs::rename(&self.path, numbered(&self.path, 1))?;
-        } else {
-            fs::remove_file(&self.path)?;
         }
-        self.file = appended(&self.path)?;
+        fs::rename(next, &self.path)?;
+        self.file = fresh;
         let _ = self.file.try_lock();
         self.bytes = 0;
         self.since = now();
@@ -215,8 +217,12 @@ fn appended(path: &Path) -> io::Result<File> {
 
 /// `FILE.1`, `FILE.2` …
 fn numbered(path: &Path, number: u32) -> PathBuf {
+    beside(path, &number.to_string())
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{number}"));
+    name.push(format!(".{ending}"));
     PathBuf::from(name)
 }
 
@@ -286,6 +292,27 @@ mod tests {
         assert_eq!(before, ["header", "line 3", "line 4", "line 5"]);
         assert_eq!(lines(&numbered(&path, 2)).len(), 4);
         assert!(!numbered(&path, 3).exists());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made_moves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        let mut log = log(&path, 2);
+        log.write_all(b"header\nline of some length\n").unwrap();
+        log.flush().unwrap();
+        // A folder stands where the next file is to be made.
+        let next = beside(&path, "new");
+        fs::create_dir(&next).unwrap();
+        for _ in 0..5 {
+            log.write_all(b"another line\n").unwrap();
+            log.flush().unwrap();
+        }
+        assert!(!numbered(&path, 1).exists());
+        fs::remove_dir(&next).unwrap();
+        log.flush().unwrap();
+        assert_eq!(lines(&path).len(), 6);
+        assert_eq!(lines(&numbered(&path, 1)).len(), 2);
     }
 
     #[test]

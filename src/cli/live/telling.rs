@@ -191,6 +191,12 @@ fn state_folder() -> Result<PathBuf, Failure> {
 
 /// Name of this machine, for receivers that hear several.
 fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    // A unit that hides /proc/sys leaves the file.
+    let places = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let names = places
+        .iter()
+        .filter_map(|place| std::fs::read_to_string(place).ok());
+    let mut names = names.map(|name| name.trim().to_owned());
+    let found = names.find(|name| !name.is_empty());
+    found.unwrap_or_else(|| "unknown".to_owned())
 }
