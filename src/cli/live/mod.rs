@@ -100,7 +100,7 @@ pub(crate) fn run(
 }
 
 /// While a look is taken, what is remembered stands in memory twice, and lists of it beside: it has a third of what
-/// `bytes` leave (measured, `benches/RESULTS.md`).
+/// `bytes` leave.
 const fn looked_at(bytes: u64) -> u64 {
     let room = bytes.saturating_sub(limits::BASE_BYTES);
     bytes.saturating_sub(room / 3 * 2)
