@@ -43,6 +43,7 @@
 //! | `SPANS_LISTED` | minutes are put together by twos, fours, ... until they fit |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
+//! | `AROUND_MAX` | incidents of several sets with more connections around them stay as each set tells them, counted as `incidents-not-compared` |
 //! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
 //! | `KEYS_MAX` | further secrets of a key log are not kept, and a sentence says so |
 //! | `tls::inside::lane`: `FAILURES_MAX`, `AHEAD_MAX`, `TRIALS_MAX` | a direction of TLS whose records do not open is given up: `tls-lost-track` |
@@ -123,6 +124,12 @@ pub const SPANS_LISTED: usize = 1_440;
 pub const CHAINS_PER_SHARD: usize = 1_024;
 /// Kinds of words (roles, keys, reasons, codes) that merged partials may hold; the code has a few hundred.
 pub const WORDS_MAX: usize = 16_384;
+/// Connections, names and pairs of hosts held at once while incidents are told over several sets: about 256 bytes each.
+pub const AROUND_MAX: usize = 1 << 21;
+/// What one of them takes.
+pub const AROUND_BYTES: u64 = 256;
+/// Connections of a set that its network is recognised by.
+pub const CONNECTIONS_MET: usize = 1_024;
 /// Leaves whose names were looked up in the endpoint rules, remembered by one shard.
 pub const CERTIFIED_PER_SHARD: usize = 16;
 /// Handshakes that waited, or failed after the certificates, remembered by one shard.

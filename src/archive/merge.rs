@@ -1,20 +1,23 @@
-//! Partials into one diagnosis: counts sum, findings and incidents stand beside each other.
+//! Partials into one diagnosis: counts sum, findings stand beside each other, incidents are told over all.
 //!
 //! The order in which partials are given decides about the numbers of captures alone; `archive` gives them by the name
 //! of their first file, so that any order of analysis, and any division over machines, makes the same report.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::archive::across::{self, Set};
 use crate::archive::shares::Sums;
+use crate::archive::store::StoreError;
 use crate::archive::stored::{self, Attempts, Detail, Partial, time};
 use crate::endpoint::Rules;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram, regions};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Text, Value, classes};
 use crate::flow::key::FlowKey;
-use crate::incident::{Hypothesis, Incident, Reason, Scope, cause_of, item_of};
+use crate::incident::{self, Hypothesis, Incident, Reason, Scope, cause_of, item_of};
 use crate::limits;
 use crate::mark::Mark;
 use crate::report::Reading;
@@ -29,7 +32,17 @@ pub struct Merged {
     sums: Sums,
     words: Words,
     points: u32,
+    sets: Vec<Set>,
     lang: Lang,
+}
+
+/// Where a partial comes from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Where its set was captured.
+    pub point: String,
+    /// Where the set's surroundings lie.
+    pub surroundings: PathBuf,
 }
 
 impl Merged {
@@ -45,12 +58,13 @@ impl Merged {
             sums: Sums::default(),
             words: Words::default(),
             points: 0,
+            sets: Vec::new(),
             lang,
         }
     }
 
     /// Adds a set. Fails where it holds words that this version does not know.
-    pub fn add(&mut self, partial: Partial) -> Result<(), String> {
+    pub fn add(&mut self, partial: Partial, source: Source) -> Result<(), String> {
         if partial.schema != stored::SCHEMA {
             return Err(format!(
                 "expected {}, found {}",
@@ -82,8 +96,15 @@ impl Merged {
         self.diagnosis.trust_store = partial.trust_store;
         self.diagnosis.key_log = partial.key_log;
         self.read(partial.captures);
-        if let Some((first, last)) = partial.span_ns {
-            let (first, last) = (time(first), time(last));
+        let span = partial.span_ns;
+        let span = span.map(|(first, last)| (time(first), time(last)));
+        self.sets.push(Set {
+            around: source.surroundings,
+            point: source.point,
+            findings: place..self.diagnosis.findings.len(),
+            span,
+        });
+        if let Some((first, last)) = span {
             let span = self.reading.span.get_or_insert((first, last));
             *span = (span.0.min(first), span.1.max(last));
         }
@@ -133,8 +154,9 @@ impl Merged {
         Ok(())
     }
 
-    /// The diagnosis over all, and what was read.
-    pub fn finish(mut self) -> (Diagnosis, Reading) {
+    /// The diagnosis over all, and what was read; so many rows of surroundings are held at once.
+    pub fn finish(mut self, room: usize) -> Result<(Diagnosis, Reading), StoreError> {
+        self.incidents(room)?;
         let endpoints = self.endpoints.into_values();
         let mut endpoints: Vec<EndpointBalance> = endpoints
             .map(|(balance, sums)| EndpointBalance {
@@ -153,15 +175,30 @@ impl Merged {
         self.diagnosis.shares = self.sums.list();
         self.diagnosis.regions = regions(&endpoints);
         self.diagnosis.endpoints = endpoints;
-        self.diagnosis.incidents.sort_by(|a, b| {
-            (a.start, a.end, &a.endpoints, &a.findings).cmp(&(
-                b.start,
-                b.end,
-                &b.endpoints,
-                &b.findings,
-            ))
-        });
-        (self.diagnosis, self.reading)
+        Ok((self.diagnosis, self.reading))
+    }
+
+    /// Those over all sets, in place of each set's own.
+    fn incidents(&mut self, room: usize) -> Result<(), StoreError> {
+        let told = std::mem::take(&mut self.diagnosis.incidents);
+        let findings = &self.diagnosis.findings;
+        let (mut all, large) =
+            across::judge(findings, &self.sets, told, &self.diagnosis.rules, room)?;
+        let omitted = incident::cut(&mut all, findings, |one| &one.findings);
+        self.diagnosis.incidents = incident::in_order(all);
+        for (reason, count) in [
+            ("incidents-omitted", omitted as u64),
+            ("incidents-not-compared", large),
+        ] {
+            if count > 0 {
+                *self
+                    .diagnosis
+                    .unjudged
+                    .entry(reason.to_owned())
+                    .or_default() += count;
+            }
+        }
+        Ok(())
     }
 }
 

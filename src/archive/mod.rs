@@ -8,10 +8,13 @@
 //! OUT/run.json                                    what was asked for, and what could not be read
 //! OUT/manifest/3f/s-3f….json                      a set that is done: its files as they were, its outputs
 //! OUT/partials/day=2026-11-24/point=gw1/s-3f….json.zst   what reports are made of
+//! OUT/partials/day=2026-11-24/point=gw1/s-3f….around.zst the set's surroundings: what incidents over several sets are argued by
 //! OUT/findings/day=2026-11-24/point=gw1/s-3f….parquet    the same for incidents, attempts, sets, flows
 //! OUT/tmp/                                        what was being written; emptied at the next start
 //! ```
 
+mod across;
+mod around;
 mod manifest;
 mod merge;
 mod shares;
@@ -21,8 +24,8 @@ mod stored;
 pub mod tables;
 
 pub use manifest::{File, Manifest, Options, Run, Unread, room, set_id};
-pub use merge::Merged;
-pub use store::{Place, Store, StoreError, partial, read_run};
+pub use merge::{Merged, Source};
+pub use store::{Place, Store, StoreError, partial, read_run, surroundings};
 pub use stored::Partial;
 
 /// This build writes tables.

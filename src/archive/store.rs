@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::archive::around;
 use crate::archive::manifest::{Manifest, Run};
 use crate::archive::stored::Partial;
+use crate::incident::Surroundings;
 
 /// Folders that hold outputs of sets.
 const TABLES: [&str; 6] = [
@@ -26,6 +28,10 @@ const TABLES: [&str; 6] = [
 ];
 const RUN: &str = "run.json";
 const MANIFESTS: &str = "manifest";
+/// Ending of what reports are made of.
+const PARTIAL: &str = "json.zst";
+/// Ending of what went on around a set's findings.
+const AROUND: &str = "around.zst";
 const TEMPORARY: &str = "tmp";
 /// As zstd's own program.
 const LEVEL: i32 = 3;
@@ -43,7 +49,7 @@ impl fmt::Display for StoreError {
     }
 }
 
-fn wrong(path: &Path, reason: impl fmt::Display) -> StoreError {
+pub(super) fn wrong(path: &Path, reason: impl fmt::Display) -> StoreError {
     StoreError {
         path: path.to_owned(),
         reason: reason.to_string(),
@@ -205,7 +211,23 @@ impl Store {
             .map_err(io::Error::from)
             .and_then(|text| zstd::bulk::compress(&text, LEVEL))
             .map_err(|error| wrong(&self.root, error))?;
-        self.write(place, "partials", "json.zst", &packed)
+        self.write(place, "partials", PARTIAL, &packed)
+    }
+
+    /// Writes what went on around its findings.
+    pub fn write_surroundings(
+        &self,
+        place: &Place<'_>,
+        surroundings: &Surroundings,
+        redact: bool,
+    ) -> Result<String, StoreError> {
+        let packed = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)
+            .and_then(|mut encoder| {
+                around::write(surroundings, redact, &mut encoder)?;
+                encoder.finish()
+            })
+            .map_err(|error| wrong(&self.root, error))?;
+        self.write(place, "partials", AROUND, &packed)
     }
 
     /// The set is done.
@@ -315,17 +337,25 @@ pub fn read_run(root: &Path) -> Result<(Run, Vec<Manifest>), StoreError> {
     Ok((run, manifests(root)))
 }
 
+/// Where an output of a set lies.
+fn output(root: &Path, manifest: &Manifest, ending: &str) -> Result<PathBuf, StoreError> {
+    let mut outputs = manifest.outputs.iter();
+    let own = |path: &&String| path.starts_with("partials/") && path.ends_with(ending);
+    let path = outputs.find(own).map(|path| root.join(path));
+    path.ok_or_else(|| wrong(root, format!("{} names no {ending}", manifest.set)))
+}
+
 /// What reports are made of, of one set.
 pub fn partial(root: &Path, manifest: &Manifest) -> Result<Partial, StoreError> {
-    let place = manifest.outputs.iter();
-    let path = place
-        .clone()
-        .find(|path| path.starts_with("partials/"))
-        .map(|path| root.join(path))
-        .ok_or_else(|| wrong(root, format!("{} names no partial", manifest.set)))?;
+    let path = output(root, manifest, PARTIAL)?;
     let file = File::open(&path).map_err(|error| wrong(&path, error))?;
     let stream = zstd::stream::read::Decoder::new(file).map_err(|error| wrong(&path, error))?;
     serde_json::from_reader(io::BufReader::new(stream)).map_err(|error| wrong(&path, error))
+}
+
+/// Where what went on around a set's findings lies.
+pub fn surroundings(root: &Path, manifest: &Manifest) -> Result<PathBuf, StoreError> {
+    output(root, manifest, AROUND)
 }
 
 #[cfg(test)]

@@ -179,7 +179,8 @@ impl Partial {
     /// What is kept of a diagnosis. `english` and `chinese` are what was read, in both languages.
     pub fn of(diagnosis: &Diagnosis, english: &Reading, chinese: &Reading, redact: bool) -> Self {
         // Here and below: whoever adds a field is told by the compiler that it must be kept, or why not. Not kept:
-        // `forgotten` and `aside`, which are for runs that go on, and `regions`, which follow from the endpoints.
+        // `forgotten` and `aside`, which are for runs that go on, and `regions`, which follow from the endpoints; the
+        // surroundings have a file of their own.
         let Diagnosis {
             packets: _,
             flows: _,
@@ -198,6 +199,7 @@ impl Partial {
             key_log: _,
             rules: _,
             aside: _,
+            surroundings: _,
         } = diagnosis;
         let notes = chinese.captures.iter().map(|capture| capture.notes.clone());
         Self {
@@ -237,7 +239,7 @@ impl Partial {
     }
 }
 
-fn attempts(outcomes: &Outcomes) -> Attempts {
+pub(super) fn attempts(outcomes: &Outcomes) -> Attempts {
     [
         outcomes.ok,
         outcomes.failed,
@@ -264,7 +266,7 @@ fn shares(told: &diagnosis::Shares) -> Shares {
 }
 
 /// The name of a host or an endpoint, as it may lie in a file. Masking twice is masking once.
-fn named(name: &str, redact: bool) -> String {
+pub(super) fn named(name: &str, redact: bool) -> String {
     match redact {
         true => redact::name(name),
         false => name.to_owned(),

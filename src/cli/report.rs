@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::archive::{self, Manifest, Merged, Options, Run};
+use crate::archive::{self, Manifest, Merged, Options, Run, Source};
 use crate::cli::{Common, Failure, analyze, input, output};
+use crate::limits;
 use crate::report::Told;
 use crate::time::Timestamp;
 
@@ -43,7 +44,12 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         let added = archive::partial(root, manifest)
             .map_err(|error| error.to_string())
             .and_then(|partial| {
-                let told = merged.add(partial);
+                let around = archive::surroundings(root, manifest);
+                let source = Source {
+                    point: manifest.point.clone(),
+                    surroundings: around.map_err(|error| error.to_string())?,
+                };
+                let told = merged.add(partial, source);
                 told.map_err(|error| format!("{}: {error}", manifest.set))
             });
         added.map_err(|message| Failure { status: 3, message })?;
@@ -55,10 +61,21 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     for reason in &unread {
         output::complain(reason);
     }
-    let (diagnosis, reading) = merged.finish();
+    let (diagnosis, reading) = merged.finish(room(common)?).map_err(|error| Failure {
+        status: 3,
+        message: error.to_string(),
+    })?;
     let mut told = Told::of(diagnosis, reading, &settings);
     told.options.filter.clone_from(&asked.filter);
     analyze::tell(told, common, &settings, !unread.is_empty())
+}
+
+/// Rows of surroundings that may be held at once: a half of the memory, where that is bounded.
+fn room(common: &Common) -> Result<usize, Failure> {
+    let bytes = common.memory.as_deref().map(input::bytes).transpose()?;
+    let rows = bytes.map(|bytes| bytes / 2 / limits::AROUND_BYTES);
+    let rows = rows.and_then(|rows| usize::try_from(rows).ok());
+    Ok(rows.map_or(limits::AROUND_MAX, |rows| rows.min(limits::AROUND_MAX)))
 }
 
 /// A set and the folder that its results lie in.

@@ -5,12 +5,13 @@
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
+use crate::endpoint::Rules;
 use crate::engine::Engine;
+use crate::engine::around::{answered, seen, surroundings};
 use crate::engine::aside;
 use crate::engine::attempts;
 use crate::engine::balance::{FailedLookup, balances};
@@ -28,9 +29,10 @@ use crate::failure::quic;
 use crate::failure::surroundings;
 use crate::failure::transport::port_reuse_stalled;
 use crate::failure::{Finding, capture, security};
+use crate::flow::heard::Heard;
 use crate::flow::lookup::{self, Lookup, Lookups};
 use crate::flow::names::Names;
-use crate::incident::{self, Answered, Context, Incident, Seen};
+use crate::incident::{self, Context, Incident, Surroundings};
 use crate::ingest::FileReport;
 use crate::time::{MILLISECOND, Nanos, Timestamp};
 
@@ -42,11 +44,6 @@ pub(super) fn close(mut engine: Engine, files: &[FileReport]) -> Diagnosis {
 
 /// What the shards told, against what only the whole capture knows. Takes from the engine what it needs whole.
 pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -> Diagnosis {
-    told.heard.merge(std::mem::take(&mut engine.heard));
-    if told.heard.omitted() > 0 {
-        told.unjudged
-            .insert("pairs-not-noted", told.heard.omitted());
-    }
     let mut unjudged = unjudged(engine, &mut told);
     let mut table = std::mem::take(&mut engine.lookups);
     let lookups = lookup::once(table.finish(engine.clock));
@@ -84,13 +81,15 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
     let began = (&*stubs, &*failed_lookups, engine.horizon);
     let mut minutes = ByMinute::new(engine.by_minute);
     let balances = balances(began, &mut findings, &endpoints, &mut minutes);
-    let context = || {
-        let answered = answered(&lookups, &table);
-        Context::new(seen(&stubs, &endpoints), answered, &told.heard)
-            .answers_from(table.well.from)
-            .with_rules(&rules)
+    let around = WentOn {
+        stubs: &stubs,
+        endpoints: &endpoints,
+        lookups: &lookups,
+        table: &table,
+        rules: &rules,
     };
-    let incidents = incidents(&findings, context, &mut unjudged);
+    let incidents = around.incidents(&findings, &told.heard, &mut unjudged);
+    let kept = engine.surroundings.then(|| around.kept(told.heard));
     Diagnosis {
         packets: engine.packets,
         flows: told.flows,
@@ -109,27 +108,56 @@ pub(super) fn judge(mut told: Told, engine: &mut Engine, files: &[FileReport]) -
         key_log: engine.key_log.clone(),
         rules: Arc::clone(&rules),
         aside: aside::of(certificates, &table),
+        surroundings: kept,
     }
 }
 
-/// The incidents; where none can arise, nobody asks for their surroundings.
-fn incidents<'a>(
-    findings: &[Finding],
-    context: impl FnOnce() -> Context<'a>,
-    unjudged: &mut BTreeMap<String, u64>,
-) -> Vec<Incident> {
-    if !incident::may_arise(findings) {
-        return Vec::new();
-    }
-    let (incidents, omitted) = incident::find(findings, &context());
-    if omitted > 0 {
-        unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
-    }
-    incidents
+/// What went on in a run.
+struct WentOn<'a> {
+    stubs: &'a [Box<Stub>],
+    endpoints: &'a Endpoints<'a>,
+    lookups: &'a [Lookup],
+    table: &'a Lookups,
+    rules: &'a Rules,
 }
 
-/// What could not be decoded or decided, and what did not fit a limit.
+impl WentOn<'_> {
+    /// The incidents; where none can arise, nobody asks for their surroundings.
+    fn incidents(
+        &self,
+        findings: &[Finding],
+        heard: &Heard,
+        unjudged: &mut BTreeMap<String, u64>,
+    ) -> Vec<Incident> {
+        if !incident::may_arise(findings) {
+            return Vec::new();
+        }
+        let answered = answered(self.lookups, self.table);
+        let context = Context::new(seen(self.stubs, self.endpoints), answered, heard)
+            .answers_from(self.table.well.from)
+            .with_rules(self.rules);
+        let (incidents, omitted) = incident::find(findings, &context);
+        if omitted > 0 {
+            unjudged.insert("incidents-omitted".to_owned(), omitted as u64);
+        }
+        incidents
+    }
+
+    /// The same for whoever keeps it.
+    fn kept(&self, heard: Heard) -> Surroundings {
+        let answered = answered(self.lookups, self.table);
+        let from = self.table.well.from;
+        surroundings(self.stubs, self.endpoints, (answered, from), heard)
+    }
+}
+
+/// Who heard whom, put together; what could not be decoded or decided, and what did not fit a limit.
 fn unjudged(engine: &mut Engine, told: &mut Told) -> BTreeMap<String, u64> {
+    told.heard.merge(std::mem::take(&mut engine.heard));
+    if told.heard.omitted() > 0 {
+        told.unjudged
+            .insert("pairs-not-noted", told.heard.omitted());
+    }
     let mut unjudged: BTreeMap<String, u64> = std::mem::take(&mut engine.undecoded);
     for (reason, count) in told.unjudged.drain() {
         *unjudged.entry(reason.to_owned()).or_default() += count;
@@ -439,47 +467,4 @@ fn connects(stubs: &[Box<Stub>]) -> HashMap<(IpAddr, IpAddr), Vec<(Timestamp, bo
             .push((stub.first, stub.established.is_some()));
     }
     connects
-}
-
-/// The connections of a run, as incidents see them.
-fn seen(stubs: &[Box<Stub>], endpoints: &Endpoints<'_>) -> Vec<Seen> {
-    let one = |stub: &Stub| Seen {
-        client: stub.client.0,
-        server: stub.to.server,
-        time: stub.first,
-        last: stub.last,
-        established: stub.established.map(|at| at.time),
-        outcomes: stub.outcomes,
-        name: stub
-            .to
-            .name
-            .clone()
-            .or_else(|| endpoints.name_of(stub).map(Arc::from)),
-        latency_ms: stub.times.ms(),
-        server_rtt_us: stub.server_rtt_us.map(NonZeroU32::get),
-        server_hops: stub.hops.as_ref().map(|hops| hops.first),
-    };
-    stubs.iter().map(|stub| one(stub)).collect()
-}
-
-/// Names that were resolved: those that had trouble, and those that had none.
-fn answered(lookups: &[Lookup], table: &Lookups) -> Vec<Answered> {
-    let troubled = lookups.iter().filter_map(|lookup| {
-        let answer = lookup
-            .answer()
-            .filter(|answer| !answer.addresses.is_empty())?;
-        Some(Answered {
-            client: lookup.client,
-            resolver: answer.resolver,
-            name: Arc::from(lookup.name.as_str()),
-            time: answer.at.time,
-        })
-    });
-    let well = table.well.iter().map(|one| Answered {
-        client: one.client,
-        resolver: one.resolver,
-        name: Arc::clone(&one.name),
-        time: one.time,
-    });
-    troubled.chain(well).collect()
 }

@@ -9,7 +9,7 @@ use crate::endpoint::Rules;
 use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
-use crate::incident::Incident;
+use crate::incident::{Incident, Surroundings};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -238,6 +238,8 @@ pub struct Diagnosis {
     pub rules: Arc<Rules>,
     /// What no report says.
     pub aside: Aside,
+    /// What went on around the findings; where asked for.
+    pub surroundings: Option<Surroundings>,
 }
 
 /// Share of decided attempts that reached the service, in millionths; `None` where nothing was decided.

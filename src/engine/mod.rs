@@ -5,6 +5,7 @@
 //! discovery, names). With one thread every frame goes its whole way at once, which touches no memory between. Fragments
 //! are joined in order. The result never depends on threads or batches.
 
+mod around;
 mod aside;
 mod attempts;
 mod balance;
@@ -99,6 +100,7 @@ pub struct Engine {
     trust: Arc<TrustStore>,
     rules: Arc<Rules>,
     by_minute: bool,
+    surroundings: bool,
     keys: Option<Arc<KeyLog>>,
     late_keys: bool,
     key_log: Option<String>,
@@ -149,6 +151,7 @@ impl Engine {
             trust: Arc::clone(&options.trust),
             rules: crate::endpoint::Rules::shared(),
             by_minute: false,
+            surroundings: false,
             keys: None,
             late_keys: false,
             key_log: None,
@@ -158,6 +161,11 @@ impl Engine {
     /// Counts attempts by endpoint and minute too.
     pub fn count_by_minute(&mut self) {
         self.by_minute = true;
+    }
+
+    /// Hands over what went on around the findings too.
+    pub fn keep_surroundings(&mut self) {
+        self.surroundings = true;
     }
 
     /// Other endpoint rules than the built-in ones, with the trust anchors that some of them bring. Before `push`.

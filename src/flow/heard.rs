@@ -115,6 +115,28 @@ impl Heard {
         }
     }
 
+    /// Receiver, sender and the seconds from first to last in which packets passed, of all pairs, sorted.
+    pub fn pairs(&self) -> impl Iterator<Item = (IpAddr, IpAddr, &[(i64, i64)])> {
+        let pairs = self.by_receiver.iter().flat_map(|(receiver, senders)| {
+            let senders = senders.iter();
+            senders.map(|(sender, seconds)| (*receiver, *sender, seconds.0.as_slice()))
+        });
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_unstable();
+        pairs.into_iter()
+    }
+
+    /// `receiver` got packets of `sender` in these seconds, from first to last.
+    pub fn note_span(&mut self, receiver: IpAddr, sender: IpAddr, (first, last): (i64, i64)) {
+        let senders = self.by_receiver.entry(receiver).or_default();
+        if let Some(seconds) = senders.get_mut(&sender) {
+            seconds.add(first, last);
+        } else {
+            self.pairs += 1;
+            senders.entry(sender).or_default().add(first, last);
+        }
+    }
+
     /// Notes at most so many pairs.
     pub fn remember_at_most(&mut self, pairs: usize) {
         self.pairs_max = pairs;

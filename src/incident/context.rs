@@ -68,6 +68,30 @@ pub struct Answered {
     pub time: Timestamp,
 }
 
+/// A connection with what tells whether another capture point saw the same one.
+#[derive(Clone, Debug)]
+pub struct Tried {
+    /// The client's port.
+    pub port: u16,
+    /// Initial sequence number and TSval of its SYN, where that was seen.
+    pub syn: Option<(u32, u32)>,
+    /// What incidents ask of it.
+    pub seen: Seen,
+}
+
+/// What went on in a capture, kept beyond it: incidents that several captures show are argued by all of theirs.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Every connection.
+    pub tried: Vec<Tried>,
+    /// Every name that was resolved.
+    pub answered: Vec<Answered>,
+    /// Names resolved before are not all known.
+    pub answered_from: Option<Timestamp>,
+    /// Who heard whom.
+    pub heard: Heard,
+}
+
 /// A span of time, both ends included.
 pub type Span = (Timestamp, Timestamp);
 

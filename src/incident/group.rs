@@ -37,6 +37,8 @@ enum Key {
     Cut(String),
     /// Packets of one site that its gateway kept.
     Kept(IpAddr),
+    /// The way out of one site, told by several captures.
+    Out(String),
     /// Large packets from or to one site.
     Large(IpAddr),
 }
@@ -50,7 +52,7 @@ pub(super) const SILENT: [&str; 5] = [
     "network.egress-lost",
 ];
 /// Loss and full queues on the way.
-const LOSSY: [&str; 2] = ["network.packet-loss", "network.congestion"];
+pub(super) const LOSSY: [&str; 2] = ["network.packet-loss", "network.congestion"];
 /// Codes whose cause can lie in a host as a whole.
 const OF_HOST: [&str; 10] = [
     "transport.syn-unanswered",
@@ -102,13 +104,13 @@ fn moved(finding: &Finding) -> bool {
 }
 
 /// Can it belong to one that others began?
-fn joins(finding: &Finding) -> bool {
+pub(super) fn joins(finding: &Finding) -> bool {
     finding.class.layer() != "capture" && finding.severity == Severity::Warning
 }
 
 /// Groups of places in `findings`, each ascending, by their first place.
 pub(super) fn group(findings: &[Finding], context: &Context<'_>) -> Vec<Vec<usize>> {
-    let mut sets = Sets((0..findings.len()).collect());
+    let mut sets = Sets::new(findings.len());
     let mut keyed: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     let refusing = refusing(findings);
     for (place, finding) in findings
@@ -186,6 +188,9 @@ fn keys(finding: &Finding, context: &Context<'_>, refusing: &Refusing) -> Vec<Ke
         keys.extend(finding.client.map(|(client, _)| Key::Kept(site(client))));
     }
     match code {
+        "network.egress-lost" => {
+            keys.extend(finding.text("network").map(|of| Key::Out(of.to_owned())));
+        }
         "network.dns-timeout" | "network.dns-servfail" | "network.dns-refused" => {
             keys.extend(server.map(Key::Resolver));
         }
@@ -316,7 +321,11 @@ fn attend(findings: &[Finding], sets: &mut Sets, groups: &mut BTreeMap<usize, Ve
 pub(super) struct Sets(Vec<usize>);
 
 impl Sets {
-    fn root(&mut self, of: usize) -> usize {
+    pub(super) fn new(members: usize) -> Self {
+        Self((0..members).collect())
+    }
+
+    pub(super) fn root(&mut self, of: usize) -> usize {
         let mut root = of;
         while let Some(&above) = self.0.get(root).filter(|above| **above != root) {
             root = above;

@@ -10,6 +10,7 @@ mod cause;
 mod context;
 mod evidence;
 mod group;
+mod related;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ mod ways;
 use std::net::IpAddr;
 
 pub use cause::{CAUSES, Cause, Owner};
-pub use context::{Answered, Context, Seen, Span, site};
+pub use context::{Answered, Context, Seen, Span, Surroundings, Tried, site};
 pub use evidence::Item;
+pub use related::{Place, place, related};
 pub use scope::{Scope, prefix};
 
 use crate::failure::flow::Outcomes;
@@ -109,7 +111,8 @@ pub fn item_of(id: &str) -> Option<&'static Item> {
     let all = CAUSES.iter().flat_map(|causes| causes.iter());
     let mut items = all.flat_map(|cause| cause.favour.iter().chain(cause.against));
     let weighed = items.find(|(item, _)| item.id == id).map(|(item, _)| *item);
-    weighed.or_else(|| Some(&evidence::CODES).filter(|item| item.id == id))
+    let mut beside = cause::BESIDE.into_iter();
+    weighed.or_else(|| beside.find(|item| item.id == id))
 }
 
 impl Incident {
@@ -132,23 +135,39 @@ pub fn may_arise(findings: &[Finding]) -> bool {
     findings.iter().any(group::founds)
 }
 
+/// It founds no incident and joins none; it may be evidence for one beside it.
+pub fn is_beside(finding: &Finding) -> bool {
+    !group::founds(finding) && !group::joins(finding)
+}
+
 /// The incidents of a capture, by start; and how many were left out because there are too many.
 pub fn find(findings: &[Finding], context: &Context<'_>) -> (Vec<Incident>, usize) {
     let mut groups = group::group(findings, context);
-    let failures = |group: &Vec<usize>| -> u64 {
-        group
-            .iter()
-            .filter_map(|place| findings.get(*place))
-            .map(|finding| finding.count)
-            .sum()
-    };
-    groups.sort_by_key(|group| (std::cmp::Reverse(failures(group)), group.first().copied()));
-    let omitted = groups.len().saturating_sub(INCIDENTS_MAX);
-    groups.truncate(INCIDENTS_MAX);
-    let mut incidents: Vec<Incident> = groups
+    let omitted = cut(&mut groups, findings, |group| group);
+    let incidents = groups
         .into_iter()
-        .map(|group| tell(&case::Case::new(findings, group, context)))
-        .collect();
+        .map(|group| tell(&case::Case::new(findings, group, context)));
+    (in_order(incidents.collect()), omitted)
+}
+
+/// Leaves those with the most failures; gives how many are left out.
+pub fn cut<T>(all: &mut Vec<T>, findings: &[Finding], places: impl Fn(&T) -> &Vec<usize>) -> usize {
+    let failures = |of: &T| -> u64 {
+        let places = places(of).iter();
+        let findings = places.filter_map(|place| findings.get(*place));
+        findings.map(|finding| finding.count).sum()
+    };
+    all.sort_by_key(|one| {
+        let first = places(one).first().copied();
+        (std::cmp::Reverse(failures(one)), first)
+    });
+    let omitted = all.len().saturating_sub(INCIDENTS_MAX);
+    all.truncate(INCIDENTS_MAX);
+    omitted
+}
+
+/// By start.
+pub fn in_order(mut incidents: Vec<Incident>) -> Vec<Incident> {
     incidents.sort_by(|a, b| {
         (a.start, a.end, &a.endpoints, &a.findings).cmp(&(
             b.start,
@@ -157,7 +176,7 @@ pub fn find(findings: &[Finding], context: &Context<'_>) -> (Vec<Incident>, usiz
             &b.findings,
         ))
     });
-    (incidents, omitted)
+    incidents
 }
 
 fn tell(case: &case::Case<'_>) -> Incident {

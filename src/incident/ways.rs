@@ -38,15 +38,31 @@ const WAITS: [&str; 5] = [
     "transport.data-unacked",
 ];
 
+/// Is it the failure of a way?
+pub(super) fn is_way(finding: &Finding) -> bool {
+    let code = finding.class.code;
+    let own = [
+        "network.pppoe-failed",
+        "network.arp-storm",
+        "network.pmtu-blackhole",
+    ];
+    (code.starts_with("security.vpn-") || own.contains(&code)) && founds(finding)
+}
+
+/// May it be what fails on a way?
+pub(super) fn may_follow(finding: &Finding) -> bool {
+    let code = &finding.class.code;
+    (FOLLOWS.contains(code) || WAITS.contains(code)) && founds(finding)
+}
+
 /// Joins what fails on a way to the failure of the way.
 pub(super) fn join(findings: &[Finding], context: &Context<'_>, sets: &mut Sets) {
     for (place, way) in findings.iter().enumerate() {
         let code = way.class.code;
         let tunnel = code.starts_with("security.vpn-");
         let line = code == "network.pppoe-failed";
-        let storm = code == "network.arp-storm";
         let hole = code == "network.pmtu-blackhole";
-        if !(tunnel || line || storm || hole) || !founds(way) {
+        if !is_way(way) {
             continue;
         }
         let takes = |finding: &Finding| match () {

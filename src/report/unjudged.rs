@@ -233,6 +233,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "incidents beyond the first thousand",
         "超出前一千个的事件",
     ),
+    (
+        "incidents-not-compared",
+        "groups of findings of several capture sets that were too large to be judged together; their incidents stand as each set told them (give more --memory)",
+        "跨采集集的发现过多，未能合并判断，其事件按各采集集分别给出（可增大 --memory）",
+    ),
 ];
 
 fn known(reason: &str) -> Option<Text> {

@@ -112,6 +112,7 @@ fn pass(
         engine.within(bytes);
     }
     engine.count_by_minute();
+    engine.keep_surroundings();
     let paths: Vec<String> = wanted.files.iter().map(|file| file.path.clone()).collect();
     let portions = ingest::Options {
         block_bytes: 256 << 10,
@@ -184,6 +185,9 @@ fn write(work: &Work<'_>, wanted: &Wanted, mut read: Read) -> Result<Manifest, S
     };
     let partial = Partial::of(&read.diagnosis, &english, &chinese, work.settings.redact);
     let mut outputs = vec![work.store.write_partial(&place, &partial)?];
+    let around = read.diagnosis.surroundings.take().unwrap_or_default();
+    let redact = work.settings.redact;
+    outputs.push(work.store.write_surroundings(&place, &around, redact)?);
     let findings = read.diagnosis.findings.iter();
     let worst = findings
         .filter(|finding| finding.class.layer() != "capture")

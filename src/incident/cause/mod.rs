@@ -24,6 +24,9 @@ use crate::incident::case::Case;
 use crate::incident::evidence::{CODES, EXPLAINS_LITTLE, Found, Item};
 use crate::incident::{HYPOTHESES_MAX, Hypothesis, Reason, SCORE_MIN};
 
+/// Evidence that no row names, since every cause is weighed by it.
+pub(super) static BESIDE: [&Item; 2] = [&CODES, &EXPLAINS_LITTLE];
+
 /// Who can mend it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {

@@ -206,6 +206,7 @@ pub(super) fn diagnosis() -> Diagnosis {
         key_log: None,
         rules: Arc::default(),
         aside: Aside::default(),
+        surroundings: None,
     }
 }
 
@@ -228,6 +229,7 @@ pub(super) fn healthy() -> Diagnosis {
         trust_store: "made:1".to_owned(),
         rules: Arc::default(),
         aside: Aside::default(),
+        surroundings: None,
         ..Diagnosis::default()
     }
 }
