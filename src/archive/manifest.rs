@@ -76,7 +76,7 @@ pub struct Unread {
 /// A set that is done.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Manifest {
-    /// `wirefault.set/1`.
+    /// `wirefault.set/2`.
     pub schema: String,
     /// `s-` and 16 hex digits.
     pub set: String,
@@ -100,7 +100,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// Version of a manifest.
-    pub const SCHEMA: &str = "wirefault.set/1";
+    pub const SCHEMA: &str = "wirefault.set/2";
 
     /// How much was remembered; more is better.
     pub fn room(&self) -> u64 {
