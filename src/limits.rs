@@ -43,6 +43,7 @@
 //! | `SPANS_LISTED` | minutes are put together by twos, fours, ... until they fit |
 //! | `ingest::writer::WAITING_MAX` | a frame stamped further back is written where it comes |
 //! | `PIECES_WAITING_MAX` | `extract --flow` leaves out the fragments that came first of a packet joined much later |
+//! | `archive::merge::Room` | findings of further sets are added up by client and server, counted as `findings-summed` |
 //! | `AROUND_MAX` | incidents of several sets with more connections around them stay as each set tells them, counted as `incidents-not-compared` |
 //! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
 //! | `KEYS_MAX` | further secrets of a key log are not kept, and a sentence says so |

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::archive::across::{self, Set};
+use crate::archive::across::{self, Known, Set};
+use crate::archive::room::Findings;
 use crate::archive::shares::Sums;
 use crate::archive::store::StoreError;
 use crate::archive::stored::{self, Attempts, Detail, Partial, time};
@@ -16,7 +17,7 @@ use crate::endpoint::Rules;
 use crate::engine::diagnosis::{Diagnosis, EndpointBalance, Histogram, regions};
 use crate::failure::flow::Outcomes;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Text, Value, classes};
-use crate::flow::key::FlowKey;
+use crate::flow::key::{FlowKey, SHARDS};
 use crate::incident::{self, Hypothesis, Incident, Reason, Scope, cause_of, item_of};
 use crate::limits;
 use crate::mark::Mark;
@@ -33,7 +34,40 @@ pub struct Merged {
     words: Words,
     points: u32,
     sets: Vec<Set>,
+    findings: Findings,
+    /// Of each set: the number of the first one of its capture point.
+    points_of: Vec<u32>,
+    numbers: BTreeMap<String, u32>,
+    room: Room,
     lang: Lang,
+}
+
+/// What is held at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Findings, before they are added up.
+    pub findings: usize,
+    /// Rows of surroundings.
+    pub around: usize,
+}
+
+impl Room {
+    /// What fits into so many bytes.
+    pub fn of(bytes: Option<u64>) -> Self {
+        let most = Self {
+            findings: limits::FINDINGS_PER_SHARD * SHARDS,
+            around: limits::AROUND_MAX,
+        };
+        let Some(bytes) = bytes else {
+            return most;
+        };
+        let third = bytes.saturating_sub(limits::BASE_BYTES) / 3;
+        let many = |each: u64| usize::try_from(third / each).unwrap_or(usize::MAX);
+        Self {
+            findings: many(limits::FINDING_BYTES).min(most.findings),
+            around: many(limits::AROUND_BYTES).min(most.around),
+        }
+    }
 }
 
 /// Where a partial comes from.
@@ -47,7 +81,7 @@ pub struct Source {
 
 impl Merged {
     /// Nothing yet, to be told in this language.
-    pub fn new(rules: Arc<Rules>, lang: Lang) -> Self {
+    pub fn new(rules: Arc<Rules>, lang: Lang, room: Room) -> Self {
         Self {
             diagnosis: Diagnosis {
                 rules,
@@ -59,6 +93,10 @@ impl Merged {
             words: Words::default(),
             points: 0,
             sets: Vec::new(),
+            findings: Findings::default(),
+            points_of: Vec::new(),
+            numbers: BTreeMap::new(),
+            room,
             lang,
         }
     }
@@ -73,10 +111,13 @@ impl Merged {
             ));
         }
         let files = u32::try_from(self.reading.captures.len()).unwrap_or(u32::MAX);
-        let place = self.diagnosis.findings.len();
+        let place = self.findings.all.len();
+        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let point = self.numbers.entry(source.point.clone()).or_insert(number);
+        self.points_of.push(*point);
         for finding in partial.findings {
             let finding = self.words.finding(finding, files)?;
-            self.diagnosis.findings.push(finding);
+            self.findings.push(finding, number);
         }
         for told in partial.incidents {
             let told = self.words.incident(told, place)?;
@@ -101,9 +142,11 @@ impl Merged {
         self.sets.push(Set {
             around: source.surroundings,
             point: source.point,
-            findings: place..self.diagnosis.findings.len(),
             span,
         });
+        let told = &mut self.diagnosis.incidents;
+        let summed = self.findings.fit(self.room.findings, told, &self.points_of);
+        self.count("findings-summed", summed);
         if let Some((first, last)) = span {
             let span = self.reading.span.get_or_insert((first, last));
             *span = (span.0.min(first), span.1.max(last));
@@ -154,9 +197,9 @@ impl Merged {
         Ok(())
     }
 
-    /// The diagnosis over all, and what was read; so many rows of surroundings are held at once.
-    pub fn finish(mut self, room: usize) -> Result<(Diagnosis, Reading), StoreError> {
-        self.incidents(room)?;
+    /// The diagnosis over all, and what was read.
+    pub fn finish(mut self) -> Result<(Diagnosis, Reading), StoreError> {
+        self.incidents()?;
         let endpoints = self.endpoints.into_values();
         let mut endpoints: Vec<EndpointBalance> = endpoints
             .map(|(balance, sums)| EndpointBalance {
@@ -179,26 +222,29 @@ impl Merged {
     }
 
     /// Those over all sets, in place of each set's own.
-    fn incidents(&mut self, room: usize) -> Result<(), StoreError> {
+    fn incidents(&mut self) -> Result<(), StoreError> {
         let told = std::mem::take(&mut self.diagnosis.incidents);
-        let findings = &self.diagnosis.findings;
-        let (mut all, large) =
-            across::judge(findings, &self.sets, told, &self.diagnosis.rules, room)?;
-        let omitted = incident::cut(&mut all, findings, |one| &one.findings);
+        let findings = std::mem::take(&mut self.findings);
+        let known = Known {
+            findings: &findings.all,
+            set_of: &findings.set,
+            sets: &self.sets,
+            rules: &self.diagnosis.rules,
+        };
+        let (mut all, large) = across::judge(&known, told, self.room.around)?;
+        let omitted = incident::cut(&mut all, &findings.all, |one| &one.findings);
         self.diagnosis.incidents = incident::in_order(all);
-        for (reason, count) in [
-            ("incidents-omitted", omitted as u64),
-            ("incidents-not-compared", large),
-        ] {
-            if count > 0 {
-                *self
-                    .diagnosis
-                    .unjudged
-                    .entry(reason.to_owned())
-                    .or_default() += count;
-            }
-        }
+        self.diagnosis.findings = findings.all;
+        self.count("incidents-omitted", omitted as u64);
+        self.count("incidents-not-compared", large);
         Ok(())
+    }
+
+    fn count(&mut self, reason: &str, more: u64) {
+        if more > 0 {
+            let count = self.diagnosis.unjudged.entry(reason.to_owned());
+            *count.or_default() += more;
+        }
     }
 }
 

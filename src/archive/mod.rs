@@ -17,6 +17,7 @@ mod across;
 mod around;
 mod manifest;
 mod merge;
+mod room;
 mod shares;
 mod store;
 mod stored;
@@ -24,7 +25,7 @@ mod stored;
 pub mod tables;
 
 pub use manifest::{File, Manifest, Options, Run, Unread, room, set_id};
-pub use merge::{Merged, Source};
+pub use merge::{Merged, Room, Source};
 pub use store::{Place, Store, StoreError, partial, read_run, surroundings};
 pub use stored::Partial;
 

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::archive::{self, Manifest, Merged, Options, Run, Source};
+use crate::archive::{self, Manifest, Merged, Options, Room, Run, Source};
 use crate::cli::{Common, Failure, analyze, input, output};
-use crate::limits;
 use crate::report::Told;
 use crate::time::Timestamp;
 
@@ -39,7 +38,8 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     };
-    let mut merged = Merged::new(rules, settings.lang);
+    let bytes = common.memory.as_deref().map(input::bytes).transpose()?;
+    let mut merged = Merged::new(rules, settings.lang, Room::of(bytes));
     for (manifest, root) in &sets {
         let added = archive::partial(root, manifest)
             .map_err(|error| error.to_string())
@@ -61,21 +61,13 @@ pub(crate) fn run(common: &Common) -> Result<u8, Failure> {
     for reason in &unread {
         output::complain(reason);
     }
-    let (diagnosis, reading) = merged.finish(room(common)?).map_err(|error| Failure {
+    let (diagnosis, reading) = merged.finish().map_err(|error| Failure {
         status: 3,
         message: error.to_string(),
     })?;
     let mut told = Told::of(diagnosis, reading, &settings);
     told.options.filter.clone_from(&asked.filter);
     analyze::tell(told, common, &settings, !unread.is_empty())
-}
-
-/// Rows of surroundings that may be held at once: a half of the memory, where that is bounded.
-fn room(common: &Common) -> Result<usize, Failure> {
-    let bytes = common.memory.as_deref().map(input::bytes).transpose()?;
-    let rows = bytes.map(|bytes| bytes / 2 / limits::AROUND_BYTES);
-    let rows = rows.and_then(|rows| usize::try_from(rows).ok());
-    Ok(rows.map_or(limits::AROUND_MAX, |rows| rows.min(limits::AROUND_MAX)))
 }
 
 /// A set and the folder that its results lie in.

@@ -12,7 +12,6 @@ mod sightings;
 mod tests;
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,17 +31,23 @@ pub(super) struct Set {
     pub(super) around: PathBuf,
     /// Where it was captured.
     pub(super) point: String,
-    /// Places of its findings.
-    pub(super) findings: Range<usize>,
     /// From its first frame to its last.
     pub(super) span: Option<(Timestamp, Timestamp)>,
 }
 
+/// All that sets told.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) findings: &'a [Finding],
+    /// Of each finding, the number of its set.
+    pub(super) set_of: &'a [u32],
+    pub(super) sets: &'a [Set],
+    pub(super) rules: &'a Rules,
+}
+
 /// What all parts are judged by.
-pub(super) struct Across<'a> {
-    findings: &'a [Finding],
-    sets: &'a [Set],
-    rules: &'a Rules,
+struct Across<'a> {
+    known: Known<'a>,
     /// Of each set: the number of the network that it was captured in, and from when on all its answers are known.
     networks: Vec<u32>,
     answered_from: Vec<Option<Timestamp>>,
@@ -52,14 +57,14 @@ pub(super) struct Across<'a> {
     room: usize,
 }
 
-/// The incidents over all sets, and how many parts were too large to be compared.
+/// The incidents over all sets, and how many parts were too large to be compared; so many rows of surroundings are held
+/// at once.
 pub(super) fn judge(
-    findings: &[Finding],
-    sets: &[Set],
+    known: &Known<'_>,
     told: Vec<Incident>,
-    rules: &Rules,
     room: usize,
 ) -> Result<(Vec<Incident>, u64), StoreError> {
+    let Known { findings, sets, .. } = *known;
     if sets.len() < 2 {
         return Ok((told, 0));
     }
@@ -69,9 +74,7 @@ pub(super) fn judge(
         .collect();
     let heads = heads?;
     let mut across = Across {
-        findings,
-        sets,
-        rules,
+        known: *known,
         networks: networks(sets, &heads),
         answered_from: heads.iter().map(Head::answered_from).collect(),
         beside: HashMap::new(),
@@ -117,11 +120,11 @@ impl<'a> Across<'a> {
     fn judge(&self, told: Vec<Incident>) -> Result<(Vec<Incident>, u64), StoreError> {
         let places = told.iter().map(|incident| incident.findings.as_slice());
         let network = |at: usize| self.network(self.set_of(at));
-        let parts = related(self.findings, network, places);
+        let parts = related(self.known.findings, network, places);
         let mut parts: Vec<Part<'a>> = parts
             .into_iter()
             .map(|places| Part::of(self, places))
-            .filter(|part| part.is_clear() && part.may_reach_others(self.sets))
+            .filter(|part| part.is_clear() && part.may_reach_others(self.known.sets))
             .collect();
         self.count(&mut parts)?;
         parts.retain(Part::reaches_others);
@@ -129,7 +132,7 @@ impl<'a> Across<'a> {
         parts.retain(|part| part.rows() <= self.room);
         let large = before - parts.len();
         let mut incidents = Vec::new();
-        let mut judged = vec![false; self.findings.len()];
+        let mut judged = vec![false; self.known.findings.len()];
         let mut rest = parts.as_mut_slice();
         while !rest.is_empty() {
             let (now, later) = rest.split_at_mut(fitting(rest, self.room));
@@ -171,7 +174,7 @@ impl<'a> Across<'a> {
         parts: &mut [Part<'a>],
         take: &mut dyn FnMut(&mut Part<'a>, usize, &near::Row),
     ) -> Result<(), StoreError> {
-        for (place, set) in self.sets.iter().enumerate() {
+        for (place, set) in self.known.sets.iter().enumerate() {
             let near = Near::of(parts, place, set, self.network(place));
             if near.is_empty() {
                 continue;
@@ -197,12 +200,12 @@ impl<'a> Across<'a> {
         let (surroundings, places) = part.gathered(self);
         let findings: Vec<Finding> = places
             .iter()
-            .filter_map(|place| self.findings.get(*place).cloned())
+            .filter_map(|place| self.known.findings.get(*place).cloned())
             .collect();
         let seen = surroundings.tried.into_iter().map(|tried| tried.seen);
         let context = Context::new(seen.collect(), surroundings.answered, &surroundings.heard)
             .answers_from(surroundings.answered_from)
-            .with_rules(self.rules);
+            .with_rules(self.known.rules);
         let (mut incidents, _) = find(&findings, &context);
         let everywhere = |local: &mut Vec<usize>| {
             let global = local.iter().filter_map(|place| places.get(*place).copied());
@@ -223,7 +226,10 @@ impl<'a> Across<'a> {
     }
 
     fn set_of(&self, finding: usize) -> usize {
-        self.sets.partition_point(|set| set.findings.end <= finding)
+        self.known
+            .set_of
+            .get(finding)
+            .map_or(0, |set| *set as usize)
     }
 }
 

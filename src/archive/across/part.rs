@@ -54,7 +54,7 @@ impl<'a> Part<'a> {
             around: Surroundings::default(),
         };
         for at in &places {
-            if let Some(finding) = across.findings.get(*at) {
+            if let Some(finding) = across.known.findings.get(*at) {
                 part.add(finding, across.set_of(*at), across);
             }
         }
@@ -177,7 +177,7 @@ impl<'a> Part<'a> {
         around.answered_from = known.max();
         let beside = self.hosts.iter().filter_map(|host| across.beside.get(host));
         let changes = beside.flatten().filter(|at| {
-            let finding = across.findings.get(**at);
+            let finding = across.known.findings.get(**at);
             finding.is_some_and(|finding| self.is_near_before(finding))
         });
         let mut places: Vec<usize> = self.places.iter().chain(changes).copied().collect();
@@ -185,7 +185,7 @@ impl<'a> Part<'a> {
         let mut lookups = sightings::Lookups::default();
         places.retain(|at| {
             let set = across.set_of(*at);
-            across.findings.get(*at).is_some_and(|finding| {
+            across.known.findings.get(*at).is_some_and(|finding| {
                 !sightings::is_again(finding, set, &again) && !lookups.are_told(finding, set)
             })
         });

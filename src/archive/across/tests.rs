@@ -75,12 +75,17 @@ fn judged(at: [i64; 2], room: usize) -> (Vec<Incident>, u64) {
         sets.push(Set {
             around,
             point: number.to_string(),
-            findings: findings.len()..findings.len() + 1,
             span: Some((time(second), time(second + 1))),
         });
         findings.push(finding);
     }
-    judge(&findings, &sets, told, &Rules::default(), room).expect("sets that can be read")
+    let known = Known {
+        findings: &findings,
+        set_of: &[0, 1],
+        sets: &sets,
+        rules: &Rules::default(),
+    };
+    judge(&known, told, room).expect("sets that can be read")
 }
 
 fn clients(incidents: &[Incident]) -> Vec<u64> {
