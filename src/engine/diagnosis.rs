@@ -9,7 +9,8 @@ use crate::endpoint::Rules;
 use crate::engine::row::Row;
 use crate::failure::Finding;
 use crate::failure::flow::Outcomes;
-use crate::incident::{Incident, Surroundings};
+use crate::incident::Incident;
+pub use crate::incident::Surroundings;
 use crate::limits;
 use crate::time::Timestamp;
 

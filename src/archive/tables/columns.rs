@@ -126,3 +126,26 @@ pub(super) const FLOWS: Columns = &[
     ("server_name", Text),
     ("codes", Texts),
 ];
+
+/// What went on around the findings: `what` is a connection, an answered name or a pair of hosts that were heard.
+pub(super) const PARTIALS: Columns = &[
+    ("set", Text),
+    ("what", Text),
+    ("client_ip", Text),
+    ("client_port", Int),
+    ("server_ip", Text),
+    ("server_port", Int),
+    ("name", Text),
+    ("first_time", Time),
+    ("last_time", Time),
+    ("established", Time),
+    ("ok", Int),
+    ("failed", Int),
+    ("answered_no", Int),
+    ("undetermined", Int),
+    ("connect_ms", Int),
+    ("tls_ms", Int),
+    ("first_byte_ms", Int),
+    ("server_rtt_us", Int),
+    ("server_hops", Int),
+];

@@ -3,6 +3,7 @@
 //! `day` and `point` are the folders' names and stand in no file. Where one is about one set, `set` joins it to `sets`.
 
 mod columns;
+mod partials;
 mod table;
 
 use serde::Serialize;
@@ -11,12 +12,12 @@ use crate::archive::manifest::{File, Options};
 use crate::engine::diagnosis::{Histogram, Minute};
 use crate::engine::row::Row;
 use crate::failure::flow::Outcomes;
-use crate::incident;
+use crate::incident::{self, Surroundings};
 use crate::report::schema::{Attempts, End, Finding, Incident};
 use crate::report::{Findings, Told, id};
 use crate::time::Timestamp;
 
-use columns::{ATTEMPTS, FINDINGS, FLOWS, INCIDENTS, SETS};
+use columns::{ATTEMPTS, FINDINGS, FLOWS, INCIDENTS, PARTIALS, SETS};
 use table::{Cell, Columns, file};
 
 /// What a set's tables are made of.
@@ -34,6 +35,10 @@ pub struct Source<'a> {
     pub told: &'a Told<Findings>,
     /// Attempts by endpoint and minute.
     pub minutes: &'a [Minute],
+    /// What went on around the findings.
+    pub surroundings: &'a Surroundings,
+    /// Names in them are masked.
+    pub redact: bool,
     /// Flows, where they are wanted.
     pub flows: Option<&'a [Row]>,
 }
@@ -79,6 +84,7 @@ pub fn of(source: &Source<'_>) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
                 .collect(),
         ),
         ("sets", SETS, vec![set(source)]),
+        ("partials", PARTIALS, partials::rows(source)),
     ];
     let mut files = Vec::new();
     for (name, columns, rows) in told {

@@ -9,7 +9,7 @@ use crate::cli::batch::plan::{Shares, Wanted};
 use crate::cli::batch::progress::Progress;
 use crate::cli::filter::Filter;
 use crate::cli::{Failure, input, output};
-use crate::engine::diagnosis::Diagnosis;
+use crate::engine::diagnosis::{Diagnosis, Surroundings};
 use crate::failure::Lang;
 use crate::ingest::{self, Batch, Feed, FileReport, Interface};
 use crate::protocol::tls::KeyLog;
@@ -199,7 +199,7 @@ fn write(work: &Work<'_>, wanted: &Wanted, mut read: Read) -> Result<Manifest, S
             Lang::En => english,
             Lang::Zh => chinese,
         };
-        let made = tables(work, wanted, diagnosis, reading, read.complete);
+        let made = tables(work, wanted, (diagnosis, &around), reading, read.complete);
         outputs.extend(work.store.write_tables(&place, made)?);
     }
     outputs.sort();
@@ -226,7 +226,7 @@ type Made = Result<Vec<(&'static str, Vec<u8>)>, String>;
 fn tables(
     work: &Work<'_>,
     wanted: &Wanted,
-    mut diagnosis: Diagnosis,
+    (mut diagnosis, around): (Diagnosis, &Surroundings),
     reading: Reading,
     complete: bool,
 ) -> Made {
@@ -251,11 +251,13 @@ fn tables(
         complete,
         told: &report::Told::of(diagnosis, reading, &settings),
         minutes: &minutes,
+        surroundings: around,
+        redact: work.settings.redact,
         flows: work.options.flows.then_some(flows.as_slice()),
     })
 }
 
 #[cfg(not(feature = "parquet"))]
-fn tables(_: &Work<'_>, _: &Wanted, _: Diagnosis, _: Reading, _: bool) -> Made {
+fn tables(_: &Work<'_>, _: &Wanted, _: (Diagnosis, &Surroundings), _: Reading, _: bool) -> Made {
     Ok(Vec::new())
 }
