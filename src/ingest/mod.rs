@@ -23,6 +23,7 @@ mod set;
 mod sets;
 mod sink;
 mod source;
+mod tail;
 mod window;
 mod writer;
 
@@ -33,6 +34,7 @@ pub use report::{
     Compression, Container, FileReport, Format, Interface, NOTES_MAX, TEXT_BYTES_MAX, Tally,
 };
 pub use sets::{Archive, Head, Known, Part, Set, stamp};
+pub use tail::last_time;
 pub use writer::Writer;
 
 use crate::mark::Mark;

@@ -152,7 +152,8 @@ fn parted(
     (done, wanted)
 }
 
-/// The files that may hold something of the window. A file of a ring ends where the next one begins.
+/// The files that may hold something of the window. A file of a ring ends where the next one begins; when the last one
+/// does is looked up where that is cheap.
 fn within(parts: Vec<Part>, since: Option<Timestamp>, until: Option<Timestamp>) -> Vec<Part> {
     if since.is_none() && until.is_none() {
         return parts;
@@ -166,9 +167,11 @@ fn within(parts: Vec<Part>, since: Option<Timestamp>, until: Option<Timestamp>) 
         };
         let next = firsts.get(firsts.partition_point(|other| *other <= first));
         let late = until.is_some_and(|until| first > until);
-        let early = since.zip(next).is_some_and(|(since, next)| {
+        let early = since.is_some_and(|since| {
+            let last = next.copied();
+            let last = last.or_else(|| ingest::last_time(part.path.as_ref()));
             // Twice the context: frames of neighbours may overlap.
-            next.plus(2 * CONTEXT) < since
+            last.is_some_and(|last| last.plus(2 * CONTEXT) < since)
         });
         !late && !early
     };
