@@ -35,6 +35,8 @@ pub struct Unserved {
     pub address: Option<IpAddr>,
     /// The relay that forwards for it.
     pub relay: Option<IpAddr>,
+    /// It was heard itself, not by its relay alone.
+    pub near: bool,
     /// Questions since it was last offered something.
     pub sent: u32,
     /// The first of them, and the last.
@@ -99,6 +101,7 @@ impl Leases {
             v6: false,
             address: None,
             relay: (!relay.is_unspecified()).then_some(IpAddr::V4(relay)),
+            near: relay.is_unspecified(),
             sent: 1,
             marks: vec![at],
         };
@@ -169,6 +172,7 @@ impl Leases {
                         v6: true,
                         address: Some(ends.0),
                         relay: None,
+                        near: true,
                         sent: 1,
                         marks: vec![at],
                     });
@@ -208,6 +212,7 @@ impl Leases {
         let (Some(&at), known) = (asks.marks.first(), &mut known.asking) else {
             return;
         };
+        known.near |= asks.near;
         let since = known.marks.last().map(|last| at.time.since(last.time));
         if since.is_some_and(|since| since < SIGHTING) {
             return;
@@ -337,6 +342,7 @@ mod tests {
                 v6: false,
                 address: None,
                 relay: None,
+                near: true,
                 sent: 1,
                 marks: vec![Mark::default()],
             });

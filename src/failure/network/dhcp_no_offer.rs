@@ -52,10 +52,12 @@ fn unserved(asked: &Unserved, neighbours: &Neighbours, heard: &Heard) -> Finding
     let everybody = std::net::IpAddr::from([255, 255, 255, 255]);
     let nobody = std::net::IpAddr::from([0, 0, 0, 0]);
     // Broadcast offers reach every port: what hides them from the capture is the client's other side of a relay.
-    let seen = match asked.relay {
-        Some(relay) => heard.from_any(relay, finding.first.plus(-NEAR), finding.last.plus(NEAR)),
-        None => neighbours.sight((asked.mac, nobody), everybody) != Sight::None,
-    };
+    let (from, to) = (finding.first.plus(-NEAR), finding.last.plus(NEAR));
+    let by_relay = asked
+        .relay
+        .is_some_and(|relay| heard.from_any(relay, from, to));
+    let here = || neighbours.sight((asked.mac, nobody), everybody) != Sight::None;
+    let seen = by_relay || (asked.near && here());
     // Hosts that have an address by other means ask for one of DHCPv6 for ever, and need none.
     let idle = asked.v6 && neighbours.has_address(asked.mac);
     if idle || !(seen || neighbours.is_observer(asked.mac)) {

@@ -46,8 +46,9 @@ fn detect(known: &Association, around: &Around<'_>) -> Option<Finding> {
         let same = (other.initiator.0, other.responder.0) == ends;
         same && other.first > at
     });
-    // A new offer might be on its way when the capture ends.
-    let waited = around.end.since(at.time) >= PATIENCE || again;
+    // A new offer might be on its way when the capture ends; not one that was refused again and again.
+    let since = known.refused_since.unwrap_or(at.time);
+    let waited = around.end.since(since) >= PATIENCE || again;
     if recovered || (error == INVALID_KE && !waited) {
         return None;
     }

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
+use super::claims::virtual_mac;
 use super::{Mac, Place};
 use crate::decode::IpFacts;
 use crate::mark::Mark;
@@ -146,7 +147,10 @@ impl Vlans {
                 return;
             }
         }
-        let Some(mac) = place.source else { return };
+        // The address of a virtual router goes where its master is.
+        let Some(mac) = place.source.filter(|mac| !virtual_mac(mac)) else {
+            return;
+        };
         // What a router passed on has no initial TTL any more; its MAC is at home in every VLAN.
         if !INITIAL.contains(&ip.ttl) {
             return;
@@ -322,6 +326,10 @@ mod tests {
 
     /// Second, VLAN, IP identification; gives how often the host changed, if it flaps.
     fn check(packets: &[(i64, u16, u32)]) -> Option<u64> {
+        check_of([2, 0, 0, 0, 0, 9], packets)
+    }
+
+    fn check_of(mac: Mac, packets: &[(i64, u16, u32)]) -> Option<u64> {
         let mut vlans = Vlans::default();
         let mut seen_before = false;
         for (second, vlan, id) in packets {
@@ -339,7 +347,7 @@ mod tests {
             let place = Place {
                 interface: 0,
                 vlan: Some(*vlan),
-                source: Some([2, 0, 0, 0, 0, 9]),
+                source: Some(mac),
             };
             let before = |_, _| seen_before;
             vlans.on_packet(&ip, place, before, at(*second));
@@ -361,6 +369,8 @@ mod tests {
         assert_eq!(check(&goes), Some(4));
         assert_eq!(check(&goes[..5]), Some(3));
         assert_eq!(check(&goes[..4]), None);
+        let virtual_router = [0, 0, 0x5e, 0, 1, 10];
+        assert_eq!(check_of(virtual_router, &goes), None);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Association {
     pub agreed: Option<Mark>,
     /// An error notified in clear: its number, frame, and whether the responder said it.
     pub refused: Option<(u16, Mark, bool)>,
+    /// When it was refused first.
+    pub refused_since: Option<Timestamp>,
     /// The initiator's last IKE_AUTH request.
     pub auth: Option<Mark>,
     /// The responder's last IKE_AUTH response, with the message's length.
@@ -75,6 +77,7 @@ impl Associations {
             begun: message.responder_spi == 0 && !message.response,
             agreed: None,
             refused: None,
+            refused_since: None,
             auth: None,
             auth_answer: None,
             auth_first: false,
@@ -93,6 +96,7 @@ impl Associations {
         }
         if let Some(error) = message.error {
             known.refused = Some((error, at, !by_initiator));
+            known.refused_since.get_or_insert(at.time);
         } else if message.sa && !by_initiator {
             known.agreed = Some(at);
         }

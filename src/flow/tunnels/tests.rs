@@ -189,3 +189,26 @@ fn what_is_long_past_is_forgotten() {
     tunnels.forget_before(Timestamp::from_ns(SECOND));
     assert_eq!((tunnels.asks().len(), tunnels.associations().len()), (0, 0));
 }
+
+/// INVALID_KE_PAYLOAD (RFC 7296 3.10.1) as the only payload of an IKE_SA_INIT response.
+fn invalid_ke(spi: u64) -> Vec<u8> {
+    let mut bytes = ike(spi, 34, 0x20, 0);
+    bytes[16] = 41;
+    bytes[27] = 38;
+    bytes.extend([0, 0, 0, 10, 0, 0, 0, 17, 0, 14]);
+    bytes
+}
+
+#[test]
+fn an_offer_refused_again_and_again_keeps_its_first_refusal() {
+    let mut tunnels = Tunnels::default();
+    for second in [0, 10, 20] {
+        let (offer, refusal) = (ike(9, 34, 8, 0), invalid_ke(9));
+        tunnels.on_datagram(CLIENT, SERVER, &offer, offer.len(), at(second * 1_000));
+        let answered = at(second * 1_000 + 30);
+        tunnels.on_datagram(SERVER, CLIENT, &refusal, refusal.len(), answered);
+    }
+    let known = tunnels.associations();
+    assert_eq!(known[0].refused, Some((17, at(20_030), true)));
+    assert_eq!(known[0].refused_since, Some(at(30).time));
+}
