@@ -86,7 +86,7 @@ def wireguard_keys():
     return (private[0], public[1]), (private[1], public[0])
 
 
-def openvpn(lab, host, peer, server=False, ping="2 8"):
+def openvpn(lab, host, peer, server=False, ping="2 8", tcp=False, port=1194):
     """OpenVPN with TLS; the certificates are made for the day."""
     made = lab.dir / "ovpn"
     if not made.exists():
@@ -94,7 +94,7 @@ def openvpn(lab, host, peer, server=False, ping="2 8"):
         sh(f"cd {made}; openssl req -x509 -newkey rsa:2048 -nodes -days 30 -keyout ca.key -out ca.pem -subj '/CN=Branch CA' 2>/dev/null; "
            "for n in c s; do openssl req -newkey rsa:2048 -nodes -keyout $n.key -out $n.csr -subj /CN=$n 2>/dev/null; "
            "openssl x509 -req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -out $n.pem 2>/dev/null; done")
-    words = ["openvpn", "--dev", f"o{host}{os.getpid()}", "--dev-type", "tun", "--proto", "udp4", "--port", 1194, "--ca", made / "ca.pem", "--cert", made / f"{host}.pem",
+    words = ["openvpn", "--dev", f"o{host}{os.getpid()}", "--dev-type", "tun", "--proto", ("tcp4-server" if server else "tcp4-client") if tcp else "udp4", "--port", port, "--ca", made / "ca.pem", "--cert", made / f"{host}.pem",
              "--key", made / f"{host}.key", "--ifconfig", INNER[host], INNER["s" if host == "c" else "c"], "--keepalive", *ping.split(),
              "--data-ciphers", "AES-128-GCM", "--verb", 3]
     words += ["--tls-server", "--dh", "none"] if server else ["--tls-client", "--remote", lab.ip(peer), "--connect-retry", 1]

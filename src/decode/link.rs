@@ -28,7 +28,11 @@ pub(super) fn network(mut kind: u16, mut bytes: &[u8], mut around: Around) -> Pa
         };
         // 802.1Q 9.6: identifier 0 says no VLAN, the tag is there for its priority.
         if tag & 0x0fff != 0 {
-            around.link.vlan.get_or_insert(tag & 0x0fff);
+            let place = match around.link.vlan {
+                None => &mut around.link.vlan,
+                Some(_) => &mut around.link.inner_vlan,
+            };
+            place.get_or_insert(tag & 0x0fff);
         }
         kind = next;
         bytes = after(bytes, 4);

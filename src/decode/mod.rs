@@ -168,11 +168,23 @@ pub struct LinkFacts {
     pub destination: Option<[u8; 6]>,
     /// Outermost VLAN id (0x8100, 0x88a8, 0x9100).
     pub vlan: Option<u16>,
+    /// The next VLAN id inside it (802.1ad).
+    pub inner_vlan: Option<u16>,
     /// Identity of the innermost tunnel that has one for both directions (VXLAN and Geneve VNI, NVGRE subnet, GRE
     /// key); 0 for none. Part of the flow key. VLAN, MPLS, PPPoE, PPTP, GTP and ERSPAN give none: their numbers are
     /// local to a link or a direction, or name a mirror.
     pub tunnel: u32,
 }
+
+impl LinkFacts {
+    /// VLAN ids, the outermost and the next inside; `None` without any.
+    pub fn tag(&self) -> Option<Tag> {
+        self.vlan.map(|outer| (outer, self.inner_vlan))
+    }
+}
+
+/// VLAN ids of a frame: the outermost, and the next inside.
+pub type Tag = (u16, Option<u16>);
 
 /// What the innermost IP header said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

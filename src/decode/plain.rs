@@ -59,6 +59,7 @@ pub(super) fn tcp_over_ethernet(bytes: &[u8]) -> Option<Packet<'_>> {
             source: Some([s0, s1, s2, s3, s4, s5]),
             destination: Some([d0, d1, d2, d3, d4, d5]),
             vlan: None,
+            inner_vlan: None,
             tunnel: 0,
         },
         ip: Some(facts),

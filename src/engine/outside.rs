@@ -42,10 +42,13 @@ impl Outside {
         match (&packet.body, &packet.ip) {
             (Body::Tcp(segment), Some(ip)) => {
                 self.checksums.on_packet(ip, Some(segment), at);
-                let ports = (segment.source_port, segment.destination_port);
-                if ports.0 == pptp::PORT || ports.1 == pptp::PORT {
-                    let (from, to) = ((ip.source, ports.0), (ip.destination, ports.1));
+                let from = (ip.source, segment.source_port);
+                let to = (ip.destination, segment.destination_port);
+                if from.1 == pptp::PORT || to.1 == pptp::PORT {
                     self.tunnels.on_pptp(from, to, segment.payload, at);
+                } else if !segment.payload.is_empty() {
+                    self.tunnels
+                        .on_stream(from, to, segment.payload, segment.seq, at);
                 }
             }
             (Body::Udp(datagram), Some(ip)) => {

@@ -1,4 +1,5 @@
-//! OpenVPN over UDP (openvpn-rfc draft, `ssl.h` of OpenVPN): the opcode of a packet and the session that it names.
+//! OpenVPN (openvpn-rfc draft, `ssl.h` of OpenVPN): the opcode of a datagram and the session that it names; over TCP, the
+//! client's first packet alone.
 //!
 //! A first packet is believed on port 1194, and elsewhere where it has one of the sizes that the ways to wrap it give.
 
@@ -39,6 +40,19 @@ pub fn parse(bytes: &[u8], ports: (u16, u16)) -> Option<Packet> {
     }
 }
 
+/// Is this segment a client's first packet, alone and whole? Over TCP a packet comes behind its length in two bytes.
+pub fn begins_stream(bytes: &[u8]) -> bool {
+    let Some((&[high, low, opcode], rest)) = bytes.split_first_chunk() else {
+        return false;
+    };
+    let len = usize::from(u16::from_be_bytes([high, low]));
+    let whole = bytes.len() == len + 2 && RESETS.contains(&len) && opcode == 7 << 3;
+    let session = rest.get(..8).is_some_and(|id| id != [0; 8]);
+    // No acknowledgments and packet number 0 end it, where it is not sealed (54 with HMAC of 32 bytes, or sealed).
+    let clear = bytes.ends_with(&[0; 5]);
+    whole && session && (clear || len == 54)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +81,17 @@ mod tests {
         for end in 0..RESET.len() {
             assert_eq!(parse(&RESET[..end], (1, PORT)), None);
         }
+    }
+
+    #[test]
+    fn over_tcp_a_first_packet_stands_alone_behind_its_length() {
+        let mut bytes = vec![0, 14];
+        bytes.extend(RESET);
+        assert!(begins_stream(&bytes));
+        for end in 0..bytes.len() {
+            assert!(!begins_stream(&bytes[..end]));
+        }
+        bytes.push(0);
+        assert!(!begins_stream(&bytes));
     }
 }

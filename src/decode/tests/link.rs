@@ -22,6 +22,7 @@ fn the_outermost_vlan_counts() {
     for tag in ["8100", "88a8", "9100"] {
         let link = check_syn(1, &[MACS, tag, "20c8 8100 0064 0800", SYN]);
         assert_eq!(link.vlan, Some(200));
+        assert_eq!(link.tag(), Some((200, Some(100))));
     }
 }
 

@@ -21,7 +21,9 @@ pub fn detect(at: &Episode<'_>, exchange: &Exchange) -> Option<Finding> {
     let response = exchange.response.as_ref()?;
     let fin = at.server_half().fin?;
     let declared = matches!(response.body.framing, Framing::Length(_) | Framing::Chunked);
-    if response.complete || !declared || at.connection.streams[ToClient].missed_bytes > 0 {
+    let stream = &at.connection.streams[ToClient];
+    let unseen = stream.missed_bytes > 0 || stream.fin_beyond_hole();
+    if response.complete || !declared || unseen {
         return None;
     }
     let client = at.client_half();

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashSet;
 
+use crate::decode::Tag;
 use crate::failure::network::outage::take_over;
 use crate::failure::{Class, Evidence, Finding, Lang, Severity, Subject, Value};
 use crate::flow::heard::Heard;
@@ -36,7 +37,7 @@ const FOLLOWS: [&str; 7] = [
 const EVIDENCE_MAX: usize = 8;
 
 /// Tags of the client's packets and of the server's: disjoint.
-type Tags = (Option<u16>, Option<u16>);
+type Tags = (Option<Tag>, Option<Tag>);
 
 /// Conversations that fail and whose two directions carry different tags; `worked` gives pairs of hosts, client first,
 /// that got along with each other. What fails by it is taken over, once for each pair of tags.
@@ -143,8 +144,9 @@ fn by_arp(ignored: &Ignored) -> Finding {
 }
 
 fn told(finding: Finding, (to, back): Tags) -> Finding {
-    let text = |tag: Option<u16>| match tag {
-        Some(tag) => Value::Text(tag.to_string()),
+    let text = |tag: Option<Tag>| match tag {
+        Some((outer, Some(inner))) => Value::Text(format!("{outer}.{inner}")),
+        Some((outer, None)) => Value::Text(outer.to_string()),
         None => Value::Text("untagged".to_owned()),
     };
     finding

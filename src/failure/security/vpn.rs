@@ -11,7 +11,7 @@ use crate::time::{MILLISECOND, Nanos, SECOND, Timestamp};
 
 /// Sent so often a question is judged: three retries (rule 1 of the catalogue).
 const SENT_MIN: u32 = 4;
-/// PPTP asks once, over TCP: a request is waited for so long.
+/// Over TCP nothing needs to be asked twice: a request is waited for so long.
 const PATIENCE: Nanos = 30 * SECOND;
 /// A tunnel lived if its other end was heard in it so shortly before.
 pub(super) const LIVED: Nanos = 300 * SECOND;
@@ -76,6 +76,9 @@ fn patient(around: &Around<'_>) -> Vec<Ask> {
         (Kind::Pptp, "start-control-connection" | "outgoing-call") => {
             around.end.since(ask.first().time) >= PATIENCE
         }
+        (Kind::OpenVpnTcp, _) => {
+            ask.sent >= SENT_MIN || around.end.since(ask.first().time) >= PATIENCE
+        }
         _ => ask.sent >= SENT_MIN,
     };
     let mut kept: Vec<Ask> = Vec::new();
@@ -133,7 +136,7 @@ pub(super) fn finding(class: &'static Class, kind: Kind, (client, server): (End,
     finding.last = Timestamp::from_ns(i64::MIN);
     finding.protocol = if kind == Kind::Pptp && server.1 == 0 {
         47
-    } else if kind == Kind::Pptp {
+    } else if matches!(kind, Kind::Pptp | Kind::OpenVpnTcp) {
         6
     } else {
         17
@@ -154,6 +157,11 @@ pub(super) fn unanswered(class: &'static Class, ask: &Ask, role: &'static str) -
         finding = finding
             .seen(icmp, "icmp")
             .detail("icmp_error", Value::Bool(true));
+    }
+    if let Some(answer) = ask.other.filter(|_| ask.kind == Kind::WireGuard) {
+        finding = finding
+            .seen(answer, "response")
+            .detail("answers_lost", Value::Bool(true));
     }
     finding.evidence.sort_by_key(|seen| seen.at);
     let waited = ask.last().time.since(ask.first().time) / MILLISECOND;

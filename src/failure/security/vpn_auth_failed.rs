@@ -38,20 +38,26 @@ pub(super) fn judge(around: &Around<'_>) -> Vec<Finding> {
     findings
 }
 
-/// IKEv1 main mode: the first encrypted message is repeated, and what comes back is none of its exchange. With another
-/// pre-shared key the other end cannot read it (RFC 2409 5.4).
+/// IKEv1 with another pre-shared key. Main mode: the first encrypted message is repeated, and what comes back is none of
+/// its exchange: the other end cannot read it (RFC 2409 5.4). Aggressive mode: the initiator's word to the responder's
+/// hash is none of its exchange either, and the responder repeats it.
 pub(super) fn detect(ask: &Ask, around: &Around<'_>) -> Option<Finding> {
     let known = around.association(ask)?;
-    let other = ask.other.filter(|_| ask.stage == "main-mode-auth")?;
-    if known.initiator.0 != ask.asker.0 {
-        return None;
-    }
+    let by = match (ask.stage, known.initiator.0 == ask.asker.0) {
+        ("main-mode-auth", true) => "server",
+        ("aggressive-mode", false) if known.refused.is_none() => "client",
+        _ => return None,
+    };
+    let other = ask.other?;
     let mut finding = unanswered(&CLASS, ask, "authentication").seen(other, "informational");
+    if by == "client" {
+        (finding.client, finding.server) = (finding.server, finding.client);
+    }
     finding.evidence.sort_by_key(|seen| seen.at);
     finding.silence = None;
     Some(
         finding
-            .detail("refused_by", Value::Text("server".to_owned()))
+            .detail("refused_by", Value::Text(by.to_owned()))
             .at_most(60, ENCRYPTED),
     )
 }

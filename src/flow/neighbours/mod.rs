@@ -191,7 +191,7 @@ impl Neighbours {
         // Inside a tunnel the addresses are not those of the frame's ends.
         if link.tunnel == 0 {
             let seen = Tagged {
-                tag: link.vlan,
+                tag: link.tag(),
                 macs: (link.source, link.destination),
                 at,
             };
@@ -237,8 +237,8 @@ impl Neighbours {
             self.storms.on_broadcast(arp, place, at);
         }
         match arp.operation {
-            1 => self.vlans.asks(sender, target, link.vlan, at),
-            2 => self.vlans.answers(target, sender, link.vlan, at),
+            1 => self.vlans.asks(sender, target, link.tag(), at),
+            2 => self.vlans.answers(target, sender, link.tag(), at),
             _ => {}
         }
         let kind = match arp.operation {

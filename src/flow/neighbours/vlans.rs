@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 
 use super::claims::virtual_mac;
 use super::{Mac, Place};
-use crate::decode::IpFacts;
+use crate::decode::{IpFacts, Tag};
 use crate::mark::Mark;
 use crate::time::{Nanos, SECOND, Timestamp};
 
@@ -66,9 +66,9 @@ pub struct Ignored {
     /// For whom.
     pub target: IpAddr,
     /// Tag of the requests.
-    pub asked_in: Option<u16>,
+    pub asked_in: Option<Tag>,
     /// Tag of the answers.
-    pub answered_in: Option<u16>,
+    pub answered_in: Option<Tag>,
     /// Requests after the first answer.
     pub ignored: u32,
     /// The first request.
@@ -83,7 +83,7 @@ pub struct Ignored {
 #[derive(Clone, Copy, Debug)]
 pub struct Tagged {
     /// The tag.
-    pub tag: Option<u16>,
+    pub tag: Option<Tag>,
     /// Ends of the frame.
     pub macs: (Option<Mac>, Option<Mac>),
     /// Where.
@@ -107,10 +107,10 @@ struct Host {
 
 #[derive(Clone, Debug)]
 struct Asked {
-    tag: Option<u16>,
+    tag: Option<Tag>,
     request: Mark,
     last: Mark,
-    reply: Option<(Option<u16>, Mark)>,
+    reply: Option<(Option<Tag>, Mark)>,
     ignored: u32,
     /// An answer came with the tag of the question, or the asker went on as if it had.
     well: bool,
@@ -194,7 +194,7 @@ impl Vlans {
     }
 
     /// An ARP request of `asker`.
-    pub(super) fn asks(&mut self, asker: IpAddr, target: IpAddr, tag: Option<u16>, at: Mark) {
+    pub(super) fn asks(&mut self, asker: IpAddr, target: IpAddr, tag: Option<Tag>, at: Mark) {
         let key = (asker, target);
         if let Some(known) = self.asked.get_mut(&key) {
             if known.reply.is_some() && at.time.since(known.last.time) <= 10 * SECOND {
@@ -221,7 +221,7 @@ impl Vlans {
     }
 
     /// An ARP reply of `target` to `asker`.
-    pub(super) fn answers(&mut self, asker: IpAddr, target: IpAddr, tag: Option<u16>, at: Mark) {
+    pub(super) fn answers(&mut self, asker: IpAddr, target: IpAddr, tag: Option<Tag>, at: Mark) {
         if let Some(known) = self.asked.get_mut(&(asker, target)) {
             known.well |= known.tag == tag;
             known.reply.get_or_insert((tag, at));
@@ -385,13 +385,13 @@ mod tests {
     fn answers_in_another_vlan_that_end_no_asking_are_ignored_ones() {
         let other = IpAddr::from([192, 0, 2, 1]);
         let mut vlans = Vlans::default();
-        vlans.asks(HOST, other, Some(10), at(1));
-        vlans.answers(HOST, other, Some(20), at(1));
-        vlans.asks(HOST, other, Some(10), at(2));
+        vlans.asks(HOST, other, Some((10, None)), at(1));
+        vlans.answers(HOST, other, Some((20, None)), at(1));
+        vlans.asks(HOST, other, Some((10, None)), at(2));
         assert_eq!(vlans.ignored().len(), 0);
-        vlans.asks(HOST, other, Some(10), at(3));
+        vlans.asks(HOST, other, Some((10, None)), at(3));
         assert_eq!(vlans.ignored().len(), 1);
-        vlans.answers(HOST, other, Some(10), at(3));
+        vlans.answers(HOST, other, Some((10, None)), at(3));
         assert_eq!(vlans.ignored().len(), 0);
     }
 
@@ -406,7 +406,7 @@ mod tests {
         for number in 0..=u32::try_from(TALKS_MAX).unwrap_or(0) {
             let target = IpAddr::from(number.to_be_bytes());
             let seen = Tagged {
-                tag: Some(10),
+                tag: Some((10, None)),
                 macs: (None, None),
                 at: at(1),
             };

@@ -154,10 +154,29 @@ impl Asks {
     }
 
     /// `from` answered what `to` asked of it in this exchange.
-    fn answered(&mut self, kind: Kind, (from, to): (End, End), id: u64, exchange: u8, token: u64) {
+    pub(super) fn answered(
+        &mut self,
+        kind: Kind,
+        (from, to): (End, End),
+        id: u64,
+        exchange: u8,
+        token: u64,
+    ) {
         let key = (kind, to.0, from.0, id, exchange);
         if self.open.get(&key).is_some_and(|(open, _)| *open == token) {
             self.open.remove(&key);
+        }
+    }
+
+    /// `from` goes on as if its question had been answered.
+    pub(super) fn settled(&mut self, kind: Kind, (from, to): (End, End), id: u64) {
+        self.open.remove(&(kind, from.0, to.0, id, 0));
+    }
+
+    /// `from` said something to what `to` asked of it, which is no answer until `to` goes on by it.
+    pub(super) fn other(&mut self, kind: Kind, (from, to): (End, End), id: u64, at: Mark) {
+        if let Some((_, ask)) = self.open.get_mut(&(kind, to.0, from.0, id, 0)) {
+            ask.other.get_or_insert(at);
         }
     }
 

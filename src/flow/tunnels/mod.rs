@@ -1,12 +1,13 @@
 //! Tunnels (VPN): who asked for one and got no answer, who was refused, and which live one fell silent.
 //!
-//! Reads IKE and ESP (alone, and behind the non-ESP marker on port 4500, RFC 3948), L2TP, PPTP with its GRE, WireGuard
-//! and OpenVPN over UDP. A question is what an end repeats until something comes back. Every list is bounded; what does
+//! Reads IKE and ESP (alone, and behind the non-ESP marker on port 4500, RFC 3948), L2TP, PPTP with its GRE, WireGuard,
+//! OpenVPN over UDP, and how OpenVPN begins over TCP. A question is what an end repeats until something comes back. Every list is bounded; what does
 //! not fit is counted in `omitted`. Nothing here judges: `failure::security::vpn` does.
 
 mod asks;
 mod esp;
 mod ike;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use self::esp::Pairs;
 pub use self::esp::Silence;
 pub use self::ike::Association;
 use self::ike::Associations;
+use self::sessions::Sessions;
 use crate::decode::{Esp, Quoted};
 use crate::mark::Mark;
 use crate::protocol::ppp::Said;
@@ -48,6 +50,8 @@ pub enum Kind {
     WireGuard,
     /// OpenVPN.
     OpenVpn,
+    /// OpenVPN over TCP.
+    OpenVpnTcp,
 }
 
 impl Kind {
@@ -60,6 +64,7 @@ impl Kind {
             Self::Pptp => "PPTP",
             Self::WireGuard => "WireGuard",
             Self::OpenVpn => "OpenVPN",
+            Self::OpenVpnTcp => "OpenVPN (TCP)",
         }
     }
 
@@ -98,6 +103,9 @@ pub struct Tunnels {
     associations: Associations,
     pairs: Pairs,
     refusals: Vec<Refusal>,
+    sessions: Sessions,
+    /// Who began OpenVPN over TCP last, and at which sequence number.
+    stream: Option<(End, u32)>,
     omitted: u64,
 }
 
@@ -256,6 +264,30 @@ impl Tunnels {
         });
     }
 
+    /// A segment with data at `seq`: how OpenVPN over TCP begins, and whether anything comes back. A client that gets no
+    /// answer begins anew by other ports: what it asks of one address and port is one question.
+    pub fn on_stream(&mut self, from: End, to: End, payload: &[u8], seq: u32, at: Mark) {
+        let kind = Kind::OpenVpnTcp;
+        if openvpn::begins_stream(payload) {
+            // The same segment again is TCP's doing.
+            if self.stream.replace((from, seq)) != Some((from, seq)) {
+                self.asks.asked(&Question {
+                    kind,
+                    stage: "hard-reset",
+                    from,
+                    to,
+                    id: to.1.into(),
+                    exchange: 0,
+                    token: 0,
+                    liveness: false,
+                    at,
+                });
+            }
+        } else if self.stream.is_some() && !payload.is_empty() {
+            self.asks.answered(kind, (from, to), from.1.into(), 0, 0);
+        }
+    }
+
     fn on_login(&mut self, kind: Kind, (from, to): (End, End), said: &Said, at: Mark) {
         match said {
             Said::Refused(words) => {
@@ -295,23 +327,32 @@ impl Tunnels {
         });
     }
 
+    /// A handshake is answered once its initiator uses what came of it, which it does at once (section 5.4.4 of the
+    /// paper): it sends to another session than before. Responses alone may be lost behind the capture point.
     fn on_wireguard(&mut self, from: End, to: End, message: wireguard::Message, at: Mark) {
         let kind = Kind::WireGuard;
-        self.asks.answered_all(kind, from, to, at);
+        let id = asks::by_ports(from, to);
         match message {
-            wireguard::Message::Initiation => self.asks.asked(&Question {
-                kind,
-                stage: "handshake",
-                from,
-                to,
-                id: asks::by_ports(from, to),
-                exchange: 0,
-                token: 0,
-                liveness: false,
-                at,
-            }),
-            wireguard::Message::Response => {}
-            wireguard::Message::Data => self.asks.lives(kind, from.0, to.0, at),
+            wireguard::Message::Initiation => {
+                self.asks.asked(&Question {
+                    kind,
+                    stage: "handshake",
+                    from,
+                    to,
+                    id,
+                    exchange: 0,
+                    token: self.sessions.before(from, to).into(),
+                    liveness: false,
+                    at,
+                });
+            }
+            wireguard::Message::Response => self.asks.other(kind, (from, to), id, at),
+            wireguard::Message::Data(session) => {
+                if self.sessions.uses(from, to, session) {
+                    self.asks.settled(kind, (from, to), id);
+                }
+                self.asks.lives(kind, from.0, to.0, at);
+            }
         }
     }
 
@@ -388,7 +429,11 @@ impl Tunnels {
 
     /// What did not fit the limits.
     pub fn omitted(&self) -> u64 {
-        self.omitted + self.asks.omitted + self.associations.omitted + self.pairs.omitted
+        self.omitted
+            + self.asks.omitted
+            + self.associations.omitted
+            + self.pairs.omitted
+            + self.sessions.omitted
     }
 }
 

@@ -89,7 +89,45 @@ fn wireguard_and_openvpn_begin_anew_with_the_same_question() {
         );
     }
     assert_eq!(tunnels.asks()[0].sent, 4);
+    // A response alone may be lost behind the capture point; who got it sends to the session that it names.
     tunnels.on_datagram(to, from, &[2, 0, 0, 0], 92, at(20_000));
+    assert!(tunnels.asks()[0].other.is_some());
+    tunnels.on_datagram(from, to, &[4, 0, 0, 0, 7, 7, 7, 7], 32, at(20_001));
+    assert_eq!(tunnels.asks().len(), 0);
+}
+
+#[test]
+fn a_wireguard_end_that_goes_on_in_its_old_session_was_not_answered() {
+    let mut tunnels = Tunnels::default();
+    let (from, to) = ((CLIENT.0, 51_820), (SERVER.0, 51_820));
+    let data = |session: u8| [4, 0, 0, 0, session, 0, 0, 0];
+    tunnels.on_datagram(from, to, &data(1), 32, at(0));
+    for ms in [10_000, 15_000] {
+        tunnels.on_datagram(from, to, &[1, 0, 0, 0], 148, at(ms));
+        tunnels.on_datagram(from, to, &data(1), 32, at(ms + 1_000));
+    }
+    assert_eq!(tunnels.asks()[0].sent, 2);
+    // In a capture of one direction a new session is all that shows.
+    tunnels.on_datagram(from, to, &data(2), 32, at(16_000));
+    assert_eq!(tunnels.asks().len(), 0);
+}
+
+#[test]
+fn openvpn_over_tcp_asks_until_anything_comes_back() {
+    let mut tunnels = Tunnels::default();
+    let reset = [0, 14, 0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
+    let (server, client) = ((SERVER.0, 443), |port| (CLIENT.0, port));
+    // The second is TCP's own repetition; the last comes by another connection.
+    for (ms, port, seq) in [
+        (0, 40_000, 1),
+        (1_000, 40_000, 1),
+        (2_000, 40_000, 17),
+        (9_000, 40_001, 1),
+    ] {
+        tunnels.on_stream(client(port), server, &reset, seq, at(ms));
+    }
+    assert_eq!(tunnels.asks()[0].sent, 3);
+    tunnels.on_stream(server, client(40_001), b"HTTP/1.1 400", 1, at(10_000));
     assert_eq!(tunnels.asks().len(), 0);
 }
 

@@ -154,7 +154,8 @@ fn hypothesis(
     let mut against: Vec<Reason> = explains_little(case, number).into_iter().collect();
     for (items, reasons) in [(cause.favour, &mut favour), (cause.against, &mut against)] {
         for (item, percent) in items {
-            reasons.extend(shown(item).map(|found| reason(item, *percent, &found)));
+            let found = shown(item).filter(|found| found.strength > 0.0);
+            reasons.extend(found.map(|found| reason(item, *percent, &found)));
         }
         reasons.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.item.id.cmp(b.item.id)));
     }

@@ -228,13 +228,10 @@ fn meanwhile(case: &Case<'_>, codes: &[&str]) -> Option<Found> {
         .filter(|(_, finding)| is_one(finding))
         .map(|(_, finding)| finding.class.code)
         .collect();
-    Some(
-        Found {
-            strength: 1.0,
-            ..found
-        }
-        .what(list(named)),
-    )
+    // Where nothing else fails by it, it says no more than its codes, which are counted already.
+    let beside = case.members().any(|(_, finding)| !is_one(finding));
+    let strength = if beside { 1.0 } else { 0.0 };
+    Some(Found { strength, ..found }.what(list(named)))
 }
 
 pub(in crate::incident) static WAF: Item = Item {

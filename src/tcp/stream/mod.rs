@@ -128,6 +128,12 @@ impl Stream {
             self.gap_to(first, at, sink);
             self.join(sink);
         }
+        // What lies between the last byte seen and a FIN that was acknowledged was on the wire too.
+        if let Some((position, _)) = self.fin.filter(|(position, _)| *position <= acked) {
+            self.count_missed(position, acked);
+            self.gap_to(position, at, sink);
+            self.join(sink);
+        }
         self.unfinished |= !self.done && (self.skip > 0 || !self.waiting.is_empty());
         if !self.done && !self.waiting.is_empty() {
             let rest = std::mem::take(&mut self.waiting);
@@ -136,6 +142,11 @@ impl Stream {
                 self.done = true;
             }
         }
+    }
+
+    /// Does the FIN stand behind bytes that were not seen? They were sent then, whatever became of them.
+    pub fn fin_beyond_hole(&self) -> bool {
+        self.fin.is_some_and(|(position, _)| position > self.next)
     }
 
     /// Nothing more is wanted: drops what is kept.

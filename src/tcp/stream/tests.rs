@@ -99,3 +99,26 @@ fn a_hole_that_is_acknowledged_later_is_missed_though_nobody_reads() {
     assert_eq!(missed(Some((110, 40))), 0);
     assert_eq!(missed(Some((110, 30))), 10);
 }
+
+#[test]
+fn what_lies_before_an_acknowledged_fin_is_missed() {
+    let told = |acked| {
+        let mut stream = Stream::default();
+        let mut out = Vec::new();
+        let mut sink = |chunk: Chunk<'_>, _: Mark| {
+            out.push(match chunk {
+                Chunk::Data(bytes) => bytes.len() as u64,
+                Chunk::Gap(missing) => missing,
+                Chunk::Fin => 0,
+            });
+            Next::More
+        };
+        stream.push(100, &[0; 10], 0, 110, Mark::default(), &mut sink);
+        stream.fin(150, Mark::default(), &mut sink);
+        assert!(stream.fin_beyond_hole());
+        stream.finish(acked, Mark::default(), &mut sink);
+        (stream.missed_bytes, stream.fin_beyond_hole(), out)
+    };
+    assert_eq!(told(151), (40, false, vec![10, 40, 0]));
+    assert_eq!(told(110), (0, true, vec![10]));
+}
