@@ -34,7 +34,11 @@ fn summary(finding: &Finding, lang: Lang) -> String {
     let stage = finding.text("stage").unwrap_or("");
     let retries = finding.number("retries").unwrap_or(0);
     let seconds = finding.number("waited_ms").unwrap_or(0) as f64 / 1e3;
-    if finding.details.iter().any(|(name, _)| *name == "answers_lost") {
+    if finding
+        .details
+        .iter()
+        .any(|(name, _)| *name == "answers_lost")
+    {
         return match lang {
             Lang::En => format!(
                 "{client} asked {server} for a tunnel ({protocol}, {stage}) and goes on asking, {retries} retries in {seconds:.1} s, though the capture holds answers: they do not reach it"
