@@ -16,7 +16,7 @@ use crate::report::{self, Findings, Settings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
 
 /// How often a look is taken, unless looking takes more of the machine's time than a share of `LOOK_SHARE`.
-const LOOK: Nanos = SECOND;
+const LOOK: Nanos = SECOND / 2;
 const LOOK_SHARE: u32 = 8;
 /// Endpoints are told so often.
 const ENDPOINTS: Nanos = 60 * SECOND;

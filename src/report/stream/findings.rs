@@ -17,8 +17,8 @@ use crate::report::stream::{Moment, Tell};
 use crate::report::{Findings, Told};
 use crate::time::{Nanos, SECOND, Timestamp};
 
-/// A finding is told when it stood for so long: two looks saw it.
-const STANDS: Nanos = SECOND;
+/// A finding is told when it stood for so long: two looks saw it, which come twice a second and may come early.
+const STANDS: Nanos = SECOND * 9 / 10;
 /// A request with credentials settles a challenge within this (catalogue, rule 3).
 const SETTLES: Nanos = 30 * SECOND;
 /// What changes is told again when it has not changed for so long,
