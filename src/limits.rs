@@ -48,6 +48,7 @@
 //! | `WORDS_MAX` | a partial that holds further words is none of ours and is not merged |
 //! | `KEYS_MAX` | further secrets of a key log are not kept, and a sentence says so |
 //! | `tls::inside::lane`: `FAILURES_MAX`, `AHEAD_MAX`, `TRIALS_MAX` | a direction of TLS whose records do not open is given up: `tls-lost-track` |
+//! | `SCREEN_ROWS` | further endpoints, and closed incidents that ended earlier, are not on the screen of `--tui`, which says how many |
 //! | `LADDER_HEAD`, `LADDER_TAIL` | of a flow that `show` draws, the lines between are forgotten but for the evidence |
 //! | `ENDPOINTS_MEASURED`, `FINDINGS_MEASURED`, `RESOLVERS_MEASURED`, `INTERFACES_MEASURED`, `REASONS_MEASURED` | `/metrics` counts further ones as `other`: below `SERIES_MAX` series whatever the traffic |
 //! | `HTTP_CONNECTIONS` | of the connections to `--listen` the oldest is cut |
@@ -143,6 +144,11 @@ pub const PIECES_WAITING_MAX: usize = 1_024;
 pub const LADDER_HEAD: usize = 50;
 /// Last lines of it.
 pub const LADDER_TAIL: usize = 50;
+
+/// Endpoints, and incidents, that the screen of `--tui` holds.
+pub const SCREEN_ROWS: usize = 200;
+/// Sentences that it remembers.
+pub const SCREEN_SAID: usize = 8;
 
 /// Series of `/metrics`, of all families together.
 pub const SERIES_MAX: usize = 2_000;

@@ -284,6 +284,40 @@ fn a_capture_through_a_pipe_is_told_as_lines() {
 }
 
 #[test]
+fn a_screen_needs_a_terminal_or_another_build() {
+    let ran = wirefault_fed(&["live", "-", "--tui"], b"");
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    let said = if cfg!(feature = "live") {
+        "--tui: standard output is no terminal"
+    } else {
+        "--tui: this build has no screen"
+    };
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+}
+
+/// In a pseudo terminal: it takes the screen over, shows the incidents, and gives the terminal back at the end.
+#[cfg(feature = "live")]
+#[test]
+fn a_screen_comes_and_goes_on_a_terminal() {
+    let program = env!("CARGO_BIN_EXE_wirefault");
+    let command = format!("{program} live - --tui --lang zh --quiet < {DEMO}");
+    let ran = std::process::Command::new("script")
+        .args(["-qec", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::null())
+        .output();
+    let Ok(ran) = ran else {
+        eprintln!("SKIPPED: no `script`: the screen was not tried on a terminal");
+        return;
+    };
+    let shown = String::from_utf8_lossy(&ran.stdout);
+    let (enter, leave) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
+    let (begun, ended) = (shown.find(enter), shown.rfind(leave));
+    assert!(begun.is_some() && begun < ended, "{shown:?}");
+}
+
+#[test]
 fn what_cannot_be_read_live_is_refused_in_a_sentence() {
     let says = |arguments: &[&str], status: i32, words: &str| {
         let ran = wirefault(arguments);

@@ -4,12 +4,35 @@
 
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::cli::Failure;
+use crate::tell::Say;
+
+/// Where sentences go while something else has the terminal.
+static ASIDE: Mutex<Option<Say>> = Mutex::new(None);
+
+/// Sentences go there from now on, or to standard error again.
+pub(crate) fn aside(to: Option<Say>) {
+    *ASIDE.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
+/// Sentences go to standard error again when it is dropped.
+pub(crate) struct Back;
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        aside(None);
+    }
+}
 
 /// One sentence on standard error.
 pub(crate) fn complain(message: &str) {
-    eprintln!("wirefault: {message}");
+    let aside = ASIDE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match aside {
+        Some(say) => say(message),
+        None => eprintln!("wirefault: {message}"),
+    }
 }
 
 /// One line on standard error without the program's name.

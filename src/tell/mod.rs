@@ -7,6 +7,8 @@
 mod backoff;
 pub mod http;
 pub mod metrics;
+#[cfg(feature = "live")]
+pub mod screen;
 pub mod syslog;
 pub mod vitals;
 pub mod webhook;

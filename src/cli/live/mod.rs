@@ -19,8 +19,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::channel;
 
 use crate::cli::filter::Filter;
-use crate::cli::{Common, Failure, FormatArg, analyze, input};
+use crate::cli::{Common, Failure, FormatArg, analyze, input, output};
 use crate::limits;
+use crate::report::Settings;
 use crate::report::json::Lines;
 use crate::report::stream::{Stream, Tell, Words};
 
@@ -54,19 +55,16 @@ pub(crate) fn run(
     let way = source::open(source, common)?;
     // Before root is given up, and before any thread begins.
     let evidence = keeping.evidence()?;
-    let out: Box<dyn io::Write> = match &common.output {
-        Some(path) => Box::new(Log::open(path, keeping.turning()?)?),
-        None => Box::new(io::BufWriter::new(io::stdout())),
+    let out: Option<Box<dyn io::Write>> = match &common.output {
+        Some(path) => Some(Box::new(Log::open(path, keeping.turning()?)?)),
+        None => None,
     };
+    let _back = output::Back;
+    let screen = telling.screen(&source.named(), common, &stop)?;
     if way.ticks() {
         give_up_rights(keeping, telling, common)?;
     }
-    let own: Box<dyn Tell> = if lines {
-        Box::new(Lines::new(out))
-    } else {
-        Box::new(Words::new(out, settings.clone()))
-    };
-    let mut tellers = vec![own];
+    let mut tellers = own(out, screen, lines, &settings);
     if let Some(evidence) = &evidence {
         tellers.push(Box::new(evidence.ear()));
     }
@@ -97,6 +95,25 @@ pub(crate) fn run(
         common,
     };
     run.told(Stream::new(tellers))
+}
+
+/// The screen, and the run's own lines: on standard output where no screen has it, or in a file.
+fn own(
+    file: Option<Box<dyn io::Write>>,
+    screen: Option<Box<dyn Tell>>,
+    lines: bool,
+    settings: &Settings,
+) -> Vec<Box<dyn Tell>> {
+    let stdout = || -> Box<dyn io::Write> { Box::new(io::BufWriter::new(io::stdout())) };
+    let out = file.or_else(|| screen.is_none().then(stdout));
+    let told = out.map(|out| -> Box<dyn Tell> {
+        if lines {
+            Box::new(Lines::new(out))
+        } else {
+            Box::new(Words::new(out, settings.clone()))
+        }
+    });
+    screen.into_iter().chain(told).collect()
 }
 
 /// While a look is taken, what is remembered stands in memory twice, and lists of it beside: it has a third of what
@@ -134,7 +151,7 @@ fn give_up_rights(keeping: &Keeping, telling: &Telling, common: &Common) -> Resu
     };
     let said = rights::give_up(keeping.user.as_deref(), &needs).map_err(Failure::usage)?;
     if !common.quiet {
-        crate::cli::output::complain(&said);
+        output::complain(&said);
     }
     Ok(())
 }

@@ -26,6 +26,17 @@ pub(crate) struct Source {
     pub buffer: u32,
 }
 
+impl Source {
+    /// What is read, for a heading.
+    pub(super) fn named(&self) -> String {
+        if self.interface.is_empty() {
+            "-".to_owned()
+        } else {
+            self.interface.join(",")
+        }
+    }
+}
+
 /// The way in, open and not read yet.
 pub(super) enum Way {
     /// Standard input.

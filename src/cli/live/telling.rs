@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +12,8 @@ use crate::cli::{Common, Failure, SeverityArg, analyze, input, language, output}
 use crate::report::stream::Tell;
 use crate::tell::http::Server;
 use crate::tell::metrics::Metrics;
+#[cfg(feature = "live")]
+use crate::tell::screen::Screen;
 use crate::tell::syslog::{Syslog, Target};
 use crate::tell::webhook::{self, Webhook};
 use crate::tell::zabbix::{self, Zabbix};
@@ -20,6 +23,9 @@ use crate::tell::{Say, Vitals};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Who is told")]
 pub(crate) struct Telling {
+    /// Show endpoints, incidents and losses on the terminal (builds with the feature `live`); -o FILE keeps the lines
+    #[arg(long)]
+    tui: bool,
     /// Serve /metrics for Prometheus and /healthz here; a port alone means the loopback address
     #[arg(long, value_name = "[ADDR:]PORT")]
     listen: Option<String>,
@@ -61,6 +67,41 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
+    /// The screen, where it is wanted; taken over before rights are given up.
+    #[cfg(feature = "live")]
+    pub(super) fn screen(
+        &self,
+        source: &str,
+        common: &Common,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Option<Box<dyn Tell>>, Failure> {
+        if !self.tui {
+            return Ok(None);
+        }
+        let mut settings = analyze::settings(common)?;
+        // Its own lines may go to a file, and it is a terminal all the same.
+        settings.color = output::color(common.color, true);
+        let screen = Screen::start(source, &settings, Arc::clone(stop)).map_err(Failure::usage)?;
+        output::aside(Some(screen.say()));
+        Ok(Some(Box::new(screen)))
+    }
+
+    /// The screen, which this build has not.
+    #[cfg(not(feature = "live"))]
+    pub(super) fn screen(
+        &self,
+        _: &str,
+        _: &Common,
+        _: &Arc<AtomicBool>,
+    ) -> Result<Option<Box<dyn Tell>>, Failure> {
+        if self.tui {
+            return Err(Failure::usage(
+                "--tui: this build has no screen; build it with `cargo build --release --features live`",
+            ));
+        }
+        Ok(None)
+    }
+
     /// Folders that are written to while the run goes on, when root was given up.
     #[cfg_attr(
         not(feature = "live"),
