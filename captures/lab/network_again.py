@@ -3,7 +3,8 @@ import threading
 import time
 
 from net import sh
-from network_links import TRUNK, untag
+from net import LAB
+from network_links import LINE, PPPOE, TRUNK, concentrator, untag
 from network_tunnels import OVPN, SWAN, WG, beside, credentials, quiet, told
 from play import scenario
 from tunnels import Charon, openvpn, ping, wireguard, wireguard_keys
@@ -135,6 +136,23 @@ LINK = dict(hosts="c~lan.15 s~lan.20", tools=TRUNK, warm=False)
 scenario("network/vlan-mismatch/stacked-tags", "`network.vlan-mismatch` — SYN-ACKs [[tcp.flags.syn==1 && tcp.flags.ack==1]]",
          "a provider's tag 100 on all frames; inside it SYNs carry VLAN 10, SYN-ACKs VLAN 20, and do not reach the client", "vlan", **LINK)(stacked(10, 20))
 scenario("network/vlan-mismatch/not-stacked-alike", "silent", "a provider's tag 100, and inside it VLAN 10 both ways", "vlan", **LINK)(stacked(10, 10))
+
+
+# one direction of a line that is well
+
+def half(code, name, expect, shows, only, filter_="pppoed || ppp"):
+    @scenario(f"network/{code}/{name}", expect, shows, filter_, hosts="c=lan.15 s=lan.20", tools=PPPOE)
+    def play(lab):
+        concentrator(lab)
+        mac = sh(f"ip -n {lab.ns('c')} -o link show eth0").split("link/ether ")[1].split()[0]
+        lab.capture("c", only % mac)
+        lab.start("c", ["env", "PPP_END=client:secret", "PPP_SECONDS=16", "PPP_ECHO=1.5", "python3", LAB / "ppp_end.py", "pty", "pppoe -I eth0 -t 3 -m 1412"])
+        time.sleep(10)
+
+
+half("pppoe-failed", "not-one-direction", "silent — it goes on as if it had been answered, and its echoes have numbers of their own",
+     "what the office's router sends, and nothing else: discovery, link control, login, an echo request every 1.5 s", f"({LINE}) and ether src %s")
+half("pppoe-failed", "not-echoes-answered", "silent — every echo is answered", "the same in both directions", f"({LINE}) or (ether host %s and icmp)")
 
 
 # what the capture's filter left out

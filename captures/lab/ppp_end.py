@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """An end of PPP over asynchronous HDLC on standard input and output (RFC 1662), for `pppoe` and `pppoe-server`, which need
 no kernel for their part: link control, then PAP. `ppp_end.py client NAME PASSWORD` or `ppp_end.py server PASSWORD`; a server
-started as pppd gets the command of the line after `pty`. With `mute` in place of the password it says nothing.
+started as pppd gets the command of the line after `pty`. With `mute` in place of the password it says nothing; PPP_ECHO makes it ask every so many seconds whether the other
+end is there.
 """
 import os
 import select
@@ -46,9 +47,12 @@ def frames(pending):
 
 
 def main(into, out):
-    asked, done, pending, end = 0.0, {"up": False, "ours": False, "theirs": False, "auth": 0}, b"", time.time() + float(os.environ.get("PPP_SECONDS", 14))
-    number = 1
+    asked, done, pending, end = 0.0, {"up": False, "ours": False, "theirs": False, "auth": 0, "in": False}, b"", time.time() + float(os.environ.get("PPP_SECONDS", 14))
+    number, echo, beat = 1, float(os.environ.get("PPP_ECHO", 0)), 0.0
     while time.time() < end:
+        if echo and done["in"] and time.time() - beat > echo:
+            send(out, LCP, 9, number % 256, b"\x00\x00\x00\x00")
+            beat, number = time.time(), number + 1
         if role != "mute" and not done["ours"] and time.time() - asked > 3:
             options = b"\x03\x04\xc0\x23" if role == "server" else b""
             send(out, LCP, 1, number, options + b"\x05\x06" + os.urandom(4))
@@ -73,6 +77,10 @@ def main(into, out):
                 elif protocol == LCP and code == 5:
                     send(out, LCP, 6, ident)
                     return
+                elif protocol == LCP and code == 9:
+                    send(out, LCP, 10, ident, b"\x00\x00\x00\x00")
+                elif protocol == PAP and code == 2:
+                    done["in"] = True
                 elif protocol == PAP and code == 1 and role == "server":
                     right = body.endswith(secret.encode())
                     words = b"Welcome" if right else b"User or password wrong (691)"

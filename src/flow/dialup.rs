@@ -78,6 +78,8 @@ pub struct Dialups {
     open: HashMap<(Step, Mac, u16), Dialed>,
     ended: Vec<Dialed>,
     refused: Vec<Refused>,
+    /// Who was heard in a session last, and when.
+    heard: HashMap<(Mac, u16), Timestamp>,
     omitted: u64,
 }
 
@@ -87,7 +89,11 @@ impl Dialups {
         let (from, to) = macs;
         match packet.code {
             0x09 => self.asked(Step::Discovery, from, None, 0, at),
-            0x19 => self.asked(Step::Session, from, Some(to), 0, at),
+            0x19 => {
+                // It goes on as if it had been answered, in a capture of one direction too.
+                self.open.remove(&(Step::Discovery, from, 0));
+                self.asked(Step::Session, from, Some(to), 0, at);
+            }
             0x07 | 0x65 => {
                 let step = if packet.code == 0x07 {
                     Step::Discovery
@@ -114,14 +120,30 @@ impl Dialups {
         for step in [Step::Link, Step::Echo] {
             self.open.remove(&(step, to, session));
         }
+        self.open.remove(&(Step::Session, from, 0));
+        if packet.protocol != ppp::LCP {
+            self.open.remove(&(Step::Link, from, session));
+        }
+        self.hear((from, session), at.time);
         match ppp::parse(packet.protocol, packet.payload) {
             Some(Said::Configure) => self.asked(Step::Link, from, Some(to), session, at),
-            Some(Said::Echo) => self.asked(Step::Echo, from, Some(to), session, at),
+            // Every echo has a number of its own, so that repeating proves nothing where the other end is never heard.
+            Some(Said::Echo) if self.heard.contains_key(&(to, session)) => {
+                self.asked(Step::Echo, from, Some(to), session, at);
+            }
             Some(Said::Refused(words)) => {
                 self.refuse("authentication", (from, to), session, words, at);
             }
             Some(Said::Accepted) => self.mend(to, true, at),
             _ => {}
+        }
+    }
+
+    fn hear(&mut self, who: (Mac, u16), time: Timestamp) {
+        if self.heard.len() < DIALS_MAX || self.heard.contains_key(&who) {
+            self.heard.insert(who, time);
+        } else {
+            self.omitted += 1;
         }
     }
 
@@ -211,6 +233,7 @@ impl Dialups {
         self.open.retain(|_, dialed| recent(dialed));
         self.ended.retain(recent);
         self.refused.retain(|refused| refused.at.time >= time);
+        self.heard.retain(|_, last| *last >= time);
     }
 
     /// What did not fit the limits.
@@ -271,6 +294,29 @@ mod tests {
         dialups.on_ppp((LINE, HOST), &ask, at(8));
         let open: Vec<Mac> = dialups.unanswered().iter().map(|one| one.mac).collect();
         assert_eq!(open, [LINE]);
+    }
+
+    #[test]
+    fn who_goes_on_was_answered_and_echoes_want_somebody_heard() {
+        let mut dialups = Dialups::default();
+        let ppp = |protocol, payload| Ppp {
+            protocol,
+            session: Some(3),
+            payload,
+        };
+        let (ask, echo) = (ppp(ppp::LCP, &[1, 1, 0, 4]), ppp(ppp::LCP, &[9, 1, 0, 4]));
+        let open = |dialups: &Dialups| dialups.unanswered().len();
+        discovery(&mut dialups, (HOST, [0xff; 6]), 0x09, 0, 1);
+        discovery(&mut dialups, (HOST, LINE), 0x19, 0, 2);
+        assert_eq!(open(&dialups), 1);
+        dialups.on_ppp((HOST, LINE), &ask, at(3));
+        assert_eq!(open(&dialups), 1);
+        dialups.on_ppp((HOST, LINE), &ppp(ppp::PAP, &[1, 1, 0, 4]), at(4));
+        dialups.on_ppp((HOST, LINE), &echo, at(5));
+        assert_eq!(open(&dialups), 0);
+        dialups.on_ppp((LINE, HOST), &ppp(ppp::PAP, &[2, 1, 0, 4]), at(6));
+        dialups.on_ppp((HOST, LINE), &echo, at(7));
+        assert_eq!(open(&dialups), 1);
     }
 
     #[test]

@@ -44,7 +44,10 @@ pub fn refusal(at: &Episode<'_>, session: &Session) -> Refusal {
         // their close_notify by its own FIN before theirs.
         let word = session.close_notify(ToServer);
         let first = |word: &Mark| end(at.server_half()).is_none_or(|other| *word < other);
-        return match (session.application(ToServer), close(at).or(word.filter(first))) {
+        return match (
+            session.application(ToServer),
+            close(at).or(word.filter(first)),
+        ) {
             (Some(_), _) => Refusal::Accepted,
             (None, Some(end)) => Refusal::Close(end),
             (None, None) => Refusal::Unknown,

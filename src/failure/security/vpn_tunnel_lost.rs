@@ -32,7 +32,8 @@ pub(super) fn detect(ask: &Ask, around: &Around<'_>) -> Option<Finding> {
         if (ike && known.is_none())
             || !stood
             || lives
-            || (lived.is_none() && ask.kind == Kind::IkeV1)
+            // Their probes differ in a number of their own: without the other end they are no repetitions.
+            || (lived.is_none() && matches!(ask.kind, Kind::IkeV1 | Kind::Pptp))
         {
             return None;
         }
