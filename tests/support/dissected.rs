@@ -145,6 +145,10 @@ pub(crate) fn dissect(path: &str) -> Frames {
         "-d",
         "tcp.port==50051,http2",
     ]);
+    // Where a tunnel has the port of TLS, it takes it for TLS.
+    if path.contains("openvpn-tcp") {
+        command.args(["-d", "tcp.port==443,openvpn"]);
+    }
     command.args(super::run::tshark_keys(path));
     command.args(["-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"]);
     for field in FIELDS {
@@ -215,7 +219,11 @@ pub(crate) fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
         "ack" => ack && !syn,
         "rst" => frame.set("tcp.flags.reset"),
         "fin" => frame.set("tcp.flags.fin"),
-        "close" => frame.set("tcp.flags.fin") || frame.set("tcp.flags.reset"),
+        // A close_notify closes too; TLS 1.3 hides that it is an alert.
+        "close" => {
+            let word = || frame.is("tls.record.content_type", 21) || encrypted;
+            frame.set("tcp.flags.fin") || frame.set("tcp.flags.reset") || word()
+        }
         "query" | "query-retry" => {
             frame.has("dns.flags.response") && !frame.set("dns.flags.response")
         }
