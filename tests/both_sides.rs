@@ -75,6 +75,40 @@ impl Drop for Office {
     }
 }
 
+/// Is a page got within so many seconds?
+fn get(space: &str, port: u16, seconds: u16) -> bool {
+    let url = format!("http://203.0.113.20:{port}/");
+    let seconds = seconds.to_string();
+    let curl = [
+        "netns",
+        "exec",
+        space,
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-m",
+        &seconds,
+        &url,
+    ];
+    let status = Command::new("ip").args(curl).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// Port, client and what the gateway did, of each silence that was told.
+fn gateways(unanswered: &[Value]) -> Vec<(u64, String, String)> {
+    let mut gateways: Vec<(u64, String, String)> = unanswered
+        .iter()
+        .map(|line| {
+            let gateway = text(&line["details"], "gateway").to_owned();
+            let port = line["server"]["port"].as_u64().expect("a port");
+            (port, text(&line["client"], "ip").to_owned(), gateway)
+        })
+        .collect();
+    gateways.sort();
+    gateways
+}
+
 #[test]
 fn a_connection_on_both_sides_of_a_gateway_is_one_attempt() {
     let Some(office) = Office::new() else { return };
@@ -113,24 +147,6 @@ fn a_connection_on_both_sides_of_a_gateway_is_one_attempt() {
     until("the run listens", || {
         fs::read_to_string(&said).is_ok_and(|said| said.contains("file system:"))
     });
-    let get = |space: &str, port: u16, seconds: u16| {
-        let url = format!("http://203.0.113.20:{port}/");
-        let seconds = seconds.to_string();
-        let curl = [
-            "netns",
-            "exec",
-            space,
-            "curl",
-            "-s",
-            "-o",
-            "/dev/null",
-            "-m",
-            &seconds,
-            &url,
-        ];
-        let status = Command::new("ip").args(curl).status();
-        status.is_ok_and(|status| status.success())
-    };
     // Asked beside it, the gateway sees none of it.
     until("the service answers", || get(server, 8080, 2));
     for _ in 0..3 {
@@ -151,21 +167,12 @@ fn a_connection_on_both_sides_of_a_gateway_is_one_attempt() {
     until("both silences are told", || unanswered().len() >= 2);
     sh(&format!("kill -TERM {}", run.id()));
     assert!(run.wait().is_ok_and(|status| status.success()));
-    let mut gateways: Vec<(u64, String, String)> = unanswered()
-        .iter()
-        .map(|line| {
-            let gateway = text(&line["details"], "gateway").to_owned();
-            let port = line["server"]["port"].as_u64().expect("a port");
-            (port, text(&line["client"], "ip").to_owned(), gateway)
-        })
-        .collect();
-    gateways.sort();
     let office_client = "192.0.2.15".to_owned();
     let expected = [
         (8443, office_client.clone(), "left".to_owned()),
         (9443, office_client, "not-left".to_owned()),
     ];
-    assert_eq!(gateways, expected);
+    assert_eq!(gateways(&unanswered()), expected);
     let told = told();
     let summary = told.last().expect("a last line");
     assert_eq!(summary["summary"]["attempts"]["failed"], 2, "{summary}");

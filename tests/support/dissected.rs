@@ -171,6 +171,12 @@ pub(crate) fn dissect(path: &str) -> Frames {
     output.lines().filter_map(frame).collect()
 }
 
+/// A close_notify closes too; TLS 1.3 hides that it is an alert.
+fn closes(frame: &Dissected) -> bool {
+    let word = || frame.is("tls.record.content_type", 21) || encrypted(frame);
+    frame.set("tcp.flags.fin") || frame.set("tcp.flags.reset") || word()
+}
+
 /// Does the frame hold a record whose type TLS 1.3 hides?
 pub(crate) fn encrypted(frame: &Dissected) -> bool {
     frame.is("tls.record.opaque_type", 23) || frame.is("tls.record.content_type", 23)
@@ -219,11 +225,7 @@ pub(crate) fn plays(frame: &Dissected, role: &str, code: &str) -> bool {
         "ack" => ack && !syn,
         "rst" => frame.set("tcp.flags.reset"),
         "fin" => frame.set("tcp.flags.fin"),
-        // A close_notify closes too; TLS 1.3 hides that it is an alert.
-        "close" => {
-            let word = || frame.is("tls.record.content_type", 21) || encrypted;
-            frame.set("tcp.flags.fin") || frame.set("tcp.flags.reset") || word()
-        }
+        "close" => closes(frame),
         "query" | "query-retry" => {
             frame.has("dns.flags.response") && !frame.set("dns.flags.response")
         }

@@ -1,5 +1,6 @@
 //! Which incidents were written, and how they stand.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::io;
 
@@ -51,6 +52,21 @@ impl Size {
     }
 }
 
+impl Open {
+    /// Its own findings were added up for want of room, and others tell the same: `left` are all that there are.
+    fn goes_on_as(&self, row: &Incident, start: Timestamp, left: &BTreeSet<String>) -> bool {
+        self.row.scope == row.scope
+            && self.row.endpoints == row.endpoints
+            && start.since(self.end) < OVER
+            && !self.row.findings.iter().any(|own| left.contains(own))
+    }
+}
+
+fn ids(told: &Told<Findings>) -> BTreeSet<String> {
+    let all = told.report.findings.entries();
+    all.map(|(id, _)| id.text()).collect()
+}
+
 /// The incidents that were written and are not over.
 #[derive(Debug, Default)]
 pub(super) struct Cases {
@@ -72,6 +88,7 @@ impl Cases {
             .filter(|id| ledger.holds(*id))
             .map(|id| id.text())
             .collect();
+        let present: OnceCell<BTreeSet<String>> = OnceCell::new();
         let mut before = std::mem::take(&mut self.open);
         let mut taken: Vec<(BTreeSet<String>, String)> = Vec::new();
         for (row, incident) in told.report.incidents.iter().zip(&told.incidents) {
@@ -87,11 +104,31 @@ impl Cases {
                 .filter_map(|place| Some((shared(before.get(place)?), place)))
                 .filter(|(shared, _)| *shared > 0)
                 .max_by_key(|(shared, place)| (*shared, usize::MAX - place));
-            let known = best.map(|(_, place)| before.remove(place));
+            let heir = || {
+                let left = present.get_or_init(|| ids(told));
+                let mut places = 0..before.len();
+                places.find(|place| {
+                    let open = before.get(*place);
+                    open.is_some_and(|open| open.goes_on_as(row, incident.start, left))
+                })
+            };
+            let known = best.map(|(_, place)| place).or_else(heir);
+            let known = known.map(|place| before.remove(place));
             let now = following(tell, row.clone(), known, (incident.start, incident.end))?;
             taken.push((own, now.row.id.clone()));
             self.open.push(now);
         }
+        self.left(tell, (before, &taken), told, horizon)
+    }
+
+    /// What is no longer seen: taken back, or left to the clock where its failures may have been forgotten.
+    fn left<T: Tell + ?Sized>(
+        &mut self,
+        tell: &mut T,
+        (before, taken): (Vec<Open>, &[(BTreeSet<String>, String)]),
+        told: &Told<Findings>,
+        horizon: Timestamp,
+    ) -> io::Result<()> {
         for past in before {
             if past.start < horizon {
                 // Its failures may have been forgotten: it ends by the clock.
