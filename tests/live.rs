@@ -317,6 +317,44 @@ fn a_screen_comes_and_goes_on_a_terminal() {
     assert!(begun.is_some() && begun < ended, "{shown:?}");
 }
 
+/// The terminal goes while the run goes on: with nobody else to tell, it ends.
+#[cfg(feature = "live")]
+#[test]
+fn a_screen_whose_terminal_is_gone_ends() {
+    let program = env!("CARGO_BIN_EXE_wirefault");
+    let folder = tempfile::tempdir().expect("a folder");
+    let number = folder.path().join("number");
+    // A capture that never ends; the run is no child of the terminal's shell, and hears of its end by the terminal alone.
+    let command = format!(
+        "(cat {DEMO}; exec sleep 60) | (echo $BASHPID > {}; exec {program} live - --tui --quiet)",
+        number.display()
+    );
+    let script = std::process::Command::new("script")
+        .args(["-qec", &format!("bash -c '{command}'"), "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut script) = script else {
+        eprintln!("SKIPPED: no `script`: no terminal was taken away from a screen");
+        return;
+    };
+    support::beside::until("the run begins", || number.is_file());
+    let number = || {
+        std::fs::read_to_string(&number)
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    support::beside::until("its number is written", || !number().is_empty());
+    std::thread::park_timeout(std::time::Duration::from_secs(2));
+    script.kill().expect("it runs");
+    let _ = script.wait();
+    let process = format!("/proc/{}/stat", number());
+    let ended = || std::fs::read_to_string(&process).map_or(true, |stat| stat.contains(") Z "));
+    support::beside::until("the run ends without its terminal", ended);
+}
+
 #[test]
 fn what_cannot_be_read_live_is_refused_in_a_sentence() {
     let says = |arguments: &[&str], status: i32, words: &str| {

@@ -1,6 +1,5 @@
 //! Where things are written: data to standard output or a file that appears whole, everything else to standard
 //! error. The only place that prints.
-#![expect(clippy::print_stderr, reason = "this is where messages go out")]
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -31,13 +30,14 @@ pub(crate) fn complain(message: &str) {
     let aside = ASIDE.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match aside {
         Some(say) => say(message),
-        None => eprintln!("wirefault: {message}"),
+        // A terminal that is gone must not end a run.
+        None => drop(writeln!(io::stderr(), "wirefault: {message}")),
     }
 }
 
 /// One line on standard error without the program's name.
 pub(crate) fn remark(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Bytes gathered before they are written.
@@ -100,7 +100,7 @@ fn write_file(path: &Path, data: Write<'_>) -> io::Result<()> {
 
 /// Redraws the progress bar.
 pub(crate) fn bar(line: &str) {
-    eprint!("{line}");
+    let _ = write!(io::stderr(), "{line}");
 }
 
 /// Are colours wanted? `auto`: on a terminal, unless `NO_COLOR` is set or the report goes to a file.

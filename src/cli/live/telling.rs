@@ -81,7 +81,12 @@ impl Telling {
         let mut settings = analyze::settings(common)?;
         // Its own lines may go to a file, and it is a terminal all the same.
         settings.color = output::color(common.color, true);
-        let screen = Screen::start(source, &settings, Arc::clone(stop)).map_err(Failure::usage)?;
+        let screen = Screen::start(
+            source,
+            &settings,
+            (Arc::clone(stop), common.output.is_none()),
+        )
+        .map_err(Failure::usage)?;
         output::aside(Some(screen.say()));
         Ok(Some(Box::new(screen)))
     }

@@ -9,6 +9,7 @@ mod words;
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Seek as _, SeekFrom};
+use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use crate::report::schema::{Finding, Incident, Withdrawn};
 use crate::report::stream::{Pulse, Tell};
@@ -51,13 +54,18 @@ fn locked(view: &Mutex<View>) -> std::sync::MutexGuard<'_, View> {
 }
 
 impl Screen {
-    /// Takes the terminal over. `stop` is set when the user quits; `source` is what is read. Fails where standard output
+    /// Takes the terminal over. `stop` is set when the user quits, and where nobody else is told (`alone`) when the
+    /// terminal is gone; `source` is what is read. Fails where standard output
     /// is no terminal, or cannot be made to show it.
     #[expect(
         clippy::disallowed_methods,
         reason = "a screen waits for keys, which must not stop the run"
     )]
-    pub fn start(source: &str, settings: &Settings, stop: Arc<AtomicBool>) -> Result<Self, String> {
+    pub fn start(
+        source: &str,
+        settings: &Settings,
+        (stop, alone): (Arc<AtomicBool>, bool),
+    ) -> Result<Self, String> {
         if !io::stdout().is_terminal() {
             return Err(
                 "--tui: standard output is no terminal; leave it out, and -o FILE keeps the lines"
@@ -82,10 +90,14 @@ impl Screen {
             ratatui::restore();
             return Err(failed(error));
         }
+        let keys = keys().map_err(failed)?;
         let (seen, ended) = (Arc::clone(&view), Arc::clone(&over));
         let drawing = std::thread::spawn(move || {
-            // A terminal that is gone takes the screen with it, and the run goes on.
-            let _ = shown(terminal, &seen, &manner, (&ended, &stop));
+            // A terminal that is gone takes the screen with it; the run goes on where others hear of it.
+            let shown = shown(terminal, &keys, &seen, &manner, (&ended, &stop));
+            if alone && shown.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
         });
         Ok(Self {
             view,
@@ -118,8 +130,14 @@ impl Screen {
     fn leave(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(drawing) = self.drawing.take() {
-            let _ = drawing.join();
-            ratatui::restore();
+            // It looks four times a second; a terminal that hangs up just then may keep it for ever.
+            for _ in 0..20 {
+                if drawing.is_finished() {
+                    break;
+                }
+                std::thread::park_timeout(PAUSE / 2);
+            }
+            let _ = ratatui::try_restore();
         }
     }
 }
@@ -130,9 +148,41 @@ impl Drop for Screen {
     }
 }
 
+/// Where keys come from: standard input, or the terminal beside it where a capture comes from there.
+fn keys() -> io::Result<File> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return stdin.as_fd().try_clone_to_owned().map(File::from);
+    }
+    File::open("/dev/tty")
+}
+
+/// Waits for a key; fails when the terminal is gone, which crossterm itself would wait for without end.
+fn waited(keys: &File) -> io::Result<bool> {
+    let mut ready = [PollFd::new(keys, PollFlags::IN)];
+    let pause = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(PAUSE.subsec_nanos()),
+    };
+    match poll(&mut ready, Some(&pause)) {
+        // A signal, such as that of another size: it is asked what it was.
+        Err(Errno::INTR) => Ok(true),
+        Err(error) => Err(error.into()),
+        Ok(_) => {
+            let [key] = &ready;
+            let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+            if key.revents().intersects(gone) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            Ok(key.revents().contains(PollFlags::IN))
+        }
+    }
+}
+
 /// Draws and takes keys until the run or the user ends it.
 fn shown(
     mut terminal: DefaultTerminal,
+    keys: &File,
     view: &Mutex<View>,
     manner: &Manner,
     (over, stop): (&AtomicBool, &AtomicBool),
@@ -152,7 +202,9 @@ fn shown(
                 draw::draw(area, frame.buffer_mut(), &view, &cursor, manner);
             })?;
         }
-        keyed = event::poll(PAUSE)?;
+        waited(keys)?;
+        // Also what no key says, such as another size.
+        keyed = event::poll(Duration::ZERO)?;
         if keyed && let Event::Key(key) = event::read()? {
             if quits(&key) {
                 stop.store(true, Ordering::Relaxed);
